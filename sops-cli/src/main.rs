@@ -1,0 +1,2 @@
+//! The binary `sops`.
+fn main() {}

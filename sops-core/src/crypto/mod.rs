@@ -1,0 +1,3 @@
+//! The data key, encrypted values, the MAC, and which leaves they concern.
+
+pub(crate) mod select;

@@ -1,0 +1,14 @@
+//! Values back to JSON text.
+
+use crate::{
+    format::edit::Edit,
+    tree::{NodeId, Tree, ValueRef},
+};
+
+pub(crate) fn encrypted(_tree: &Tree, _id: NodeId, _enc: &str) -> Edit {
+    todo!()
+}
+
+pub(crate) fn restored(_tree: &Tree, _id: NodeId, _value: ValueRef<'_>) -> Edit {
+    todo!()
+}

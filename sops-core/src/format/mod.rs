@@ -1,0 +1,103 @@
+//! File formats: from text to a [`Tree`] with spans, and from values back to text.
+//!
+//! A format never writes a file. It says which bytes a node occupies ([`Format::parse`]) and what text stands for a
+//! value at that place ([`Format::encrypted`], [`Format::restored`]); [`edit::splice`] copies everything else through.
+
+pub(crate) mod edit;
+pub(crate) mod json;
+mod syntax_error;
+pub(crate) mod yaml;
+
+pub use syntax_error::{SyntaxError, SyntaxErrorKind};
+
+use crate::{
+    metadata::Raw,
+    tree::{NodeId, Tree, ValueRef},
+};
+use edit::Edit;
+
+/// A file format that SOPS knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// YAML, as Go's yaml v3 reads it.
+    Yaml,
+    /// JSON with an object on top.
+    Json,
+    /// `KEY=value` lines.
+    Dotenv,
+    /// INI sections.
+    Ini,
+    /// Any bytes, as one value.
+    Binary,
+}
+
+/// How to parse.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ParseOptions {
+    /// Attach comments as if every document were followed by one more root key. That is where the `sops` block will
+    /// stand, and whoever reads the encrypted file attaches the comments before it differently from those at the end
+    /// of a file. Set for plaintext that is going to be encrypted.
+    pub(crate) before_root_key: bool,
+}
+
+// Dispatch to yaml/ and json/: see those modules for the functions of the same names.
+impl Format {
+    /// Parses a text that is valid UTF-8 and below 4 GiB.
+    pub(crate) fn parse(self, source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {
+        match self {
+            Self::Yaml => yaml::parse(source, options),
+            Self::Json => json::parse(source),
+            Self::Dotenv | Self::Ini | Self::Binary => {
+                unreachable!("refused when the file is opened")
+            }
+        }
+    }
+
+    /// Returns the edit that writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
+    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str) -> Edit {
+        match self {
+            Self::Yaml => yaml::render::encrypted(source, tree, id, enc),
+            _ => json::render::encrypted(tree, id, enc),
+        }
+    }
+
+    /// Returns the edit that writes `value` in the place of the scalar `id`, which holds its ciphertext.
+    pub(crate) fn restored(
+        self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        value: ValueRef<'_>,
+    ) -> Edit {
+        match self {
+            Self::Yaml => yaml::render::restored(source, tree, id, value),
+            _ => json::render::restored(tree, id, value),
+        }
+    }
+
+    /// Returns the edits that add the metadata as key `sops` to every document (there is none yet).
+    pub(crate) fn insert_metadata(self, source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        match self {
+            Self::Yaml => yaml::metadata_block::insert(source, tree, metadata),
+            _ => json::metadata_block::insert(source, tree, metadata),
+        }
+    }
+
+    /// Returns the edits that replace the metadata of every document where it stands.
+    pub(crate) fn replace_metadata(self, source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        match self {
+            Self::Yaml => yaml::metadata_block::replace(source, tree, metadata),
+            _ => json::metadata_block::replace(source, tree, metadata),
+        }
+    }
+
+    /// Returns the edits that cut the key `sops` out of every document; what [`Format::insert_metadata`] added is
+    /// gone to the byte.
+    pub(crate) fn remove_metadata(self, source: &str, tree: &Tree) -> Vec<Edit> {
+        match self {
+            Self::Yaml => yaml::metadata_block::remove(source, tree),
+            _ => json::metadata_block::remove(source, tree),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The `sops` block: what a file says about its encryption.
+
+mod master_key;
+mod raw;
+
+pub use master_key::{KeyEntry, MasterKey};
+pub use raw::Raw;
+
+use crate::crypto::select::Selector;
+
+/// The metadata of an encrypted file.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// The key groups, each a list of wrapped keys. One group holds the data key itself, several hold its Shamir shares.
+    pub groups: Vec<Vec<KeyEntry>>,
+    /// How many groups are needed to recover the data key, when there are several.
+    pub shamir_threshold: Option<usize>,
+    /// When the content was last changed, RFC 3339 as the file has it.
+    pub last_modified: String,
+    /// The encrypted MAC, an `ENC[…]` text; empty when the file has none.
+    pub mac: String,
+    /// Which leaves are encrypted.
+    pub selector: Selector,
+    /// Whether the MAC covers encrypted leaves only.
+    pub mac_only_encrypted: bool,
+    /// The version of the format that the writer claimed.
+    pub version: String,
+    /// Our spellings that a plaintext cannot tell, encrypted.
+    pub layout: Option<String>,
+    /// Keys we do not know, kept as they are.
+    pub unknown: Vec<(String, Raw)>,
+}

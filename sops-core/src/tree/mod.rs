@@ -1,0 +1,219 @@
+//! The tree of a document.
+//!
+//! A [`Tree`] is one flat list of nodes in depth-first order: a container is followed by its descendants, and knows
+//! where they end. Walking a document of any size and depth is a loop over that list, without recursion and without an
+//! allocation per node. Nodes carry byte spans into the source text, which the tree does not own.
+//!
+//! The order of the children of a container is the *item order of the reference*: comments stand where its YAML parser
+//! attaches them (before or after an item, in this or that container), which is not always where they stand in the
+//! text. Comments decide nothing about the order of values.
+
+pub(crate) mod path;
+pub(crate) mod span;
+pub(crate) mod timestamp;
+pub(crate) mod value;
+
+pub use path::TreePath;
+pub(crate) use span::Span;
+pub(crate) use value::{Text, Value, ValueRef};
+
+use std::ops::Index;
+
+/// The place of a node in a [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One node; its children, if any, follow it in the tree up to `end`.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: NodeKind,
+    /// The bytes of the node's content. A block scalar's span starts at its `|` or `>` and ends before the line break
+    /// of its last line, trailing blank lines included only when they are part of the value (`|+`). A comment's span
+    /// starts *after* the `#`, and ends before the line break. A collection in flow style spans its brackets; one in
+    /// block style the first byte of its first item to the last byte of its last.
+    pub(crate) span: Span,
+    /// Where the node starts when its properties (YAML tag and anchor) are counted; `span.start` if there are none.
+    pub(crate) outer_start: u32,
+    /// One past the index of the node's last descendant.
+    pub(crate) end: u32,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    /// A document: its one root value, after and before it the comments that belong to no mapping
+    /// (there are such only when the root is not a mapping).
+    Document,
+    /// Children: comments, and keys each followed directly by its value.
+    Map {
+        flow: bool,
+    },
+    /// Children: comments and values.
+    Sequence {
+        flow: bool,
+    },
+    /// A mapping key. `alias` when it is written as an alias (`*name : value`).
+    Key {
+        text: Text,
+        alias: bool,
+    },
+    Scalar(Scalar),
+    /// An alias stands for a copy of the node it names, at its own path.
+    Alias {
+        target: NodeId,
+    },
+    /// One line of comment; a run of comment lines is as many nodes.
+    Comment,
+}
+
+/// A leaf with a value.
+#[derive(Debug)]
+pub(crate) struct Scalar {
+    pub(crate) value: Value,
+    pub(crate) style: Style,
+    /// Whether it stands inside a flow collection (always, in JSON).
+    pub(crate) flow: bool,
+    /// Whether it has a tag that an encrypted value must not keep, because it would convert the `ENC[…]` text
+    /// (`!!int`, `!!float`, `!!bool`, `!!null`, `!!timestamp`, `!!binary`).
+    pub(crate) converting_tag: bool,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+    Folded,
+}
+
+/// All nodes of a file, documents one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// Appends a node that has no descendants yet.
+    pub(crate) fn push(&mut self, kind: NodeKind, span: Span, outer_start: u32) -> NodeId {
+        let id = NodeId(
+            u32::try_from(self.nodes.len())
+                .expect("a source below 4 GiB has fewer nodes than bytes"),
+        );
+        self.nodes.push(Node {
+            kind,
+            span,
+            outer_start,
+            end: id.0 + 1,
+        });
+        id
+    }
+
+    /// Declares every node after `container` to be its descendant, and sets where its text ends.
+    pub(crate) fn close(&mut self, container: NodeId, text_end: u32) {
+        let end = u32::try_from(self.nodes.len()).expect("checked by push");
+        let node = &mut self.nodes[container.index()];
+        node.end = end;
+        node.span.end = text_end;
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Returns the documents of the file.
+    pub(crate) fn documents(&self) -> Children<'_> {
+        Children {
+            tree: self,
+            next: 0,
+            end: u32::try_from(self.nodes.len()).expect("checked by push"),
+        }
+    }
+
+    /// Returns the direct children of a node, in the order of [`NodeKind`].
+    pub(crate) fn children(&self, id: NodeId) -> Children<'_> {
+        Children {
+            tree: self,
+            next: id.0 + 1,
+            end: self[id].end,
+        }
+    }
+
+    /// Returns the root value of a document: the child that is not a comment.
+    pub(crate) fn root(&self, document: NodeId) -> Option<NodeId> {
+        self.children(document)
+            .find(|&child| !matches!(self[child].kind, NodeKind::Comment))
+    }
+
+    /// Returns the keys of a mapping with their values.
+    pub(crate) fn entries(&self, map: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        let mut children = self.children(map);
+        std::iter::from_fn(move || {
+            loop {
+                let child = children.next()?;
+                if matches!(self[child].kind, NodeKind::Key { .. }) {
+                    return Some((child, children.next()?));
+                }
+            }
+        })
+    }
+
+    /// Returns the key node and the value node of the entry `key` of a mapping.
+    pub(crate) fn entry(&self, source: &str, map: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        self.entries(map).find(|&(id, _)| match &self[id].kind {
+            NodeKind::Key { text, .. } => text.bytes(source) == key.as_bytes(),
+            _ => false,
+        })
+    }
+
+    /// Follows an alias to the node it names; other nodes are returned as they are.
+    pub(crate) fn resolve(&self, id: NodeId) -> NodeId {
+        match self[id].kind {
+            NodeKind::Alias { target } => target,
+            _ => id,
+        }
+    }
+}
+
+impl Index<NodeId> for Tree {
+    type Output = Node;
+
+    fn index(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+}
+
+/// Iterates over siblings.
+#[derive(Clone)]
+pub(crate) struct Children<'t> {
+    tree: &'t Tree,
+    next: u32,
+    end: u32,
+}
+
+impl Iterator for Children<'_> {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        if self.next >= self.end {
+            return None;
+        }
+        let id = NodeId(self.next);
+        self.next = self.tree[id].end;
+        Some(id)
+    }
+}
