@@ -2,6 +2,7 @@
 
 mod config;
 mod crypto;
+mod deserialize;
 mod error;
 mod format;
 mod keys;
