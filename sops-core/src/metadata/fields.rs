@@ -8,7 +8,7 @@ use super::{MetadataError, Raw, rfc3339};
 /// A mapping whose entries are taken out one by one; what nobody took is unknown.
 pub(super) struct Fields<'r> {
     path: String,
-    entries: Vec<Option<&'r (String, Raw)>>,
+    entries: Vec<&'r (String, Raw)>,
 }
 
 impl<'r> Fields<'r> {
@@ -18,7 +18,7 @@ impl<'r> Fields<'r> {
         match raw {
             Raw::Map(entries) => Ok(Self {
                 path,
-                entries: entries.iter().map(Some).collect(),
+                entries: entries.iter().collect(),
             }),
             Raw::Null => Ok(Self {
                 path,
@@ -34,14 +34,23 @@ impl<'r> Fields<'r> {
     }
 
     /// Takes an entry out; `None` if it is absent or null.
+    ///
+    /// Entries whose name differs only in case go too: were they kept as unknown and this one left out when it is
+    /// written, readers would take them for it.
     pub(super) fn take(&mut self, name: &str) -> Option<&'r Raw> {
-        let exact = |entry: &Option<&(String, Raw)>| entry.is_some_and(|(key, _)| key == name);
-        let folded =
-            |entry: &Option<&(String, Raw)>| entry.is_some_and(|(key, _)| same_name(key, name));
-        let at = (self.entries.iter().position(exact))
-            .or_else(|| self.entries.iter().position(folded))?;
-        let (_, value) = self.entries[at].take()?;
-        (*value != Raw::Null).then_some(value)
+        let mut found: Option<&'r (String, Raw)> = None;
+        self.entries.retain(|entry| {
+            if !same_name(&entry.0, name) {
+                return true;
+            }
+            if found.is_none() || entry.0 == name {
+                found = Some(entry);
+            }
+            false
+        });
+        found
+            .map(|(_, value)| value)
+            .filter(|value| **value != Raw::Null)
     }
 
     /// Takes a text; empty if absent.
@@ -165,7 +174,7 @@ impl<'r> Fields<'r> {
 
     /// Returns the entries that were not taken.
     pub(super) fn into_unknown(self) -> Vec<(String, Raw)> {
-        self.entries.into_iter().flatten().cloned().collect()
+        self.entries.into_iter().cloned().collect()
     }
 }
 
@@ -266,7 +275,7 @@ mod tests {
         ]);
         let mut fields = Fields::new("sops", &raw).expect("a mapping");
         assert_eq!(fields.text("mac").expect("a number is a text"), "2");
-        assert_eq!(fields.into_unknown(), vec![("MAC".to_owned(), Raw::Int(1))]);
+        assert!(fields.into_unknown().is_empty());
     }
 
     #[test]
