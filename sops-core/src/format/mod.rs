@@ -55,25 +55,33 @@ impl Format {
         }
     }
 
-    /// Returns the edit that writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str) -> Edit {
+    /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
+    pub(crate) fn encrypted(
+        self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: &str,
+        edits: &mut Vec<Edit>,
+    ) {
         match self {
-            Self::Yaml => yaml::render::encrypted(source, tree, id, enc),
-            _ => json::render::encrypted(tree, id, enc),
+            Self::Yaml => yaml::render::encrypted(source, tree, id, enc, edits),
+            _ => edits.push(json::render::encrypted(tree, id, enc)),
         }
     }
 
-    /// Returns the edit that writes `value` in the place of the scalar `id`, which holds its ciphertext.
+    /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
     pub(crate) fn restored(
         self,
         source: &str,
         tree: &Tree,
         id: NodeId,
         value: ValueRef<'_>,
-    ) -> Edit {
+        edits: &mut Vec<Edit>,
+    ) {
         match self {
-            Self::Yaml => yaml::render::restored(source, tree, id, value),
-            _ => json::render::restored(tree, id, value),
+            Self::Yaml => yaml::render::restored(source, tree, id, value, edits),
+            _ => edits.push(json::render::restored(tree, id, value)),
         }
     }
 
