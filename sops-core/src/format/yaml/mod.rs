@@ -1,6 +1,12 @@
 //! YAML as Go's yaml v3 reads it, with spans.
 
+mod block_scalar;
+mod flow_copy;
 pub(crate) mod metadata_block;
+mod place;
+mod plain_value;
+mod properties;
+mod quote;
 pub(crate) mod render;
 mod resolve;
 
