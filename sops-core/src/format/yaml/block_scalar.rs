@@ -36,7 +36,8 @@ impl<'s> BlockScalar<'s> {
         let digit = source[header.clone()].bytes().find(u8::is_ascii_digit);
         let header_line_end = line_end(source, header.end);
         let content_start = header_line_end + line_break_at(source, header_line_end).len();
-        let content = source[content_start..span.end.max(content_start)].trim_end();
+        let content = source[content_start..span.end.max(content_start)]
+            .trim_end_matches([' ', '\t', '\n', '\r']);
         Self {
             source,
             style: match source[header.clone()].starts_with('|') {

@@ -3,6 +3,7 @@
 mod block_scalar;
 mod flow_copy;
 pub(crate) mod metadata_block;
+mod metadata_text;
 mod place;
 mod plain_value;
 mod properties;
