@@ -506,11 +506,7 @@ mod tests {
         check("{}", &[Flow(&[])], "{FLOW}");
         check("{ # c\n }", &[Flow(&[])], "{FLOW # c\n }");
         check("{a}", &[Flow(&[("a", "")])], "{a, FLOW}");
-        check(
-            "{a: }",
-            &[Flow(&[("a", "")])],
-            "{a: , FLOW }".replace("a: , ", "a: , ").as_str(),
-        );
+        check("{a: }", &[Flow(&[("a", "")])], "{a: , FLOW }");
     }
 
     #[test]
