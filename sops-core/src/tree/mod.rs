@@ -13,7 +13,7 @@ pub(crate) mod span;
 pub(crate) mod timestamp;
 pub(crate) mod value;
 
-pub use path::TreePath;
+pub use path::{Step, TreePath};
 pub(crate) use span::Span;
 pub(crate) use value::{Text, Value, ValueRef};
 
@@ -178,6 +178,47 @@ impl Tree {
             NodeKind::Key { text, .. } => text.bytes(source) == key.as_bytes(),
             _ => false,
         })
+    }
+
+    /// Returns the container of a node.
+    pub(crate) fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.ancestors(id).last()
+    }
+
+    /// Returns the nodes around a node, from its document down.
+    pub(crate) fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let mut siblings = self.documents();
+        std::iter::from_fn(move || {
+            let around = siblings.find(|&node| self[node].end > id.0)?;
+            siblings = self.children(around);
+            (around != id).then_some(around)
+        })
+    }
+
+    /// Returns the path of a node: keys and list positions from the root of its document.
+    pub(crate) fn path_of(&self, source: &str, id: NodeId) -> TreePath {
+        let mut steps = Vec::new();
+        let chain: Vec<NodeId> = self.ancestors(id).chain([id]).collect();
+        for pair in chain.windows(2) {
+            match self[pair[0]].kind {
+                NodeKind::Map { .. } => {
+                    let key = self.children(pair[0]).take_while(|&child| child <= pair[1]).filter_map(|child| {
+                        match &self[child].kind {
+                            NodeKind::Key { text, .. } => Some(String::from_utf8_lossy(text.bytes(source)).into_owned()),
+                            _ => None,
+                        }
+                    });
+                    steps.extend(key.last().map(Step::Key));
+                }
+                NodeKind::Sequence { .. } => {
+                    let items = self.children(pair[0]).take_while(|&child| child < pair[1]);
+                    let index = items.filter(|&item| !matches!(self[item].kind, NodeKind::Comment)).count();
+                    steps.push(Step::Index(index));
+                }
+                _ => {}
+            }
+        }
+        TreePath::from_steps(steps)
     }
 
     /// Follows an alias to the node it names; other nodes are returned as they are.

@@ -17,6 +17,10 @@ pub enum Step {
 }
 
 impl TreePath {
+    pub(crate) fn from_steps(steps: Vec<Step>) -> Self {
+        Self { steps }
+    }
+
     /// Returns the steps of the path, from the root.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
