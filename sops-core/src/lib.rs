@@ -41,3 +41,21 @@ mod simple;
 mod tree;
 mod warning;
 mod warnings;
+
+pub use crypto::{
+    LeafProblem,
+    select::{Selector, SelectorError},
+};
+pub use deserialize::DeserializeError;
+pub use document::{
+    DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
+    is_encrypted,
+};
+pub use error::{Error, MacError};
+pub use format::{Format, SyntaxError, SyntaxErrorKind};
+pub use keys::Keyring;
+pub use plaintext::Plaintext;
+pub use secret::{SecretBytes, SecretText};
+pub use simple::{decrypt, encrypt};
+pub use tree::{PathError, Step, TreePath, span::Position};
+pub use warning::Warning;

@@ -195,32 +195,6 @@ impl Tree {
         })
     }
 
-    /// Returns the path of a node: keys and list positions from the root of its document.
-    pub(crate) fn path_of(&self, source: &str, id: NodeId) -> TreePath {
-        let mut steps = Vec::new();
-        let chain: Vec<NodeId> = self.ancestors(id).chain([id]).collect();
-        for pair in chain.windows(2) {
-            match self[pair[0]].kind {
-                NodeKind::Map { .. } => {
-                    let key = self.children(pair[0]).take_while(|&child| child <= pair[1]).filter_map(|child| {
-                        match &self[child].kind {
-                            NodeKind::Key { text, .. } => Some(String::from_utf8_lossy(text.bytes(source)).into_owned()),
-                            _ => None,
-                        }
-                    });
-                    steps.extend(key.last().map(Step::Key));
-                }
-                NodeKind::Sequence { .. } => {
-                    let items = self.children(pair[0]).take_while(|&child| child < pair[1]);
-                    let index = items.filter(|&item| !matches!(self[item].kind, NodeKind::Comment)).count();
-                    steps.push(Step::Index(index));
-                }
-                _ => {}
-            }
-        }
-        TreePath::from_steps(steps)
-    }
-
     /// Follows an alias to the node it names; other nodes are returned as they are.
     pub(crate) fn resolve(&self, id: NodeId) -> NodeId {
         match self[id].kind {
