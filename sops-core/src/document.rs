@@ -12,9 +12,7 @@ use std::time::SystemTime;
 
 use crate::{
     crypto::{
-        LeafError,
-        cipher::{Cipher, EncryptedValue, NonceSource},
-        data_key::DataKey,
+        Cipher, DataKey, EncryptedValue, LeafError, NonceSource,
         decrypt::{DecryptedLeaves, Decryption},
         encrypt::Encryption,
         fingerprint::Fingerprint,
@@ -337,15 +335,15 @@ fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> 
     EncryptedValue::parse(metadata.mac.as_bytes())
         .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
         .map_err(|_| MacError::Unreadable)?;
-    if leaves.mac.clone().matches(&stored) { Ok(()) } else { Err(MacError::Mismatch.into()) }
+    if leaves.mac.clone().finish().matches(&stored) { Ok(()) } else { Err(MacError::Mismatch.into()) }
 }
 
 /// Decrypts the spellings in the metadata. Damaged ones are none: they are only hints.
 fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Option<Layout> {
     let mut text = zeroize::Zeroizing::new(Vec::new());
     let encrypted = EncryptedValue::parse(metadata.layout.as_ref()?.as_bytes()).ok()?;
-    let iv = cipher.decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text).ok()?;
-    if let Ok(nonce) = iv.as_slice().try_into() {
+    cipher.decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text).ok()?;
+    if let Some(nonce) = encrypted.nonce() {
         stash.remember(layout::ADDITIONAL_DATA, &text, nonce);
     }
     Layout::from_text(std::str::from_utf8(&text).ok()?)
@@ -374,9 +372,9 @@ impl Seal<'_> {
             encryption.run(text, tree, &mut nonces).map_err(|error| located(text, tree, error, true))?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
 
-        let mac = leaves.mac.clone().finish();
+        let mac = leaves.mac.finish();
         let additional_data = metadata.mac_additional_data()?;
-        metadata.mac = self.encrypt_text(mac.as_bytes(), additional_data.as_bytes(), &mut nonces)?;
+        metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
         let write = |metadata: &Metadata| {
             let mut edits = leaves.edits.clone();
             edits.extend(format.insert_metadata(text, tree, &metadata.to_raw()));
@@ -413,10 +411,12 @@ impl Seal<'_> {
     ) -> Result<String, Error> {
         let nonce = match self.stash.nonce(additional_data, text) {
             Some(nonce) => nonce,
-            None => nonces.next().map_err(|error| Error::Random(error.to_string()))?,
+            None => nonces.draw().map_err(|error| Error::Random(error.to_string()))?,
         };
         let mut enc = String::new();
-        self.cipher.encrypt_into(text, "str", additional_data, &nonce, &mut enc);
+        self.cipher
+            .encrypt_into(text, "str", additional_data, &nonce, &mut enc)
+            .map_err(|_| Error::Unfaithful("it is too large"))?;
         Ok(enc)
     }
 }

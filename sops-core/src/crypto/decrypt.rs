@@ -3,10 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::{
-    LeafError, LeafProblem,
-    cipher::{Cipher, CipherError, EncryptedValue, looks_encrypted},
+    Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
     fingerprint::Fingerprint,
-    mac::Mac,
+    looks_encrypted,
     select::Matcher,
     stash::Stash,
     walk::{Place, Visitor, walk},
@@ -78,9 +77,14 @@ struct Decryptor<'r, 'd> {
 }
 
 impl Decryptor<'_, '_> {
-    fn remember(&mut self, iv: &[u8], additional_data: &[u8], plaintext: &[u8]) {
+    fn remember(
+        &mut self,
+        encrypted: &EncryptedValue<'_>,
+        additional_data: &[u8],
+        plaintext: &[u8],
+    ) {
         if self.with.with_stash
-            && let Ok(nonce) = iv.try_into()
+            && let Some(nonce) = encrypted.nonce()
         {
             self.out.stash.remember(additional_data, plaintext, nonce);
         }
@@ -91,18 +95,20 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::NotEncrypted);
         }
         let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-        let iv = self.with.cipher.decrypt_into(&encrypted, at.additional_data, &mut self.plaintext).map_err(problem)?;
-        let kind = encrypted.kind();
-        if kind == "comment" {
-            return self.comment_item(at, iv.as_slice());
+        self.with
+            .cipher
+            .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
+            .map_err(problem)?;
+        if encrypted.kind == "comment" {
+            return self.comment_item(at, &encrypted);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
-        let value = ValueRef::from_plaintext(kind, &plaintext).map_err(|error| match error {
+        let value = ValueRef::from_plaintext(encrypted.kind, &plaintext).map_err(|error| match error {
             crate::tree::PlaintextError::UnknownType => LeafProblem::UnknownType,
             _ => LeafProblem::BadPlaintext,
         })?;
         self.count(at, value);
-        self.remember(iv.as_slice(), at.additional_data, &plaintext);
+        self.remember(&encrypted, at.additional_data, &plaintext);
         if at.alias.is_none() {
             if self.with.format == Format::Json
                 && let ValueRef::Str(bytes) = value
@@ -117,12 +123,12 @@ impl Decryptor<'_, '_> {
     }
 
     /// The reference writes a comment that stands between the items of a list as an item of the list. It is a comment.
-    fn comment_item(&mut self, at: &Place<'_>, iv: &[u8]) -> Result<(), LeafProblem> {
+    fn comment_item(&mut self, at: &Place<'_>, encrypted: &EncryptedValue<'_>) -> Result<(), LeafProblem> {
         if !at.in_list || at.alias.is_some() {
             return Err(LeafProblem::CommentAsValue);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
-        self.remember(iv, at.additional_data, &plaintext);
+        self.remember(encrypted, at.additional_data, &plaintext);
         let text = std::str::from_utf8(&plaintext).map_err(|_| LeafProblem::BadPlaintext)?;
         self.comment_items.push(CommentItem { id: at.id, text: SecretText::new(text.to_owned()) });
         self.plaintext = plaintext;
@@ -180,16 +186,17 @@ impl Visitor for Decryptor<'_, '_> {
         let mut decrypted = None;
         if let Ok(encrypted) = EncryptedValue::parse(text.as_bytes()) {
             for path in comment_paths(self.source, self.tree, at) {
-                if let Ok(iv) = self.with.cipher.decrypt_into(&encrypted, &path, &mut self.plaintext) {
-                    decrypted = Some((iv, path));
+                let opened = self.with.cipher.decrypt_into(&encrypted, &path, &mut self.plaintext);
+                if opened.is_ok() {
+                    decrypted = Some((encrypted, path));
                     break;
                 }
             }
         }
         let plaintext = std::mem::take(&mut self.plaintext);
         match (decrypted, std::str::from_utf8(&plaintext)) {
-            (Some((iv, path)), Ok(comment)) => {
-                self.remember(iv.as_slice(), &path, &plaintext);
+            (Some((encrypted, path)), Ok(comment)) => {
+                self.remember(&encrypted, &path, &plaintext);
                 self.out.edits.push(Edit::new(span, comment.to_owned()));
             }
             _ => self.out.undecrypted_comments.push(at.id),

@@ -3,9 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    LeafError, LeafProblem,
-    cipher::{Cipher, NonceSource},
-    mac::Mac,
+    Cipher, LeafError, LeafProblem, Mac, NonceSource,
     select::Matcher,
     stash::Stash,
     walk::{Place, Visitor, walk},
@@ -98,14 +96,17 @@ struct Copy {
 }
 
 impl Encryptor<'_, '_> {
-    fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> String {
+    fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
         let nonce = match self.with.stash.nonce(additional_data, &self.plaintext) {
             Some(nonce) => nonce,
-            None => self.nonces.next(),
+            None => self.nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
         };
         let mut text = String::new();
-        self.with.cipher.encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text);
-        text
+        self.with
+            .cipher
+            .encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text)
+            .map_err(|_| LeafProblem::TooLong)?;
+        Ok(text)
     }
 
     /// Takes note of a leaf that is a copy; its text is written when the whole copy is known.
@@ -157,8 +158,12 @@ impl Visitor for Encryptor<'_, '_> {
             self.mac.update(&self.plaintext);
         }
         // An empty text stays as it is.
-        let enc = (at.selected && !self.plaintext.is_empty())
-            .then(|| self.encrypt(value.type_word(), at.additional_data));
+        let enc = if at.selected && !self.plaintext.is_empty() {
+            let enc = self.encrypt(value.type_word(), at.additional_data);
+            Some(enc.map_err(|problem| LeafError { node: at.alias.unwrap_or(at.id), problem })?)
+        } else {
+            None
+        };
         self.encrypted += usize::from(enc.is_some());
         match (at.alias, enc) {
             (Some(alias), enc) => self.copy_leaf(alias, at.id, enc),
@@ -178,8 +183,10 @@ impl Visitor for Encryptor<'_, '_> {
         }
         self.plaintext.clear();
         self.plaintext.extend_from_slice(span.of(self.source).as_bytes());
-        let enc = self.encrypt("comment", at.additional_data);
-        if self.with.matcher.is_unencrypted_comment(&enc) {
+        let enc = self
+            .encrypt("comment", at.additional_data)
+            .map_err(|problem| LeafError { node: at.id, problem })?;
+        if self.with.matcher.mistakes_for_clear(&enc) {
             return Err(LeafError { node: at.id, problem: LeafProblem::CommentMatchesSelector });
         }
         self.edits.push(Edit::new(span, enc));

@@ -41,6 +41,12 @@ pub enum LeafProblem {
     /// `unencrypted_comment_regex` matches the ciphertext of a comment.
     #[error("unencrypted_comment_regex matches the encrypted comment, which would change what it governs")]
     CommentMatchesSelector,
+    /// The operating system gave no random bytes.
+    #[error("the operating system gives no random bytes")]
+    NoRandomness,
+    /// More bytes than one encrypted value can have.
+    #[error("the value is too long to be encrypted as one")]
+    TooLong,
     /// Aliases expand to too many nodes.
     #[error("aliases expand to more nodes than can be handled")]
     TooManyNodes,
@@ -60,6 +66,7 @@ impl LeafProblem {
             }
             Self::CommentAsValue => Some("remove the line, or restore it from the history of the file"),
             Self::CommentMatchesSelector => Some("make the regex match nothing that starts with ENC["),
+            Self::NoRandomness | Self::TooLong => None,
             Self::TooManyNodes => Some("write the repeated values out, or use fewer nested aliases"),
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 pub(crate) mod fingerprint;
 mod leaf_error;
+pub(crate) mod re2;
 pub(crate) mod select;
 pub(crate) mod stash;
 pub(crate) mod walk;

@@ -120,10 +120,10 @@ pub(crate) fn walk<V: Visitor>(
                 }
                 NodeKind::Comment => {
                     path.truncate(frame.path_length);
-                    let text = node.span.of(source);
+                    let matches = matcher.comment(node.span.of(source).as_bytes());
                     let earlier = frame.comment_above || frame.comment_here;
-                    let selected = matcher.selects_comment(frame.key_matched, earlier, text);
-                    frame.comment_here |= matcher.comment(text);
+                    let selected = matcher.comment_selected(frame.key_matched, earlier, matches);
+                    frame.comment_here |= matches;
                     let additional_data: &[u8] = if path.is_empty() { b":" } else { &path };
                     visitor.comment(&Place {
                         id,
