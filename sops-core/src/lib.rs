@@ -1,5 +1,6 @@
 //! SOPS in Rust.
 
+mod check;
 mod config;
 mod crypto;
 mod deserialize;
