@@ -13,7 +13,7 @@ pub(crate) mod span;
 pub(crate) mod timestamp;
 pub(crate) mod value;
 
-pub use path::{Step, TreePath};
+pub use path::{PathError, Step, TreePath};
 pub(crate) use span::Span;
 pub(crate) use value::{Text, Value, ValueRef};
 
