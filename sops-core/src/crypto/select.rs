@@ -5,7 +5,7 @@ use super::re2::{self, Regex, RegexError};
 /// Which leaves of a file are encrypted: at most one of these per file.
 ///
 /// Suffixes and regexes are tested on every key of a leaf's path, each alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Selector {
     /// All but those below a key with this suffix. The default is `_unencrypted`.

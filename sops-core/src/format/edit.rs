@@ -7,9 +7,19 @@ use zeroize::Zeroize;
 use crate::tree::Span;
 
 /// Replace the bytes of `span` by `text`. An empty span inserts.
+#[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) span: Span,
     pub(crate) text: String,
+}
+
+impl Edit {
+    pub(crate) fn new(span: Span, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            text: text.into(),
+        }
+    }
 }
 
 /// The text may be a value just decrypted.
