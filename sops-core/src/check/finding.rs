@@ -89,10 +89,6 @@ impl<'s> Findings<'s> {
         self.source
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
     /// Adds a finding at a byte of the source, and returns it to be completed.
     pub(super) fn add(
         &mut self,

@@ -89,7 +89,7 @@ fn is_base64(text: &[u8]) -> bool {
     digits.iter().all(is_digit)
         && padding <= 2
         && digits.len() > returns
-        && (text.len() - returns) % 4 == 0
+        && (text.len() - returns).is_multiple_of(4)
 }
 
 fn text<'a>(source: &'a str, tree: &'a Tree, id: NodeId) -> Option<&'a [u8]> {

@@ -7,13 +7,10 @@ mod rule;
 
 pub use finding::{Finding, FindingKind};
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    crypto::select::Selector,
+    crypto::select::{Selector, SelectorError},
     format::{Format, ParseOptions, SyntaxErrorKind, conflict_markers},
     metadata::{MasterKey, Metadata, Raw},
     tree::{NodeId, Tree, TreePath},
@@ -56,7 +53,7 @@ pub fn check(text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Fi
 /// Checks files, and compiles the regular expressions that they share once.
 #[derive(Debug, Default)]
 pub struct Checker {
-    rules: Mutex<HashMap<Selector, Arc<LeafRule>>>,
+    rules: Mutex<Vec<(Selector, Arc<LeafRule>)>>,
 }
 
 impl Checker {
@@ -137,9 +134,9 @@ impl Checker {
         if let Some(metadata) = read_metadata(&tree, document, block, &mut findings) {
             match self.rule(&metadata.selector) {
                 Ok(rule) => leaves::check(&tree, &rule, &mut findings),
-                Err(problem) => {
-                    let place = tree[block].span.start as usize;
-                    let message = format!("the selector of the file is invalid: {problem}");
+                Err(error) => {
+                    let place = place_of(source, &tree, block, error.key);
+                    let message = format!("the selector is invalid: {error}");
                     findings.add(FindingKind::BrokenMetadata, place, message);
                 }
             }
@@ -153,14 +150,14 @@ impl Checker {
         findings.finish()
     }
 
-    fn rule(&self, selector: &Selector) -> Result<Arc<LeafRule>, String> {
-        // A panic elsewhere leaves the map as it was: entries are only added.
+    fn rule(&self, selector: &Selector) -> Result<Arc<LeafRule>, SelectorError> {
+        // A panic elsewhere leaves the list as it was: entries are only added.
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rule) = rules.get(selector) {
+        if let Some((_, rule)) = rules.iter().find(|(known, _)| known == selector) {
             return Ok(Arc::clone(rule));
         }
         let rule = Arc::new(LeafRule::new(selector)?);
-        rules.insert(selector.clone(), Arc::clone(&rule));
+        rules.push((selector.clone(), Arc::clone(&rule)));
         Ok(rule)
     }
 }

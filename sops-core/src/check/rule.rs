@@ -1,71 +1,43 @@
-//! A selector, compiled.
+//! A selector, compiled, that knows its name.
 
 use std::fmt;
 
-use regex::Regex;
-
-use crate::crypto::select::Selector;
+use super::leaves::MARK;
+use crate::crypto::select::{Matcher, Selector, SelectorError};
 
 /// Tells which leaves are encrypted, step by step down the tree.
+///
+/// A selector looks at keys or at comments, never at both. So one boolean for each level of nesting is enough: whether
+/// the rule is in force there.
 #[derive(Debug)]
 pub(super) struct LeafRule {
     selector: Selector,
-    regex: Option<Regex>,
+    matcher: Matcher,
 }
 
 impl LeafRule {
-    /// Compiles a selector; fails on an invalid regular expression.
-    pub(super) fn new(selector: &Selector) -> Result<Self, String> {
-        let selector = selector.normalized();
-        let regex = match &selector {
-            Selector::UnencryptedRegex(pattern)
-            | Selector::EncryptedRegex(pattern)
-            | Selector::UnencryptedCommentRegex(pattern)
-            | Selector::EncryptedCommentRegex(pattern) => {
-                Some(Regex::new(pattern).map_err(|error| error.to_string())?)
-            }
-            _ => None,
-        };
-        Ok(Self { selector, regex })
+    pub(super) fn new(selector: &Selector) -> Result<Self, SelectorError> {
+        Ok(Self {
+            matcher: selector.compile()?,
+            selector: selector.normalized(),
+        })
     }
 
     /// Returns whether a key puts the rule in force for all below it.
     pub(super) fn matches_key(&self, key: &[u8]) -> bool {
-        match &self.selector {
-            Selector::UnencryptedSuffix(suffix) | Selector::EncryptedSuffix(suffix) => {
-                key.ends_with(suffix.as_bytes())
-            }
-            Selector::UnencryptedRegex(_) | Selector::EncryptedRegex(_) => {
-                self.regex_matches(&String::from_utf8_lossy(key))
-            }
-            _ => false,
-        }
+        self.matcher.key(key)
     }
 
-    /// Returns whether a comment puts the rule in force for the item behind it.
+    /// Returns whether a comment puts the rule in force for the item behind it. One that matches is never encrypted.
     pub(super) fn matches_comment(&self, comment: &str) -> bool {
-        match &self.selector {
-            Selector::UnencryptedCommentRegex(_) | Selector::EncryptedCommentRegex(_) => {
-                self.regex_matches(comment)
-            }
-            _ => false,
-        }
+        self.matcher.looks_at_comments()
+            && !comment.starts_with(MARK)
+            && self.matcher.comment(comment.as_bytes())
     }
 
-    /// Returns whether a leaf is encrypted for which the rule is in force, or not.
+    /// Returns whether a leaf is to be encrypted for which the rule is in force, or not.
     pub(super) fn encrypts(&self, in_force: bool) -> bool {
-        match &self.selector {
-            Selector::EncryptedSuffix(_)
-            | Selector::EncryptedRegex(_)
-            | Selector::EncryptedCommentRegex(_) => in_force,
-            _ => !in_force,
-        }
-    }
-
-    fn regex_matches(&self, text: &str) -> bool {
-        self.regex
-            .as_ref()
-            .is_some_and(|regex| regex.is_match(text))
+        self.matcher.selected(in_force, in_force)
     }
 }
 

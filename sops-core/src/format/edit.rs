@@ -39,7 +39,7 @@ impl fmt::Debug for Edit {
 ///
 /// Sorts the edits by where they start; insertions at the same place keep their order, and stand before what replaces
 /// the bytes there. The result is allocated once, at its exact size: no half-written copy of a secret stays behind.
-pub(crate) fn splice(source: &str, edits: &mut Vec<Edit>) -> String {
+pub(crate) fn splice(source: &str, edits: &mut [Edit]) -> String {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     debug_assert!(
         edits
