@@ -7,6 +7,7 @@ mod format;
 mod keys;
 mod metadata;
 mod secret;
+mod suggest;
 mod tree;
 
 pub use secret::{SecretBytes, SecretText};
