@@ -3,6 +3,7 @@
 //! A format never writes a file. It says which bytes a node occupies ([`Format::parse`]) and what text stands for a
 //! value at that place ([`Format::encrypted`], [`Format::restored`]); [`edit::splice`] copies everything else through.
 
+mod conflict_markers;
 pub(crate) mod edit;
 pub(crate) mod json;
 mod syntax_error;
