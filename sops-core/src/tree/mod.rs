@@ -11,6 +11,7 @@
 pub(crate) mod path;
 pub(crate) mod span;
 pub(crate) mod timestamp;
+pub(crate) mod traverse;
 pub(crate) mod value;
 
 pub use path::{PathError, Step, TreePath};

@@ -4,6 +4,7 @@
 //! object, keys that stand twice, lone surrogates.
 
 pub(crate) mod comment_item;
+pub(crate) mod emit;
 pub(crate) mod metadata_block;
 pub(crate) mod render;
 mod tokenizer;
