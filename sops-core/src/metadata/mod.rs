@@ -2,6 +2,7 @@
 
 mod error;
 mod fields;
+mod key_text;
 mod master_key;
 mod raw;
 mod read;
@@ -11,6 +12,7 @@ mod test_support;
 mod write;
 
 pub use error::MetadataError;
+pub use key_text::{KeyTextError, KmsOptions};
 pub use master_key::{KeyEntry, MasterKey};
 pub use raw::Raw;
 
