@@ -7,10 +7,7 @@ use serde::de::{
     SeqAccess, Unexpected, VariantAccess, Visitor, value::BorrowedStrDeserializer,
 };
 
-use crate::{
-    format::json::render::rfc3339,
-    tree::{NodeId, NodeKind, Tree, TreePath, ValueRef, path::Step},
-};
+use crate::tree::{NodeId, NodeKind, Tree, TreePath, ValueRef, path::Step};
 
 /// How deep values may stand inside each other: deserializing recurses.
 const MAX_DEPTH: usize = 128;
@@ -338,7 +335,11 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
                 ValueRef::Int(value) => visitor.visit_i64(value),
                 ValueRef::Unsigned(value) => visitor.visit_u64(value),
                 ValueRef::Float(value) => visitor.visit_f64(value),
-                ValueRef::Time(value) => visitor.visit_string(rfc3339(value)),
+                value @ ValueRef::Time(_) => {
+                    let mut text = Vec::new();
+                    value.plaintext(&mut text);
+                    visitor.visit_string(String::from_utf8_lossy(&text).into_owned())
+                }
                 ValueRef::Str(bytes) => match std::str::from_utf8(bytes) {
                     Ok(text) => visitor.visit_borrowed_str(text),
                     Err(_) => visitor.visit_borrowed_bytes(bytes),
