@@ -216,7 +216,7 @@ fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError> {
 }
 
 /// Decodes a nonce of the usual length; returns false if `text` is anything else.
-fn decode_nonce(text: &[u8], nonce: &mut [u8; NONCE_LEN]) -> bool {
+pub(crate) fn decode_nonce(text: &[u8], nonce: &mut [u8; NONCE_LEN]) -> bool {
     // 32 bytes and one byte of padding: room for what 44 letters may decode to.
     let mut decoded = [0; NONCE_LEN + 1];
     if text.len() != 44 || BASE64.decode_slice(text, &mut decoded) != Ok(NONCE_LEN) {

@@ -1,6 +1,6 @@
 //! The text form of an encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
 
-use super::CipherError;
+use super::{CipherError, cipher::decode_nonce, nonce::NONCE_LEN};
 
 /// What every encrypted value begins with.
 pub(crate) const PREFIX: &str = "ENC[AES256_GCM,data:";
@@ -38,6 +38,12 @@ impl<'a> EncryptedValue<'a> {
     /// separators from the right finds.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, CipherError> {
         Self::split(text).ok_or(CipherError::BadFormat)
+    }
+
+    /// Returns the nonce, if it has the length that every writer gives it.
+    pub(crate) fn nonce(&self) -> Option<[u8; NONCE_LEN]> {
+        let mut nonce = [0; NONCE_LEN];
+        decode_nonce(self.iv, &mut nonce).then_some(nonce)
     }
 
     fn split(text: &'a [u8]) -> Option<Self> {

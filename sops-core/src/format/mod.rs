@@ -3,6 +3,7 @@
 //! A format never writes a file. It says which bytes a node occupies ([`Format::parse`]) and what text stands for a
 //! value at that place ([`Format::encrypted`], [`Format::restored`]); [`edit::splice`] copies everything else through.
 
+pub(crate) mod conflict_markers;
 pub(crate) mod edit;
 pub(crate) mod json;
 mod syntax_error;
@@ -12,6 +13,7 @@ pub use syntax_error::{SyntaxError, SyntaxErrorKind};
 
 use crate::{
     metadata::Raw,
+    secret::SecretText,
     tree::{NodeId, Tree, ValueRef},
 };
 use edit::Edit;
@@ -41,6 +43,14 @@ pub(crate) struct ParseOptions {
     pub(crate) before_root_key: bool,
 }
 
+/// A list item that holds the ciphertext of a comment: so the reference writes comments that stand in lists.
+#[derive(Debug)]
+pub(crate) struct CommentItem {
+    pub(crate) id: NodeId,
+    /// The text of the comment, without its `#`.
+    pub(crate) text: SecretText,
+}
+
 // Dispatch to yaml/ and json/: see those modules for the functions of the same names.
 impl Format {
     /// Parses a text that is valid UTF-8 and below 4 GiB.
@@ -54,25 +64,40 @@ impl Format {
         }
     }
 
-    /// Returns the edit that writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str) -> Edit {
+    /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
+    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
         match self {
-            Self::Yaml => yaml::render::encrypted(source, tree, id, enc),
-            _ => json::render::encrypted(tree, id, enc),
+            Self::Yaml => yaml::render::encrypted(source, tree, id, enc, edits),
+            _ => edits.push(json::render::encrypted(tree, id, enc)),
         }
     }
 
-    /// Returns the edit that writes `value` in the place of the scalar `id`, which holds its ciphertext.
+    /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
     pub(crate) fn restored(
         self,
         source: &str,
         tree: &Tree,
         id: NodeId,
         value: ValueRef<'_>,
-    ) -> Edit {
+        edits: &mut Vec<Edit>,
+    ) {
         match self {
-            Self::Yaml => yaml::render::restored(source, tree, id, value),
-            _ => json::render::restored(tree, id, value),
+            Self::Yaml => yaml::render::restored(source, tree, id, value, edits),
+            _ => edits.push(json::render::restored(tree, id, value)),
+        }
+    }
+
+    /// Writes comments in the place of the list items that hold their ciphertexts.
+    pub(crate) fn restored_comment_items(
+        self,
+        source: &str,
+        tree: &Tree,
+        items: &[CommentItem],
+        edits: &mut Vec<Edit>,
+    ) {
+        match self {
+            Self::Yaml => yaml::comment_item::restored(source, tree, items, edits),
+            _ => json::comment_item::removed(tree, items, edits),
         }
     }
 

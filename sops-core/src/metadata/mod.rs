@@ -1,8 +1,16 @@
 //! The `sops` block: what a file says about its encryption.
 
+mod error;
+mod fields;
 mod master_key;
 mod raw;
+mod read;
+mod rfc3339;
+#[cfg(test)]
+mod test_support;
+mod write;
 
+pub use error::MetadataError;
 pub use master_key::{KeyEntry, MasterKey};
 pub use raw::Raw;
 
