@@ -38,6 +38,7 @@ pub mod metadata;
 mod plaintext;
 mod secret;
 mod simple;
+mod suggest;
 mod tree;
 mod warning;
 mod warnings;

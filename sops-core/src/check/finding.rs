@@ -1,6 +1,10 @@
 //! What a check finds.
 
-use crate::{format::SyntaxError, tree::span::Position};
+use crate::{
+    crypto::select::Selector,
+    format::{SyntaxError, SyntaxErrorKind},
+    tree::span::Position,
+};
 
 /// One thing that is wrong with a file.
 ///
@@ -135,8 +139,6 @@ const START: Position = Position { line: 1, column: 1 };
 
 /// Returns the finding that a text cannot be parsed.
 pub(super) fn from_syntax(error: SyntaxError) -> Finding {
-    use crate::format::SyntaxErrorKind;
-
     Finding {
         kind: match error.kind {
             SyntaxErrorKind::ConflictMarkers => FindingKind::ConflictMarkers,
@@ -158,5 +160,14 @@ pub(super) fn about_file(kind: FindingKind, message: &str, hint: &str) -> Findin
         path: None,
         message: message.to_owned(),
         hint: Some(hint.to_owned()),
+    }
+}
+
+/// Returns a selector as the metadata write it.
+pub(super) fn describe(selector: &Selector) -> String {
+    let selector = selector.normalized();
+    match selector.key() {
+        Some(key) => format!("{key} {:?}", selector.text()),
+        None => "the format".to_owned(),
     }
 }

@@ -1,37 +1,42 @@
 //! Which leaves are encrypted and which should be.
 
-use super::{
-    finding::{FindingKind, Findings},
-    rule::LeafRule,
+use super::finding::{FindingKind, Findings, describe};
+use crate::{
+    crypto::{
+        EncryptedValue, looks_encrypted,
+        select::{Matcher, Selector},
+        walk::{Place, Visitor, walk},
+    },
+    tree::{NodeId, NodeKind, Scalar, Tree, Value},
 };
-use crate::tree::{NodeId, NodeKind, Span, Tree, TreePath, Value, path::Step};
 
-/// How many nodes behind aliases are looked at, beyond as many as stand in the text.
-const FREE_VISITS: usize = 100_000;
+/// How many leaves are reported one by one. Each costs a search for its path; and nobody reads more.
+const MAX_REPORTED: usize = 100;
 
-/// What every encrypted value starts with.
-pub(super) const MARK: &str = "ENC[AES256_GCM,";
-
-/// Reports clear values that `rule` selects, and encrypted ones that it does not.
-pub(super) fn check(tree: &Tree, rule: &LeafRule, findings: &mut Findings<'_>) {
-    let mut walk = Walk {
+/// Reports clear values that the selector wants encrypted, and encrypted ones that it does not.
+pub(super) fn check(
+    tree: &Tree,
+    selector: &Selector,
+    matcher: &Matcher,
+    findings: &mut Findings<'_>,
+) {
+    let source = findings.source();
+    let mut leaves = Leaves {
         tree,
-        rule,
+        selector,
         findings,
-        aliases: Vec::new(),
-        visits_left: tree.len().saturating_add(FREE_VISITS),
+        reported: Vec::new(),
+        not_reported: None,
     };
-    for document in tree.documents() {
-        let start = Start {
-            node: document,
-            selected: false,
-            path: TreePath::default(),
-            place: None,
-        };
-        walk.run(start);
-        while let Some(alias) = walk.aliases.pop() {
-            walk.run(alias);
-        }
+    if let Err(TooManyNodes(alias)) = walk(source, tree, matcher, &mut leaves) {
+        let offset = tree[alias].span.start as usize;
+        let message = "aliases stand for more values than can be checked";
+        findings.add(FindingKind::Malformed, offset, message);
+        return;
+    }
+    if let Some(rest) = leaves.not_reported {
+        let message = format!("{} more values are not as they should be", rest.count);
+        findings.add(rest.kind, rest.offset, message);
     }
 }
 
@@ -39,45 +44,33 @@ pub(super) fn check(tree: &Tree, rule: &LeafRule, findings: &mut Findings<'_>) {
 pub(super) fn first_encrypted(source: &str, tree: &Tree) -> Option<NodeId> {
     (0..tree.len())
         .filter_map(|index| u32::try_from(index).ok().map(NodeId))
-        .find(|&id| text(source, tree, id).is_some_and(|text| is_encrypted(text) == Ok(true)))
+        .find(|&id| match &tree[id].kind {
+            NodeKind::Scalar(scalar) => is_encrypted(text(source, scalar)) == Ok(true),
+            _ => false,
+        })
 }
 
 /// Returns whether a text is an encrypted value, or what is wrong with one that is damaged.
 pub(super) fn is_encrypted(text: &[u8]) -> Result<bool, &'static str> {
-    let Some(inside) = text.strip_prefix(MARK.as_bytes()) else {
+    if !looks_encrypted(text) {
         return Ok(false);
+    }
+    let Ok(value) = EncryptedValue::parse(text) else {
+        return Err("a part of it is missing");
     };
-    // As the reference reads it: to the last bracket of the first line, each part as long as possible.
-    let line = inside.split(|&byte| byte == b'\n').next().unwrap_or(inside);
-    let end = line
-        .iter()
-        .rposition(|&byte| byte == b']')
-        .ok_or("the closing bracket is missing")?;
-    let (rest, kind) = rsplit(&line[..end], b",type:").ok_or("the type is missing")?;
-    let (rest, tag) = rsplit(rest, b",tag:").ok_or("the tag is missing")?;
-    let (rest, iv) = rsplit(rest, b",iv:").ok_or("the iv is missing")?;
-    let data = rest.strip_prefix(b"data:").ok_or("the data are missing")?;
     for (part, problem) in [
-        (data, "the data are not base64"),
-        (iv, "the iv is not base64"),
-        (tag, "the tag is not base64"),
+        (value.data, "its data are not base64"),
+        (value.iv, "its iv is not base64"),
+        (value.tag, "its tag is not base64"),
     ] {
         if !is_base64(part) {
             return Err(problem);
         }
     }
-    match kind {
-        b"str" | b"int" | b"float" | b"bool" | b"time" | b"comment" | b"bytes" => Ok(true),
-        _ => Err("the type is none that there is"),
+    match value.kind {
+        "str" | "int" | "float" | "bool" | "time" | "comment" | "bytes" => Ok(true),
+        _ => Err("its type is none that there is"),
     }
-}
-
-/// Returns the bytes before and after the last `separator`.
-fn rsplit<'t>(text: &'t [u8], separator: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
-    let at = text
-        .windows(separator.len())
-        .rposition(|window| window == separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
 }
 
 /// Returns whether a text is standard base64 with padding, and not empty. Like Go, does not mind carriage returns.
@@ -92,194 +85,108 @@ fn is_base64(text: &[u8]) -> bool {
         && (text.len() - returns).is_multiple_of(4)
 }
 
-fn text<'a>(source: &'a str, tree: &'a Tree, id: NodeId) -> Option<&'a [u8]> {
-    match &tree[id].kind {
-        NodeKind::Scalar(scalar) => match &scalar.value {
-            Value::Str(text) => Some(text.bytes(source)),
-            _ => None,
-        },
-        _ => None,
+/// Returns the text of a scalar; empty if it is none.
+fn text<'a>(source: &'a str, scalar: &'a Scalar) -> &'a [u8] {
+    match &scalar.value {
+        Value::Str(text) => text.bytes(source),
+        _ => &[],
     }
 }
 
-struct Walk<'w, 's> {
+struct Leaves<'w, 's> {
     tree: &'w Tree,
-    rule: &'w LeafRule,
+    selector: &'w Selector,
     findings: &'w mut Findings<'s>,
-    /// What aliases stand for, to be looked at afterwards.
-    aliases: Vec<Start>,
-    visits_left: usize,
+    reported: Vec<NodeId>,
+    not_reported: Option<Rest>,
 }
 
-/// Where a walk starts: at a document, or at what an alias stands for.
-struct Start {
-    node: NodeId,
-    /// Whether something above matches the rule.
-    selected: bool,
-    path: TreePath,
-    /// Where the alias stands.
-    place: Option<Span>,
+/// The findings beyond [`MAX_REPORTED`].
+struct Rest {
+    count: usize,
+    kind: FindingKind,
+    /// Where the first of them is.
+    offset: usize,
 }
 
-/// A container on the way to the current node.
-struct Level {
-    end: u32,
-    is_list: bool,
-    /// Whether something above matches the rule.
-    selected: bool,
-    /// Whether a comment since the previous item matches it.
-    comment: bool,
-    /// The key of the current entry, and whether it matches.
-    key: Option<(NodeId, bool)>,
-    /// How many items there were so far.
-    items: usize,
-}
+struct TooManyNodes(NodeId);
 
-impl Walk<'_, '_> {
-    fn run(&mut self, start: Start) {
-        let tree = self.tree;
-        let end = tree[start.node].end;
-        let mut levels = vec![Level {
-            end,
-            is_list: false,
-            selected: start.selected,
-            comment: false,
-            key: None,
-            items: 0,
-        }];
-        let mut next = start.node;
-        if let NodeKind::Document = tree[next].kind {
-            next.0 += 1;
-        }
-        while next.0 < end {
-            let id = next;
-            next.0 += 1;
-            while levels.len() > 1 && levels.last().is_some_and(|level| level.end <= id.0) {
-                levels.pop();
-            }
-            let depth = levels.len();
-            let level = levels
-                .last_mut()
-                .expect("the first level ends where the walk ends");
-            match &tree[id].kind {
-                NodeKind::Comment => {
-                    let text = tree[id].span.of(self.findings.source());
-                    level.comment |= self.rule.matches_comment(text);
-                }
-                NodeKind::Key { text, .. } => {
-                    let name = text.bytes(self.findings.source());
-                    if depth == 2 && start.place.is_none() && name == b"sops" {
-                        // The metadata, in whatever document.
-                        level.comment = false;
-                        next.0 = tree[NodeId(next.0)].end;
-                        continue;
-                    }
-                    level.key = Some((id, self.rule.matches_key(name)));
-                }
-                kind => {
-                    let selected = level.selected
-                        || level.comment
-                        || level.key.is_some_and(|(_, matches)| matches);
-                    level.comment = false;
-                    level.items += 1;
-                    match kind {
-                        NodeKind::Map { .. } | NodeKind::Sequence { .. } => levels.push(Level {
-                            end: tree[id].end,
-                            is_list: matches!(kind, NodeKind::Sequence { .. }),
-                            selected,
-                            comment: false,
-                            key: None,
-                            items: 0,
-                        }),
-                        NodeKind::Alias { target } => {
-                            self.follow(*target, selected, id, &start, &levels);
-                        }
-                        _ => self.judge(id, selected, &start, &levels),
-                    }
-                }
-            }
-        }
-    }
+impl Visitor for Leaves<'_, '_> {
+    type Error = TooManyNodes;
 
-    fn follow(
-        &mut self,
-        target: NodeId,
-        selected: bool,
-        alias: NodeId,
-        start: &Start,
-        levels: &[Level],
-    ) {
-        let size = (self.tree[target].end - target.0) as usize;
-        // The parser refuses alias bombs; what is left over is not worth more time.
-        let Some(left) = self.visits_left.checked_sub(size) else {
-            return;
-        };
-        self.visits_left = left;
-        self.aliases.push(Start {
-            node: target,
-            selected,
-            path: self.path(start, levels),
-            place: Some(start.place.unwrap_or(self.tree[alias].span)),
-        });
-    }
-
-    fn judge(&mut self, id: NodeId, selected: bool, start: &Start, levels: &[Level]) {
-        let source = self.findings.source();
-        let span = start.place.unwrap_or(self.tree[id].span);
-        let wanted = self.rule.encrypts(selected);
-        let is_clear_anyway = match &self.tree[id].kind {
-            NodeKind::Scalar(scalar) => match &scalar.value {
-                Value::Null => true,
-                Value::Str(text) => text.bytes(source).is_empty(),
-                _ => false,
-            },
-            _ => true,
-        };
-        if is_clear_anyway {
-            return;
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), TooManyNodes> {
+        let text = text(self.findings.source(), scalar);
+        let is_null = matches!(scalar.value, Value::Null);
+        let is_empty = text.is_empty() && matches!(scalar.value, Value::Str(_));
+        if is_null || is_empty {
+            return Ok(());
         }
-        let text = text(source, self.tree, id).unwrap_or_default();
-        let (kind, message, hint) = match is_encrypted(text) {
-            Err(problem) if wanted => (
+        match is_encrypted(text) {
+            Err(problem) if at.selected => self.report(
+                at,
                 FindingKind::BadValue,
-                format!("the encrypted value is damaged: {problem}"),
-                "restore it from an earlier version of the file",
+                |_| format!("the encrypted value is damaged: {problem}"),
+                "restore it from the history of the file",
             ),
-            Ok(false) if wanted => (
+            Ok(false) if at.selected => self.report(
+                at,
                 FindingKind::ClearValue,
-                format!(
-                    "the value is in clear text, and {} wants it encrypted",
-                    self.rule
-                ),
-                "enter it with sops set or sops edit; if it was committed, change the secret",
+                |selector| format!("the value is in clear text, and {selector} wants it encrypted"),
+                "put it in with `sops set` or `sops edit`; if it was committed, change the secret",
             ),
-            Ok(true) if !wanted && !text.ends_with(b",type:comment]") => (
+            // Old files hold the comments of lists as items, wherever the list stands.
+            Ok(true) if !at.selected && !text.ends_with(b",type:comment]") => self.report(
+                at,
                 FindingKind::UnexpectedCiphertext,
-                format!(
-                    "the value is encrypted, and {} leaves it in clear text: nobody decrypts it",
-                    self.rule
-                ),
-                "restore the clear text, or the place or selector that it was encrypted with",
+                |selector| {
+                    format!("the value is encrypted, and {selector} leaves it as it is: nobody decrypts it")
+                },
+                "put the clear text back, or the key or selector that it was encrypted under",
             ),
-            _ => return,
-        };
-        let path = self.path(start, levels).to_string();
-        let finding = self.findings.add(kind, span.start as usize, message);
-        finding.path = Some(path);
-        finding.hint = Some(hint.to_owned());
+            _ => {}
+        }
+        Ok(())
     }
 
-    fn path(&self, start: &Start, levels: &[Level]) -> TreePath {
-        let mut path = start.path.clone();
-        for level in levels {
-            if let Some((key, _)) = level.key {
-                let name = self.tree.key_name(self.findings.source(), key);
-                path.push(Step::Key(name));
-            } else if level.is_list {
-                path.push(Step::Index(level.items - 1));
-            }
+    /// Comments may be clear or not: the reference leaves clear ones behind.
+    fn comment(&mut self, _: &Place<'_>) -> Result<(), TooManyNodes> {
+        Ok(())
+    }
+
+    fn too_many_nodes(&mut self, at: NodeId) -> TooManyNodes {
+        TooManyNodes(at)
+    }
+}
+
+impl Leaves<'_, '_> {
+    /// Reports a leaf; for a copy that an alias makes, the alias, and that only once.
+    fn report(
+        &mut self,
+        at: &Place<'_>,
+        kind: FindingKind,
+        message: impl FnOnce(String) -> String,
+        hint: &str,
+    ) {
+        let node = at.alias.unwrap_or(at.id);
+        if self.reported.last() == Some(&node) {
+            return;
         }
-        path
+        let offset = self.tree[node].span.start as usize;
+        if self.reported.len() == MAX_REPORTED {
+            let rest = self.not_reported.get_or_insert(Rest {
+                count: 0,
+                kind,
+                offset,
+            });
+            rest.count += 1;
+            return;
+        }
+        self.reported.push(node);
+        let path = self.tree.path_of(self.findings.source(), node);
+        let message = message(describe(self.selector));
+        let finding = self.findings.add(kind, offset, message);
+        finding.path = Some(path.to_string());
+        finding.hint = Some(hint.to_owned());
     }
 }
 
@@ -308,33 +215,24 @@ mod tests {
             assert_eq!(is_encrypted(other.as_bytes()), Ok(false), "{other}");
         }
         for (damaged, problem) in [
-            ("ENC[AES256_GCM,", "bracket"),
+            ("ENC[AES256_GCM,", "missing"),
             (
                 "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str",
-                "bracket",
+                "missing",
             ),
             (
                 "ENC[AES256_GCM,data:YQ==,\niv:YQ==,tag:YQ==,type:str]",
-                "bracket",
+                "missing",
             ),
-            ("ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==]", "type"),
-            (
-                "ENC[AES256_GCM,data:YQ==,iv:YQ==,type:str]",
-                "tag is missing",
-            ),
-            (
-                "ENC[AES256_GCM,data:YQ==,tag:YQ==,type:str]",
-                "iv is missing",
-            ),
-            ("ENC[AES256_GCM,iv:YQ==,tag:YQ==,type:str]", "iv is missing"),
+            ("ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==]", "missing"),
+            ("ENC[AES256_GCM,data:YQ==,iv:YQ==,type:str]", "missing"),
+            ("ENC[AES256_GCM,data:YQ==,tag:YQ==,type:str]", "missing"),
+            ("ENC[AES256_GCM,iv:YQ==,tag:YQ==,type:str]", "missing"),
             (
                 "ENC[AES256_GCM,xdata:YQ==,iv:YQ==,tag:YQ==,type:str]",
-                "data are missing",
+                "missing",
             ),
-            (
-                "ENC[AES256_GCM,data:,iv:YQ==,tag:YQ==,type:str]",
-                "data are not",
-            ),
+            ("ENC[AES256_GCM,data:,iv:YQ==,tag:YQ==,type:str]", "missing"),
             (
                 "ENC[AES256_GCM,data:YQ,iv:YQ==,tag:YQ==,type:str]",
                 "data are not",

@@ -3,20 +3,18 @@
 mod finding;
 mod leaves;
 mod recipients;
-mod rule;
 
 pub use finding::{Finding, FindingKind};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    crypto::select::{Selector, SelectorError},
+    crypto::select::{Matcher, Selector, SelectorError},
     format::{Format, ParseOptions, SyntaxErrorKind, conflict_markers},
     metadata::{MasterKey, Metadata, Raw},
     tree::{NodeId, Tree, TreePath},
 };
-use finding::Findings;
-use rule::LeafRule;
+use finding::{Findings, describe};
 
 /// What the creation rule of a file wants.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +42,9 @@ impl Expected {
     }
 }
 
+/// What encrypted values start with, in every format.
+const MARK: &str = "ENC[AES256_GCM,";
+
 /// Checks one file; see [`Checker::check`].
 #[must_use]
 pub fn check(text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Finding> {
@@ -53,7 +54,7 @@ pub fn check(text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Fi
 /// Checks files, and compiles the regular expressions that they share once.
 #[derive(Debug, Default)]
 pub struct Checker {
-    rules: Mutex<Vec<(Selector, Arc<LeafRule>)>>,
+    matchers: Mutex<Vec<(Selector, Arc<Matcher>)>>,
 }
 
 impl Checker {
@@ -67,7 +68,7 @@ impl Checker {
     ///
     /// `expected` is what the creation rule for the file wants, `None` if no rule speaks of it. Then a file in clear
     /// text is fine, whatever it looks like. Clear comments are never reported. Nothing is decrypted: that the values
-    /// and the MAC are intact, only a key can tell.
+    /// and the MAC are intact, only a key can tell. Of dotenv and INI files, only whether they are encrypted at all.
     #[must_use]
     pub fn check(&self, text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Finding> {
         let Ok(source) = std::str::from_utf8(text) else {
@@ -87,7 +88,7 @@ impl Checker {
         format: Format,
         expected: Option<&Expected>,
     ) -> Vec<Finding> {
-        let looks_encrypted = source.contains(leaves::MARK);
+        let looks_encrypted = source.contains(MARK);
         if expected.is_none() && !looks_encrypted {
             return Vec::new();
         }
@@ -132,8 +133,10 @@ impl Checker {
             return found;
         };
         if let Some(metadata) = read_metadata(&tree, document, block, &mut findings) {
-            match self.rule(&metadata.selector) {
-                Ok(rule) => leaves::check(&tree, &rule, &mut findings),
+            match self.matcher(&metadata.selector) {
+                Ok(matcher) => {
+                    leaves::check(&tree, &metadata.selector, &matcher, &mut findings);
+                }
                 Err(error) => {
                     let place = place_of(source, &tree, block, error.key);
                     let message = format!("the selector is invalid: {error}");
@@ -150,15 +153,15 @@ impl Checker {
         findings.finish()
     }
 
-    fn rule(&self, selector: &Selector) -> Result<Arc<LeafRule>, SelectorError> {
+    fn matcher(&self, selector: &Selector) -> Result<Arc<Matcher>, SelectorError> {
         // A panic elsewhere leaves the list as it was: entries are only added.
-        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, rule)) = rules.iter().find(|(known, _)| known == selector) {
-            return Ok(Arc::clone(rule));
+        let mut matchers = self.matchers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, matcher)) = matchers.iter().find(|(known, _)| known == selector) {
+            return Ok(Arc::clone(matcher));
         }
-        let rule = Arc::new(LeafRule::new(selector)?);
-        rules.push((selector.clone(), Arc::clone(&rule)));
-        Ok(rule)
+        let matcher = Arc::new(selector.compile()?);
+        matchers.push((selector.clone(), Arc::clone(&matcher)));
+        Ok(matcher)
     }
 }
 
@@ -186,8 +189,8 @@ fn missing_metadata(tree: &Tree, value: NodeId, findings: &mut Findings<'_>) {
 /// Text that is not UTF-8 can only be the plaintext of a binary file.
 fn check_other_bytes(text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Finding> {
     let looks_encrypted = text
-        .windows(leaves::MARK.len())
-        .any(|window| window == leaves::MARK.as_bytes());
+        .windows(MARK.len())
+        .any(|window| window == MARK.as_bytes());
     let mut found = Vec::new();
     if !looks_encrypted {
         found = plaintext(expected);
@@ -212,7 +215,7 @@ fn check_lines(source: &str, format: Format, expected: Option<&Expected>) -> Vec
         _ => line.trim() == "[sops]",
     };
     let has_metadata = source.lines().any(is_metadata);
-    let encrypted = source.find(leaves::MARK);
+    let encrypted = source.find(MARK);
     if !has_metadata && encrypted.is_none() {
         return plaintext(expected);
     }
@@ -290,10 +293,6 @@ fn compare_selectors(
     findings: &mut Findings<'_>,
 ) {
     let source = findings.source();
-    let describe = |selector: &Selector| match selector.key() {
-        Some(key) => format!("{key} {:?}", selector.text()),
-        None => "no selector".to_owned(),
-    };
     let (file, rule) = (
         metadata.selector.normalized(),
         expected.selector.normalized(),

@@ -342,6 +342,15 @@ fn texts_that_cannot_be_parsed() {
 }
 
 #[test]
+fn many_findings_are_summed_up() {
+    let entries: Vec<_> = (0..1000).map(|index| format!("\"k{index}\": 1")).collect();
+    let found = found(&file(&entries.join(",\n"), ""), None);
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[99], "100:8 clear-value k99");
+    assert_eq!(found[100], "101:9 clear-value -");
+}
+
+#[test]
 fn findings_hold_no_values() {
     let source = file("\"a\": \"hunter2\", \"b\": \"ENC[AES256_GCM,hunter2]\"", "");
     let findings = check(source.as_bytes(), Format::Json, Some(&rule()));
@@ -391,7 +400,12 @@ fn comments_and_aliases() {
 
     let paths = |selector: Selector| {
         let mut findings = Findings::new(source);
-        leaves::check(&tree, &LeafRule::new(&selector).unwrap(), &mut findings);
+        leaves::check(
+            &tree,
+            &selector,
+            &selector.compile().unwrap(),
+            &mut findings,
+        );
         findings
             .finish()
             .iter()
@@ -406,12 +420,7 @@ fn comments_and_aliases() {
     };
     assert_eq!(
         paths(Selector::EncryptedCommentRegex("E".to_owned())),
-        expect(&[
-            ("[\"*\"][0]", 3),
-            ("[\"*\"][1]", 3),
-            ("a[0]", 4),
-            ("a[1]", 4)
-        ])
+        expect(&[("[\"*\"]", 3), ("a[0]", 4), ("a[1]", 4)])
     );
     assert_eq!(
         paths(Selector::UnencryptedCommentRegex("E".to_owned())),
@@ -419,6 +428,6 @@ fn comments_and_aliases() {
     );
     assert_eq!(
         paths(Selector::EncryptedSuffix("*".to_owned())),
-        expect(&[("[\"*\"][0]", 3), ("[\"*\"][1]", 3)])
+        expect(&[("[\"*\"]", 3),])
     );
 }

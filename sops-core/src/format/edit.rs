@@ -106,7 +106,7 @@ mod tests {
     #[test]
     #[should_panic = "edits overlap"]
     fn overlapping_edits_are_a_bug() {
-        splice("abcdef", &mut vec![edit(0, 3, ""), edit(2, 4, "")]);
+        splice("abcdef", &mut [edit(0, 3, ""), edit(2, 4, "")]);
     }
 
     #[test]

@@ -5,11 +5,15 @@
 
 pub(crate) mod conflict_markers;
 pub(crate) mod edit;
+mod emit_error;
 pub(crate) mod json;
 mod syntax_error;
 pub(crate) mod yaml;
 
+pub use emit_error::EmitError;
 pub use syntax_error::{SyntaxError, SyntaxErrorKind};
+
+use std::path::Path;
 
 use crate::{
     metadata::Raw,
@@ -32,6 +36,47 @@ pub enum Format {
     Ini,
     /// Any bytes, as one value.
     Binary,
+}
+
+impl Format {
+    /// Returns the format of a file by the end of its name, as the reference does: `.yaml` and `.yml`, `.json`, `.env`
+    /// and `.ini`, in lower case; everything else is binary.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Self {
+        let name = path.as_os_str().as_encoded_bytes();
+        let ends = |suffix: &[u8]| name.ends_with(suffix);
+        if ends(b".yaml") || ends(b".yml") {
+            Self::Yaml
+        } else if ends(b".json") {
+            Self::Json
+        } else if ends(b".env") {
+            Self::Dotenv
+        } else if ends(b".ini") {
+            Self::Ini
+        } else {
+            Self::Binary
+        }
+    }
+
+    /// Returns the format of a name, as `--input-type` takes it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Yaml, Self::Json, Self::Dotenv, Self::Ini, Self::Binary]
+            .into_iter()
+            .find(|format| format.name() == name)
+    }
+
+    /// Returns the name of the format, as `--input-type` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yaml => "yaml",
+            Self::Json => "json",
+            Self::Dotenv => "dotenv",
+            Self::Ini => "ini",
+            Self::Binary => "binary",
+        }
+    }
 }
 
 /// How to parse.
