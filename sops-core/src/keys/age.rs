@@ -61,35 +61,55 @@ pub(super) struct AgeService {
 
 impl AgeService {
     pub(super) fn new(source: impl IdentitySource + Send + Sync + 'static) -> Self {
-        Self { source: Box::new(source) }
+        Self {
+            source: Box::new(source),
+        }
     }
 
     pub(super) fn with_identities(identities: Identities) -> Self {
-        Self::new(FoundIdentities { identities, ..FoundIdentities::default() })
+        Self::new(FoundIdentities {
+            identities,
+            ..FoundIdentities::default()
+        })
     }
 
     fn open(&self, enc: &str, recipient: &str) -> Result<SecretBytes, KeyError> {
         let common = self.source.common();
         let mut outcome = unwrap_with(enc, &common.identities);
-        let mut problems: Vec<String> = common.problems.iter().map(describe).collect();
+        let mut problems: Vec<String> = common.problems.iter().map(ToString::to_string).collect();
         let mut unsupported = common.identities.unsupported().to_vec();
         let mut tried = common.identities.len();
-        let mut hint = common.problems.iter().find_map(|problem| problem.hint.clone());
+        let mut hint = common
+            .problems
+            .iter()
+            .find_map(|problem| problem.hint.clone());
         if let Err(Failure::NoIdentity) = outcome {
             self.source.for_recipient(recipient, &mut |found| {
                 outcome = unwrap_with(enc, &found.identities);
-                problems.extend(found.problems.iter().map(describe));
+                problems.extend(found.problems.iter().map(ToString::to_string));
                 unsupported.extend_from_slice(found.identities.unsupported());
                 tried += found.identities.len();
-                hint = hint.take().or_else(|| found.problems.iter().find_map(|problem| problem.hint.clone()));
+                hint = hint.take().or_else(|| {
+                    found
+                        .problems
+                        .iter()
+                        .find_map(|problem| problem.hint.clone())
+                });
             });
         }
         outcome.map_err(|failure| {
-            let mut message = match failure {
-                Failure::NoIdentity if tried == 0 => "there is no age identity".to_owned(),
-                Failure::NoIdentity if tried == 1 => "the one age identity at hand does not fit".to_owned(),
-                Failure::NoIdentity => format!("none of the {tried} age identities at hand fits"),
-                Failure::Damaged(what) => return KeyError::new(what).with_hint(DAMAGED_HINT),
+            let mut message = match (failure, unsupported_kind(recipient)) {
+                (Failure::Damaged(what), _) => return KeyError::new(what).with_hint(DAMAGED_HINT),
+                (Failure::NoIdentity, Some(kind)) => {
+                    return KeyError::new(format!("{kind} are not supported by this build yet"));
+                }
+                (Failure::NoIdentity, None) if tried == 0 => "there is no age identity".to_owned(),
+                (Failure::NoIdentity, None) if tried == 1 => {
+                    "the one age identity at hand does not fit".to_owned()
+                }
+                (Failure::NoIdentity, None) => {
+                    format!("none of the {tried} age identities at hand fits")
+                }
             };
             for problem in problems {
                 message.push_str("; ");
@@ -127,12 +147,16 @@ impl KeyService for AgeService {
 
     fn searched(&self) -> Vec<String> {
         let found = self.source.already_found();
-        found.map(|found| found.searched.clone()).unwrap_or_default()
+        found
+            .map(|found| found.searched.clone())
+            .unwrap_or_default()
     }
 
     fn warnings(&self) -> Vec<Warning> {
         let found = self.source.already_found();
-        found.map(|found| found.warnings.clone()).unwrap_or_default()
+        found
+            .map(|found| found.warnings.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -145,23 +169,35 @@ pub(super) fn parse_recipient(recipient: &str) -> Result<x25519::Recipient, KeyE
     recipient.parse().map_err(|_| malformed(recipient))
 }
 
+/// Returns what to call a recipient that is fine, but not for this build.
+fn unsupported_kind(recipient: &str) -> Option<&'static str> {
+    if recipient.starts_with("age1pq1") {
+        Some("post-quantum recipients (age1pq1…)")
+    } else if recipient.starts_with("age1") && recipient.matches('1').count() > 1 {
+        Some("recipients of age plugins (age1NAME1…)")
+    } else if recipient.starts_with("ssh-") {
+        Some("SSH keys as recipients (ssh-…)")
+    } else {
+        None
+    }
+}
+
 fn other_kind(recipient: &str) -> Option<KeyError> {
-    let unsupported = |kind: &str| {
-        KeyError::new(format!("{kind} are not supported by this build yet"))
-            .with_hint("use a native age recipient (age1 and 58 more characters); `age-keygen` makes one")
-    };
-    if is_secret_key(recipient) {
+    if let Some(kind) = unsupported_kind(recipient) {
+        Some(
+            KeyError::new(format!("{kind} are not supported by this build yet")).with_hint(
+                "use a native age recipient (age1 and 58 more characters); `age-keygen` makes one",
+            ),
+        )
+    } else if is_secret_key(recipient) {
         Some(KeyError::new("a secret key was given where a recipient (public key) belongs").with_hint(
             "give the public key, which begins with age1 (`age-keygen -y` prints it); if the secret key has been committed or shared, make a new one",
         ))
-    } else if recipient.starts_with("age1pq1") {
-        Some(unsupported("post-quantum recipients (age1pq1…)"))
-    } else if recipient.starts_with("age1") && recipient.matches('1').count() > 1 {
-        Some(unsupported("recipients of age plugins (age1NAME1…)"))
-    } else if recipient.starts_with("ssh-") {
-        Some(unsupported("SSH keys as recipients (ssh-…)"))
     } else if !recipient.starts_with("age1") {
-        let hint = if recipient.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("age1")) {
+        let hint = if recipient
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("age1"))
+        {
             "recipients are written in small letters"
         } else {
             "a recipient begins with age1, as in the line `# public key:` of an identity file"
@@ -176,7 +212,9 @@ fn other_kind(recipient: &str) -> Option<KeyError> {
 fn malformed(recipient: &str) -> KeyError {
     const LENGTH: usize = 62;
     const LETTERS: &str = "023456789acdefghjklmnpqrstuvwxyz";
-    let stranger = recipient[4..].char_indices().find(|&(_, letter)| !LETTERS.contains(letter));
+    let stranger = recipient[4..]
+        .char_indices()
+        .find(|&(_, letter)| !LETTERS.contains(letter));
     let what = match (stranger, recipient.chars().count()) {
         (Some((at, letter)), _) if letter.is_uppercase() => {
             format!("a capital letter at character {}", at + 5)
@@ -218,7 +256,9 @@ fn unwrap_with(enc: &str, identities: &Identities) -> Result<SecretBytes, Failur
     let reader = ArmoredReader::new(enc.trim().as_bytes());
     let decryptor = Decryptor::new_buffered(reader).map_err(|_| damaged())?;
     if decryptor.is_scrypt() {
-        return Err(Failure::Damaged("its `enc` is encrypted with a passphrase, which SOPS does not do"));
+        return Err(Failure::Damaged(
+            "its `enc` is encrypted with a passphrase, which SOPS does not do",
+        ));
     }
     let mut reader = match decryptor.decrypt(identities.native()) {
         Ok(reader) => reader,
@@ -240,17 +280,19 @@ fn unwrap_with(enc: &str, identities: &Identities) -> Result<SecretBytes, Failur
     Ok(SecretBytes::new(share[..length].to_vec()))
 }
 
-fn describe(problem: &KeyError) -> String {
-    problem.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metadata::KeyEntry;
 
     fn entry(recipient: &str, enc: String) -> KeyEntry {
-        KeyEntry::new(MasterKey::Age { recipient: recipient.to_owned() }, enc, None)
+        KeyEntry::new(
+            MasterKey::Age {
+                recipient: recipient.to_owned(),
+            },
+            enc,
+            None,
+        )
     }
 
     fn service() -> (AgeService, String) {
@@ -263,8 +305,13 @@ mod tests {
     fn what_is_wrapped_comes_back() {
         let (service, recipient) = service();
         let share = SecretBytes::new((0..33).collect());
-        let key = MasterKey::Age { recipient: recipient.clone() };
-        let enc = service.wrap(&key, &share).expect("its kind").expect("wraps");
+        let key = MasterKey::Age {
+            recipient: recipient.clone(),
+        };
+        let enc = service
+            .wrap(&key, &share)
+            .expect("its kind")
+            .expect("wraps");
         assert!(enc.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
         assert!(enc.ends_with("\n-----END AGE ENCRYPTED FILE-----\n"));
         assert!(!enc.ends_with("\n\n"));
@@ -282,19 +329,33 @@ mod tests {
     #[test]
     fn other_kinds_are_not_its_business() {
         let (service, _) = service();
-        let key = MasterKey::Pgp { fingerprint: "AB".repeat(20) };
+        let key = MasterKey::Pgp {
+            fingerprint: "AB".repeat(20),
+        };
         assert!(service.wrap(&key, &SecretBytes::new(vec![1; 32])).is_none());
-        assert!(service.unwrap(&KeyEntry::new(key, String::new(), None)).is_none());
+        assert!(
+            service
+                .unwrap(&KeyEntry::new(key, String::new(), None))
+                .is_none()
+        );
     }
 
     #[test]
     fn damaged_entries_are_errors() {
         let (service, recipient) = service();
-        let key = MasterKey::Age { recipient: recipient.clone() };
+        let key = MasterKey::Age {
+            recipient: recipient.clone(),
+        };
         let share = SecretBytes::new(vec![1; 32]);
-        let good = service.wrap(&key, &share).expect("its kind").expect("wraps");
+        let good = service
+            .wrap(&key, &share)
+            .expect("its kind")
+            .expect("wraps");
         let too_long = SecretBytes::new(vec![1; 5000]);
-        let long = service.wrap(&key, &too_long).expect("its kind").expect("wraps");
+        let long = service
+            .wrap(&key, &too_long)
+            .expect("its kind")
+            .expect("wraps");
         for enc in [
             String::new(),
             "text".to_owned(),
@@ -304,7 +365,10 @@ mod tests {
             good.replacen("=", "", 1),
             long,
         ] {
-            let error = service.unwrap(&entry(&recipient, enc)).expect("its kind").expect_err("damaged");
+            let error = service
+                .unwrap(&entry(&recipient, enc))
+                .expect("its kind")
+                .expect_err("damaged");
             assert!(error.message.contains("enc"), "{error}");
             assert!(error.hint.is_some());
         }
@@ -313,20 +377,33 @@ mod tests {
     #[test]
     fn a_stranger_is_told_so() {
         let (service, recipient) = service();
-        let key = MasterKey::Age { recipient: recipient.clone() };
+        let key = MasterKey::Age {
+            recipient: recipient.clone(),
+        };
         let share = SecretBytes::new(vec![1; 32]);
-        let enc = service.wrap(&key, &share).expect("its kind").expect("wraps");
+        let enc = service
+            .wrap(&key, &share)
+            .expect("its kind")
+            .expect("wraps");
         let message = |identities| {
             let stranger = AgeService::with_identities(identities);
-            let outcome = stranger.unwrap(&entry(&recipient, enc.clone())).expect("its kind");
+            let outcome = stranger
+                .unwrap(&entry(&recipient, enc.clone()))
+                .expect("its kind");
             outcome.expect_err("does not fit").message
         };
         assert_eq!(message(Identities::default()), "there is no age identity");
-        assert_eq!(message(Identities::generate()), "the one age identity at hand does not fit");
+        assert_eq!(
+            message(Identities::generate()),
+            "the one age identity at hand does not fit"
+        );
         let mut several = Identities::generate();
         several.append(
-            Identities::parse(&SecretBytes::new(b"AGE-SECRET-KEY-PQ-1X\n".to_vec()), "keys.txt")
-                .expect("a post-quantum identity"),
+            Identities::parse(
+                &SecretBytes::new(b"AGE-SECRET-KEY-PQ-1X\n".to_vec()),
+                "keys.txt",
+            )
+            .expect("a post-quantum identity"),
         );
         several.append(Identities::generate());
         assert_eq!(
@@ -345,18 +422,33 @@ mod tests {
             ("age", "not an age recipient"),
             ("alice@example.org", "not an age recipient"),
             (&good.to_uppercase(), "small letters"),
-            ("AGE-SECRET-KEY-18KYYLYHPG7J29KAMT6VYWKSKVWQXG2EEAPTKU3LANV3QDD99A6NQDM0L5E", "secret key"),
+            (
+                "AGE-SECRET-KEY-18KYYLYHPG7J29KAMT6VYWKSKVWQXG2EEAPTKU3LANV3QDD99A6NQDM0L5E",
+                "secret key",
+            ),
             ("age-secret-key-18kyy", "secret key"),
-            ("age1pq13y6rthhstewty59n8xw03p409kgxkcns84j0r00gzactptryhy7fzljzfq4", "post-quantum"),
+            (
+                "age1pq13y6rthhstewty59n8xw03p409kgxkcns84j0r00gzactptryhy7fzljzfq4",
+                "post-quantum",
+            ),
             ("age1yubikey1qwerty", "plugin"),
             ("age1tag1qwerty", "plugin"),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "SSH"),
             ("age1", "4 characters"),
             (&good[..61], "61 characters"),
             (&good.replace("xtlm3", "xtlm4"), "checksum"),
-            (&good.replace("xtlm3", "xtlM3"), "capital letter at character 8"),
-            (&good.replace("xtlm3", "xtlb3"), "character 8 is one that no recipient has"),
-            (&good.replace("xtlm3", "xt—m3"), "character 7 is one that no recipient has"),
+            (
+                &good.replace("xtlm3", "xtlM3"),
+                "capital letter at character 8",
+            ),
+            (
+                &good.replace("xtlm3", "xtlb3"),
+                "character 8 is one that no recipient has",
+            ),
+            (
+                &good.replace("xtlm3", "xt—m3"),
+                "character 7 is one that no recipient has",
+            ),
         ] {
             let error = parse_recipient(recipient).err().expect(expected);
             let text = format!("{error} {}", error.hint.as_deref().unwrap_or_default());

@@ -87,7 +87,9 @@ impl Environment {
         }
         match (self.variable)(KEY_FILE) {
             Some(path) if path.is_empty() => {
-                found.problems.push(KeyError::new(format!("{KEY_FILE} is set, but empty")));
+                found
+                    .problems
+                    .push(KeyError::new(format!("{KEY_FILE} is set, but empty")));
                 found.searched.push(format!("{KEY_FILE}: empty"));
             }
             Some(path) => found.read_file(Path::new(&path), Some(KEY_FILE)),
@@ -99,7 +101,9 @@ impl Environment {
         });
         match user_key_file(&self.variable) {
             Some(path) => found.read_file(&path, None),
-            None => found.searched.push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
+            None => found
+                .searched
+                .push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
         }
         found
     }
@@ -127,7 +131,10 @@ impl IdentitySource for Environment {
             return;
         }
         let answer = {
-            let mut answers = self.by_recipient.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = self
+                .by_recipient
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(answers.entry(recipient.to_owned()).or_default())
         };
         // Outside the lock: commands for other recipients need not wait for this one.
@@ -153,7 +160,8 @@ impl FoundIdentities {
             Err(error) => {
                 self.searched.push(format!("{place}: malformed"));
                 let hint = error.hint();
-                self.problems.push(KeyError::new(error.to_string()).with_hint(hint));
+                self.problems
+                    .push(KeyError::new(error.to_string()).with_hint(hint));
             }
         }
     }
@@ -169,7 +177,10 @@ impl FoundIdentities {
             read_limited(&mut file)
         });
         match text {
-            Ok(text) => self.take(&place, Identities::parse(&text, &path.display().to_string())),
+            Ok(text) => self.take(
+                &place,
+                Identities::parse(&text, &path.display().to_string()),
+            ),
             Err(error) if error.kind() == io::ErrorKind::NotFound && variable.is_none() => {
                 self.searched.push(format!("{place}: does not exist"));
             }
@@ -177,7 +188,9 @@ impl FoundIdentities {
                 self.searched.push(format!("{place}: cannot be read"));
                 let mut problem = KeyError::new(format!("cannot read {place}: {error}"));
                 if variable.is_some() {
-                    problem = problem.with_hint(format!("set {KEY_FILE} to the path of an age identity file"));
+                    problem = problem.with_hint(format!(
+                        "set {KEY_FILE} to the path of an age identity file"
+                    ));
                 }
                 self.problems.push(problem);
             }
@@ -186,7 +199,11 @@ impl FoundIdentities {
 }
 
 fn user_key_file(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let configuration = if cfg!(windows) {
         folder("AppData")
     } else if cfg!(target_os = "macos") {
@@ -227,7 +244,8 @@ fn run(text: &str, recipient: &str) -> Result<SecretBytes, KeyError> {
         child.kill().ok();
     }
     let status = child.wait().map_err(cannot_run)?;
-    let output = output.map_err(|error| failed(format!("cannot read what {program} prints: {error}")))?;
+    let output =
+        output.map_err(|error| failed(format!("cannot read what {program} prints: {error}")))?;
     if !status.success() {
         return Err(failed(format!("{program} failed ({status})")));
     }
@@ -268,7 +286,9 @@ fn warn_of_readers(path: &Path, file: &File) -> Option<Warning> {
         return None;
     }
     let path = path.display();
-    let warning = Warning::new(format!("{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"));
+    let warning = Warning::new(format!(
+        "{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"
+    ));
     Some(warning.hint(format!("chmod 600 {path}")))
 }
 
@@ -298,7 +318,8 @@ mod tests {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt;
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode is set");
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                    .expect("a mode is set");
             }
             path
         }
@@ -316,7 +337,10 @@ mod tests {
 
     fn identity() -> (String, String) {
         let made = Identities::generate();
-        (made.to_text().expose().trim_end().to_owned(), made.recipients().remove(0))
+        (
+            made.to_text().expose().trim_end().to_owned(),
+            made.recipients().remove(0),
+        )
     }
 
     #[cfg(not(windows))]
@@ -330,14 +354,20 @@ mod tests {
             (KEY, &format!("{} {}", made[2].0, made[3].0)),
             (KEY_FILE, &file.to_string_lossy()),
         ]);
-        assert!(environment.already_found().is_none(), "nothing is read before it is needed");
+        assert!(
+            environment.already_found().is_none(),
+            "nothing is read before it is needed"
+        );
         let found = environment.common();
         let mut recipients = found.identities.recipients();
         let mut expected: Vec<_> = made.into_iter().map(|(_, recipient)| recipient).collect();
         recipients.sort();
         expected.sort();
         assert_eq!(recipients, expected);
-        assert!(found.problems.is_empty() && found.warnings.is_empty(), "{found:?}");
+        assert!(
+            found.problems.is_empty() && found.warnings.is_empty(),
+            "{found:?}"
+        );
         assert_eq!(found.searched[0], "SOPS_AGE_KEY: 2 age identities");
         assert_eq!(found.searched[2], "SOPS_AGE_KEY_CMD: not set");
     }
@@ -348,13 +378,26 @@ mod tests {
         let home = Home::new();
         let found = home.environment(&[]).look();
         assert!(found.problems.is_empty());
-        assert!(found.searched[3].ends_with("sops/age/keys.txt: does not exist"), "{found:?}");
+        assert!(
+            found.searched[3].ends_with("sops/age/keys.txt: does not exist"),
+            "{found:?}"
+        );
 
         let (text, _) = identity();
         home.write("sops/age/keys.txt", &text);
-        let found = home.environment(&[(KEY_FILE, "/does/not/exist.txt")]).look();
-        assert_eq!(found.identities.len(), 1, "the others are used all the same");
-        assert!(found.problems[0].message.contains("SOPS_AGE_KEY_FILE (/does/not/exist.txt)"));
+        let found = home
+            .environment(&[(KEY_FILE, "/does/not/exist.txt")])
+            .look();
+        assert_eq!(
+            found.identities.len(),
+            1,
+            "the others are used all the same"
+        );
+        assert!(
+            found.problems[0]
+                .message
+                .contains("SOPS_AGE_KEY_FILE (/does/not/exist.txt)")
+        );
         assert!(found.problems[0].hint.is_some());
         assert_eq!(home.environment(&[(KEY_FILE, "")]).look().problems.len(), 1);
     }
@@ -364,7 +407,10 @@ mod tests {
         let home = Home::new();
         let found = home.environment(&[(KEY, "hunter2")]).look();
         assert!(found.identities.is_empty());
-        assert_eq!(found.problems[0].message, "SOPS_AGE_KEY, line 1: unknown identity type");
+        assert_eq!(
+            found.problems[0].message,
+            "SOPS_AGE_KEY, line 1: unknown identity type"
+        );
         assert!(!format!("{found:?}").contains("hunter2"));
     }
 
@@ -404,7 +450,9 @@ mod tests {
         assert!(!log.exists(), "not before it is needed");
         for name in [&recipient, "other", &recipient] {
             let mut recipients = Vec::new();
-            environment.for_recipient(name, &mut |found| recipients = found.identities.recipients());
+            environment.for_recipient(name, &mut |found| {
+                recipients = found.identities.recipients()
+            });
             assert_eq!(recipients, [recipient.clone()]);
         }
         let told = fs::read_to_string(log).expect("a log");
@@ -420,8 +468,14 @@ mod tests {
             ("# nothing", "empty"),
             ("'sh", "quote"),
             ("/does/not/exist", "cannot run /does/not/exist"),
-            ("sh -c 'echo AGE-SECRET; exit 3'", "sh failed (exit status: 3)"),
-            ("sh -c 'echo hunter2'", "SOPS_AGE_KEY_CMD, line 1: unknown identity type"),
+            (
+                "sh -c 'echo AGE-SECRET; exit 3'",
+                "sh failed (exit status: 3)",
+            ),
+            (
+                "sh -c 'echo hunter2'",
+                "SOPS_AGE_KEY_CMD, line 1: unknown identity type",
+            ),
             ("yes", "too long"),
         ] {
             let environment = home.environment(&[(KEY_COMMAND, command)]);
@@ -446,7 +500,10 @@ mod tests {
         };
         assert_eq!(path(&[]), None);
         assert_eq!(path(&[("HOME", "")]), None);
-        assert_eq!(path(&[("HOME", "/h")]), Some("/h/.config/sops/age/keys.txt".into()));
+        assert_eq!(
+            path(&[("HOME", "/h")]),
+            Some("/h/.config/sops/age/keys.txt".into())
+        );
         assert_eq!(
             path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]),
             Some("/x/sops/age/keys.txt".into())

@@ -87,7 +87,9 @@ impl Identities {
     }
 
     pub(super) fn native(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.native.iter().map(|identity| identity as &dyn age::Identity)
+        self.native
+            .iter()
+            .map(|identity| identity as &dyn age::Identity)
     }
 
     /// The places and kinds of identities that cannot be used.
@@ -100,12 +102,18 @@ impl Identities {
         origin: &str,
         words: impl Fn(&'a str) -> Words,
     ) -> Result<Self, IdentityError> {
-        let error = |line, problem| IdentityError { origin: origin.to_owned(), line, problem };
+        let error = |line, problem| IdentityError {
+            origin: origin.to_owned(),
+            line,
+            problem,
+        };
         let mut found = Self::default();
         let mut in_ssh_key = false;
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let number = index + 1;
-            let line = str::from_utf8(line).map_err(|_| error(number, Problem::NotText))?.trim();
+            let line = str::from_utf8(line)
+                .map_err(|_| error(number, Problem::NotText))?
+                .trim();
             if in_ssh_key {
                 in_ssh_key = !is_ssh_armor(line, "-----END ");
                 continue;
@@ -126,7 +134,9 @@ impl Identities {
             for word in words(line) {
                 match unsupported_kind(word) {
                     Some(kind) => found.remember(origin, number, kind),
-                    None => found.native.push(native(word).map_err(|problem| error(number, problem))?),
+                    None => found
+                        .native
+                        .push(native(word).map_err(|problem| error(number, problem))?),
                 }
             }
         }
@@ -134,7 +144,8 @@ impl Identities {
     }
 
     fn remember(&mut self, origin: &str, line: usize, kind: &str) {
-        self.unsupported.push(format!("{origin}, line {line}: {kind}"));
+        self.unsupported
+            .push(format!("{origin}, line {line}: {kind}"));
     }
 }
 
@@ -184,7 +195,9 @@ enum Problem {
     Recipient,
     #[error("an age identity in small letters")]
     LowerCase,
-    #[error("an age identity of {found} characters, where all have 74: it was cut, or something was added")]
+    #[error(
+        "an age identity of {found} characters, where all have 74: it was cut, or something was added"
+    )]
     Length { found: usize },
     #[error("a damaged age identity: its checksum is wrong, so at least one character is")]
     Damaged,
@@ -228,8 +241,10 @@ fn is_ssh_armor(line: &str, edge: &str) -> bool {
 mod tests {
     use super::*;
 
-    const FIRST: &str = "AGE-SECRET-KEY-18KYYLYHPG7J29KAMT6VYWKSKVWQXG2EEAPTKU3LANV3QDD99A6NQDM0L5E";
-    const SECOND: &str = "AGE-SECRET-KEY-1Q6A4VXWFN0ZS6U2XYHFXDWDP53Q3KXAFV78SJ60EED5RV9PFH4RSX529NV";
+    const FIRST: &str =
+        "AGE-SECRET-KEY-18KYYLYHPG7J29KAMT6VYWKSKVWQXG2EEAPTKU3LANV3QDD99A6NQDM0L5E";
+    const SECOND: &str =
+        "AGE-SECRET-KEY-1Q6A4VXWFN0ZS6U2XYHFXDWDP53Q3KXAFV78SJ60EED5RV9PFH4RSX529NV";
 
     fn parse(text: &str) -> Result<Identities, IdentityError> {
         Identities::parse(&SecretBytes::new(text.as_bytes().to_vec()), "keys.txt")
@@ -241,7 +256,10 @@ mod tests {
             (String::new(), 0),
             ("\n\n# nothing\n".to_owned(), 0),
             (FIRST.to_owned(), 1),
-            (format!("# created: today\n# public key: age1…\n{FIRST}\n"), 1),
+            (
+                format!("# created: today\n# public key: age1…\n{FIRST}\n"),
+                1,
+            ),
             (format!("{FIRST}\r\n\r\n# two\r\n{SECOND}\r\n"), 2),
             (format!("  {FIRST}\t\n \n{SECOND}"), 2),
         ] {
@@ -259,7 +277,10 @@ mod tests {
     fn words_are_for_variables_only() {
         let text = format!("# comment\n {FIRST}  {SECOND}\n{FIRST}");
         let bytes = SecretBytes::new(text.clone().into_bytes());
-        assert_eq!(Identities::parse_words(&bytes, "V").expect("words").len(), 3);
+        assert_eq!(
+            Identities::parse_words(&bytes, "V").expect("words").len(),
+            3
+        );
         let error = parse(&text).expect_err("two on a line");
         assert_eq!(error.line, 2);
     }
@@ -291,7 +312,10 @@ mod tests {
             (&FIRST[..70], "cut"),
             (damaged.as_str(), "checksum"),
             (&FIRST.to_lowercase(), "small letters"),
-            ("age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj", "recipient"),
+            (
+                "age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj",
+                "recipient",
+            ),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "recipient"),
             ("hunter2-passphrase", "unknown"),
             ("key: hunter2-passphrase", "unknown"),
@@ -314,7 +338,10 @@ mod tests {
         let made = Identities::generate();
         let text = made.to_text();
         assert_eq!(text.expose().len(), 75);
-        assert_eq!(parse(text.expose()).expect("an identity").recipients(), made.recipients());
+        assert_eq!(
+            parse(text.expose()).expect("an identity").recipients(),
+            made.recipients()
+        );
         assert_eq!(format!("{made:?}"), "Identities(1 [REDACTED])");
     }
 }

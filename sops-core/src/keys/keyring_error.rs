@@ -41,10 +41,14 @@ impl KeyringError {
                 "name at least one key, such as an age recipient, in .sops.yaml or on the command line",
             ),
             Self::EmptyGroup => Some("give every key group at least one key"),
-            Self::Shamir(ShamirError::ThresholdTooSmall | ShamirError::ThresholdTooLarge { .. }) => {
-                Some("set shamir_threshold to a number from 2 to the number of key groups, or leave it out to need all of them")
-            }
-            Self::Wrap(failures) => failures.iter().find_map(|failure| failure.error.hint.as_deref()),
+            Self::Shamir(
+                ShamirError::ThresholdTooSmall | ShamirError::ThresholdTooLarge { .. },
+            ) => Some(
+                "set shamir_threshold to a number from 2 to the number of key groups, or leave it out to need all of them",
+            ),
+            Self::Wrap(failures) => failures
+                .iter()
+                .find_map(|failure| failure.error.hint.as_deref()),
             Self::Unwrap(failure) => Some(failure.hint()),
             Self::Shamir(_) | Self::DataKey(_) => None,
         }
@@ -116,7 +120,11 @@ impl fmt::Display for UnwrapFailure {
                 write!(f, "\n  {failure}")?;
             }
         } else {
-            let recovered = self.groups.iter().filter(|group| group.is_recovered).count();
+            let recovered = self
+                .groups
+                .iter()
+                .filter(|group| group.is_recovered)
+                .count();
             write!(
                 f,
                 ": of {} key groups, {} are needed and {recovered} could be used",
@@ -124,7 +132,11 @@ impl fmt::Display for UnwrapFailure {
                 self.needed
             )?;
             for (index, group) in self.groups.iter().enumerate() {
-                let outcome = if group.is_recovered { "can be used" } else { "cannot be used" };
+                let outcome = if group.is_recovered {
+                    "can be used"
+                } else {
+                    "cannot be used"
+                };
                 write!(f, "\n  group {} {outcome}", index + 1)?;
                 for failure in &group.failures {
                     write!(f, "\n    {failure}")?;

@@ -160,7 +160,10 @@ mod tests {
             let mut columns = line.split('\t');
             let secret = bytes(columns.next().expect("the secret"));
             let shares: Vec<_> = columns.map(bytes).collect();
-            assert_eq!(combine(&shares).expect("combines").expose(), secret.expose());
+            assert_eq!(
+                combine(&shares).expect("combines").expose(),
+                secret.expose()
+            );
             if shares.len() > 2 {
                 let fewer = combine(&shares[1..]).expect("combines");
                 assert_ne!(fewer.expose(), secret.expose(), "below the threshold");
@@ -196,7 +199,10 @@ mod tests {
         assert_eq!(error(2, 1), Some(ShamirError::ThresholdTooSmall));
         assert_eq!(
             error(2, 3),
-            Some(ShamirError::ThresholdTooLarge { threshold: 3, count: 2 })
+            Some(ShamirError::ThresholdTooLarge {
+                threshold: 3,
+                count: 2
+            })
         );
         assert_eq!(error(256, 2), Some(ShamirError::TooManyShares));
     }
@@ -204,12 +210,18 @@ mod tests {
     #[test]
     fn bad_shares_are_refused() {
         let error = |shares: &[&[u8]]| {
-            let shares: Vec<_> = shares.iter().map(|share| SecretBytes::new(share.to_vec())).collect();
+            let shares: Vec<_> = shares
+                .iter()
+                .map(|share| SecretBytes::new(share.to_vec()))
+                .collect();
             combine(&shares).err()
         };
         assert_eq!(error(&[]), Some(ShamirError::TooFewShares));
         assert_eq!(error(&[&[5, 1]]), Some(ShamirError::TooFewShares));
-        assert_eq!(error(&[&[5, 1], &[5, 5, 2]]), Some(ShamirError::UnequalShares));
+        assert_eq!(
+            error(&[&[5, 1], &[5, 5, 2]]),
+            Some(ShamirError::UnequalShares)
+        );
         assert_eq!(error(&[&[1], &[2]]), Some(ShamirError::UnequalShares));
         assert_eq!(error(&[&[], &[]]), Some(ShamirError::UnequalShares));
         assert_eq!(error(&[&[5, 1], &[6, 1]]), Some(ShamirError::RepeatedShare));

@@ -67,7 +67,10 @@ mod tests {
             ("a #b c\nd", &["a", "d"]),
             ("a#b", &["a#b"]),
             ("# only", &[]),
-            ("$HOME/x *.txt ~ `y` a;b|c", &["$HOME/x", "*.txt", "~", "`y`", "a;b|c"]),
+            (
+                "$HOME/x *.txt ~ `y` a;b|c",
+                &["$HOME/x", "*.txt", "~", "`y`", "a;b|c"],
+            ),
         ] {
             assert_eq!(split(text).expect(text), expected, "{text}");
         }
