@@ -450,7 +450,7 @@ mod tests {
                 "character 7 is one that no recipient has",
             ),
         ] {
-            let error = parse_recipient(recipient).err().expect(expected);
+            let error = parse_recipient(recipient).expect_err(expected);
             let text = format!("{error} {}", error.hint.as_deref().unwrap_or_default());
             assert!(text.contains(expected), "{text}");
             assert!(!text.to_lowercase().contains("8kyy"), "{text}");

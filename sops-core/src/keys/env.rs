@@ -53,9 +53,12 @@ pub fn own_recipients_from_env() -> Result<Vec<String>, KeyError> {
     Ok(found.identities.recipients())
 }
 
+/// Looks up an environment variable.
+type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
 /// The identities that the environment names. Nothing is read before they are needed.
 pub(super) struct Environment {
-    variable: Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>,
+    variable: Box<Lookup>,
     common: OnceLock<FoundIdentities>,
     /// What the command gave, for each recipient it was asked for.
     by_recipient: Mutex<HashMap<String, Arc<OnceLock<FoundIdentities>>>>,
@@ -453,7 +456,7 @@ mod tests {
             environment.for_recipient(name, &mut |found| {
                 recipients = found.identities.recipients()
             });
-            assert_eq!(recipients, [recipient.clone()]);
+            assert_eq!(recipients, std::slice::from_ref(&recipient));
         }
         let told = fs::read_to_string(log).expect("a log");
         assert_eq!(told, format!("{recipient}\nother\n"));
