@@ -125,8 +125,8 @@ impl Error {
             Self::UnsupportedFormat(_) => Some("YAML and JSON work; name the format with --input-type if the file is one of them"),
             Self::AlreadyEncrypted { .. } => Some("edit it with `sops edit`, or decrypt it first"),
             Self::NotEncrypted => Some("encrypt it with `sops encrypt --in-place`, or name the right format with --input-type"),
-            Self::Metadata(error) => error.hint(),
-            Self::Selector(error) => error.hint(),
+            Self::Metadata(error) => error.hint.as_deref(),
+            Self::Selector(error) => error.error.hint.as_deref(),
             Self::Encrypt { problem, .. } | Self::Decrypt { problem, .. } => problem.hint(),
             Self::Mac(_) => Some(
                 "see what changed in the history of the file; if the change is wanted, decrypt with --ignore-mac and encrypt again",
