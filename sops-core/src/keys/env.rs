@@ -23,6 +23,11 @@ use crate::{secret::SecretBytes, warning::Warning};
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
+/// What the reference reads SSH keys from.
+const SSH_KEYS: [&str; 2] = [
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
 /// What the command is told.
 const RECIPIENT: &str = "SOPS_AGE_RECIPIENT";
 
@@ -108,6 +113,12 @@ impl Environment {
                 .searched
                 .push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
         }
+        let ssh_keys = SSH_KEYS
+            .iter()
+            .filter(|name| (self.variable)(name).is_some());
+        let unsupported =
+            |name| format!("{name}: set, but SSH keys are not supported by this build yet");
+        found.searched.extend(ssh_keys.map(unsupported));
         found
     }
 
