@@ -1,22 +1,20 @@
-//! Identities from the environment: the one place of [`keys`](super) that reads variables and files, and runs commands.
+//! Identities from the environment: with [`command`], the one place of [`keys`](super)
+//! that reads variables and files, and runs commands.
 
 use std::{
     collections::HashMap,
     env,
     ffi::OsString,
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
-
-use zeroize::Zeroizing;
 
 use super::{
     Identities, IdentityError, KeyError,
     age::{FoundIdentities, IdentitySource},
-    words,
+    command::{self, read_limited},
 };
 use crate::{secret::SecretBytes, warning::Warning};
 
@@ -25,9 +23,11 @@ const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
 /// What the command is told.
 const RECIPIENT: &str = "SOPS_AGE_RECIPIENT";
-
-/// Identity files, and what a command prints, end here.
-const MAX_IDENTITY_TEXT: usize = 1 << 20;
+/// What the reference reads SSH keys from.
+const SSH_KEYS: [&str; 2] = [
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
 
 /// Returns where the identities of this user are kept if nothing else is said: `sops/age/keys.txt` in the folder that
 /// the platform has for configurations. Reads the environment.
@@ -108,6 +108,12 @@ impl Environment {
                 .searched
                 .push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
         }
+        let ssh_keys = SSH_KEYS
+            .iter()
+            .filter(|name| (self.variable)(name).is_some());
+        let unsupported =
+            |name| format!("{name}: set, but SSH keys are not supported by this build yet");
+        found.searched.extend(ssh_keys.map(unsupported));
         found
     }
 
@@ -116,7 +122,11 @@ impl Environment {
         let Some(command) = (self.variable)(KEY_COMMAND) else {
             return found;
         };
-        match run(&command.to_string_lossy(), recipient) {
+        match command::run(
+            KEY_COMMAND,
+            &command.to_string_lossy(),
+            (RECIPIENT, recipient),
+        ) {
             Ok(text) => found.take(KEY_COMMAND, Identities::parse(&text, KEY_COMMAND)),
             Err(problem) => found.problems.push(problem),
         }
@@ -220,63 +230,6 @@ fn user_key_file(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf>
         }
     };
     configuration.map(|folder| folder.join("sops").join("age").join("keys.txt"))
-}
-
-/// Runs the command that `text` spells, and returns what it prints. Its standard input is empty, its errors and
-/// prompts go where ours go.
-fn run(text: &str, recipient: &str) -> Result<SecretBytes, KeyError> {
-    let failed = |what: String| KeyError::new(format!("{KEY_COMMAND}: {what}"));
-    let words = words::split(text).map_err(|error| failed(error.to_string()))?;
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(failed("it is empty".to_owned()).with_hint(format!("unset {KEY_COMMAND}")));
-    };
-    let cannot_run = |error: io::Error| failed(format!("cannot run {program}: {error}"));
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env(RECIPIENT, recipient)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(cannot_run)?;
-    let output = match &mut child.stdout {
-        Some(stdout) => read_limited(stdout),
-        None => Err(io::ErrorKind::BrokenPipe.into()),
-    };
-    if output.is_err() {
-        // It may already have ended, which is as well.
-        child.kill().ok();
-    }
-    let status = child.wait().map_err(cannot_run)?;
-    let output =
-        output.map_err(|error| failed(format!("cannot read what {program} prints: {error}")))?;
-    if !status.success() {
-        return Err(failed(format!("{program} failed ({status})")));
-    }
-    Ok(output)
-}
-
-/// Reads to the end, without leaving copies behind.
-fn read_limited(reader: &mut impl Read) -> io::Result<SecretBytes> {
-    let mut buffer = Zeroizing::new(vec![0; 4096]);
-    let mut length = 0;
-    loop {
-        if length == buffer.len() {
-            if length >= MAX_IDENTITY_TEXT {
-                return Err(io::Error::other("it is too long for age identities"));
-            }
-            let mut larger = Zeroizing::new(vec![0; 2 * length]);
-            larger[..length].copy_from_slice(&buffer);
-            buffer = larger;
-        }
-        match reader.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    buffer.truncate(length);
-    Ok(SecretBytes::new(std::mem::take(&mut *buffer)))
 }
 
 #[cfg(unix)]

@@ -3,11 +3,15 @@
 #[cfg(feature = "age")]
 mod age;
 #[cfg(feature = "age")]
+mod command;
+#[cfg(feature = "age")]
 mod env;
 #[cfg(feature = "age")]
 mod identities;
 mod keyring;
 mod keyring_error;
+#[cfg(test)]
+mod keyring_tests;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;
