@@ -2,15 +2,17 @@
 
 mod error;
 mod fields;
+mod key_text;
 mod master_key;
 mod raw;
 mod read;
 mod rfc3339;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 mod write;
 
 pub use error::MetadataError;
+pub use key_text::{KeyTextError, KmsOptions};
 pub use master_key::{KeyEntry, MasterKey};
 pub use raw::Raw;
 
@@ -38,4 +40,16 @@ pub struct Metadata {
     pub layout: Option<String>,
     /// Keys we do not know, kept as they are.
     pub unknown: Vec<(String, Raw)>,
+}
+
+impl Metadata {
+    /// Sets the version the file claims, unless it claims a later one already.
+    pub(crate) fn raise_version(&mut self, version: &str) {
+        let numbers = |text: &str| -> Vec<u64> {
+            text.split(['.', '-', '+']).map_while(|number| number.parse().ok()).take(3).collect()
+        };
+        if numbers(&self.version) < numbers(version) {
+            version.clone_into(&mut self.version);
+        }
+    }
 }
