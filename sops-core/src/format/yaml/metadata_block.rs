@@ -199,8 +199,8 @@ fn insert_flow(source: &str, tree: &Tree, root: NodeId, metadata: &Raw) -> Edit 
         None => (tree[root].span.start as usize + 1, ""),
         Some((key, value)) => {
             let at = entry_end(source, tree, key, value);
-            // Directly behind a `:` some readers take the comma for a part of the key.
-            match source[..at].ends_with(':') {
+            // Directly behind the `:` of a key the comma would be a part of the key.
+            match at > tree[key].span.end as usize && source[..at].ends_with(':') {
                 true => (at, " , "),
                 false => (at, ", "),
             }
@@ -506,6 +506,7 @@ mod tests {
         check("{}", &[Flow(&[])], "{FLOW}");
         check("{ # c\n }", &[Flow(&[])], "{FLOW # c\n }");
         check("{a}", &[Flow(&[("a", "")])], "{a, FLOW}");
+        check("{a:}", &[Flow(&[("a:", "")])], "{a:, FLOW}");
         check("{a: }", &[Flow(&[("a", "")])], "{a: , FLOW }");
     }
 

@@ -15,6 +15,8 @@ mod properties;
 mod quote;
 pub(crate) mod render;
 mod resolve;
+#[cfg(test)]
+mod rewriting_tests;
 mod scalars;
 mod scanner;
 mod tags;
@@ -34,7 +36,10 @@ pub(crate) fn unreadable_directive(source: &str) -> Option<usize> {
     let mut offset = 0;
     for line in source.split_inclusive('\n') {
         if let Some(version) = line.strip_prefix("%YAML")
-            && version.split(['#', '\r', '\n']).next().is_some_and(|version| version.trim() != "1.1")
+            && version
+                .split(['#', '\r', '\n'])
+                .next()
+                .is_some_and(|version| version.trim() != "1.1")
         {
             return Some(offset);
         }
