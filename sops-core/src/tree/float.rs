@@ -264,7 +264,7 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), format!("x{expected}"));
             assert_eq!(expected.parse::<f64>().unwrap(), value);
         }
-        assert_eq!(scientific(184_467_447_370_955.625), "1.8446744737095562e14");
+        assert_eq!(scientific(184_467_447_370_955.62), "1.8446744737095562e14");
         assert_eq!(scientific(-1.5e-7), "-1.5e-7");
     }
 
