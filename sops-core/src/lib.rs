@@ -10,3 +10,5 @@ mod secret;
 mod tree;
 
 pub use secret::{SecretBytes, SecretText};
+mod stub;
+pub use stub::*;

@@ -1,0 +1,10 @@
+//! One file per command: its arguments, whose documentation is the help, and what it does.
+
+pub(crate) mod check;
+pub(crate) mod decrypt;
+pub(crate) mod demo;
+pub(crate) mod edit;
+pub(crate) mod encrypt;
+pub(crate) mod filestatus;
+pub(crate) mod init;
+mod transform;
