@@ -52,6 +52,7 @@ Start with `sops init`, or see `sops demo`.";
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalArgs {
     /// Use this configuration instead of looking for a `.sops.yaml` in the working folder and above
     #[arg(
@@ -291,7 +292,7 @@ fn print_version() -> Result<(), Failure> {
 /// Clap's own message, without its label.
 fn usage(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
-    let text = text.trim_end();
+    let text = text.split("\n\n").next().unwrap_or(&text).trim_end();
     Failure::new(Code::Generic, text.strip_prefix("error: ").unwrap_or(text))
 }
 

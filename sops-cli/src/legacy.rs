@@ -51,10 +51,11 @@ pub(crate) fn rewrite(
     }
     let mut warnings = Vec::new();
     let mut files = words.positionals;
-    let asks_help = words.flags.iter().any(|flag| flag.known == Known::Help);
+    let asks_help = words.flags.iter().find(|flag| flag.known == Known::Help);
+    let asks_help = asks_help.map(|flag| flag.name.clone());
 
     let (verb, form) = if words.verb_first && is_help_verb(&files[0]) {
-        return help(command, files.get(1));
+        return help(command, files.get(1), "help");
     } else if words.verb_first {
         let verb = files.remove(0).to_string_lossy().into_owned();
         if let Some(flag) = words.flags.iter().find(|flag| flag.is_mode()) {
@@ -64,11 +65,11 @@ pub(crate) fn rewrite(
             ));
         }
         (verb, Form::Verb)
-    } else if asks_help {
-        return help(command, None);
+    } else if let Some(flag) = &asks_help {
+        return help(command, None, flag);
     } else {
         let verb = verb_of_modes(&words.flags, &mut warnings)?;
-        if verb == "edit" {
+        if verb == "edit" && !words.has_dashes {
             refuse_misspelt_verb(command, &words.flags, &files, exists)?;
         }
         (verb.to_owned(), Form::Legacy)
@@ -83,8 +84,8 @@ pub(crate) fn rewrite(
             format!("unknown command {verb}"),
         ));
     };
-    if asks_help {
-        return help(command, Some(&verb.into()));
+    if let Some(flag) = asks_help {
+        return help(command, Some(&verb.into()), &flag);
     }
 
     let mut global = vec![OsString::from("sops")];
@@ -144,6 +145,8 @@ struct Words {
     positionals: Vec<OsString>,
     /// Whether the first positional names a command.
     verb_first: bool,
+    /// Whether `--` said that files follow.
+    has_dashes: bool,
 }
 
 struct Flag {
@@ -181,10 +184,12 @@ impl Words {
             flags: Vec::new(),
             positionals: Vec::new(),
             verb_first: false,
+            has_dashes: false,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
+                words.has_dashes = true;
                 words.positionals.extend(arguments);
                 break;
             }
@@ -284,7 +289,8 @@ fn split_bytes(_argument: &OsStr) -> Option<(String, Option<OsString>)> {
 /// Finds a flag by its long or short name, whichever command defines it: a flag has the same shape everywhere.
 fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
     let special = match name {
-        "help" | "h" => Some(("help", Known::Help)),
+        "help" => Some(("help", Known::Help)),
+        "h" => Some(("h", Known::Help)),
         "version" | "v" => Some(("version", Known::Version)),
         "encrypt" | "e" => Some(("encrypt", Known::Mode)),
         "decrypt" | "d" => Some(("decrypt", Known::Mode)),
@@ -490,7 +496,8 @@ fn is_help_verb(word: &OsStr) -> bool {
     word == "help" || word == "h"
 }
 
-fn help(command: &Command, verb: Option<&OsString>) -> Result<Request, Failure> {
+/// Asks clap for the help: `-h` for a summary, `--help` for all of it.
+fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Request, Failure> {
     let mut arguments = vec![OsString::from("sops")];
     if let Some(verb) = verb {
         let name = verb.to_string_lossy();
@@ -505,7 +512,7 @@ fn help(command: &Command, verb: Option<&OsString>) -> Result<Request, Failure> 
         }
         arguments.push(verb.clone());
     }
-    arguments.push("--help".into());
+    arguments.push(if flag == "h" { "-h" } else { "--help" }.into());
     Ok(Request::Run {
         arguments,
         warnings: Vec::new(),
@@ -662,10 +669,10 @@ mod tests {
             // Help.
             ("help", "sops --help"),
             ("h", "sops --help"),
-            ("-h", "sops --help"),
+            ("-h", "sops -h"),
             ("-d --help f", "sops --help"),
             ("help encrypt", "sops encrypt --help"),
-            ("encrypt -h f", "sops encrypt --help"),
+            ("encrypt -h f", "sops encrypt -h"),
         ] {
             let (actual, warnings) = arguments(line);
             assert_eq!(actual, expected, "{line}");
