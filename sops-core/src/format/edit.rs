@@ -1,9 +1,116 @@
 //! Changes of a source text.
 
+use std::fmt;
+
+use zeroize::Zeroize;
+
 use crate::tree::Span;
 
 /// Replace the bytes of `span` by `text`. An empty span inserts.
+#[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) span: Span,
     pub(crate) text: String,
+}
+
+impl Edit {
+    pub(crate) fn new(span: Span, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            text: text.into(),
+        }
+    }
+}
+
+/// The text may be a value just decrypted.
+impl Drop for Edit {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Edit({}..{})", self.span.start, self.span.end)
+    }
+}
+
+/// Returns `source` with the edits applied; every other byte is copied through.
+///
+/// Sorts the edits by where they start; insertions at the same place keep their order, and stand before what replaces
+/// the bytes there. The result is allocated once, at its exact size: no half-written copy of a secret stays behind.
+pub(crate) fn splice(source: &str, edits: &mut [Edit]) -> String {
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    debug_assert!(
+        edits
+            .windows(2)
+            .all(|pair| pair[0].span.end <= pair[1].span.start),
+        "edits overlap"
+    );
+    let mut spliced = String::with_capacity(spliced_len(source, edits));
+    let mut copied = 0;
+    for edit in edits.iter() {
+        let range = edit.span.range();
+        spliced.push_str(&source[copied..range.start]);
+        spliced.push_str(&edit.text);
+        copied = range.end;
+    }
+    spliced.push_str(&source[copied..]);
+    spliced
+}
+
+fn spliced_len(source: &str, edits: &[Edit]) -> usize {
+    let removed: usize = edits.iter().map(|edit| edit.span.range().len()).sum();
+    let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
+    (source.len() + added).saturating_sub(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(start: usize, end: usize, text: &str) -> Edit {
+        Edit {
+            span: Span::new(start, end),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn copies_through_without_edits() {
+        assert_eq!(splice("", &mut Vec::new()), "");
+        assert_eq!(splice("a: 1\r\n", &mut Vec::new()), "a: 1\r\n");
+    }
+
+    #[test]
+    fn applies_edits_in_the_order_of_the_text() {
+        let mut edits = vec![edit(6, 9, "three"), edit(0, 1, ""), edit(2, 3, "ü")];
+        assert_eq!(splice("a b c def", &mut edits), " ü c three");
+    }
+
+    #[test]
+    fn insertions_at_one_place_keep_their_order() {
+        let mut edits = vec![edit(1, 1, "1"), edit(1, 2, "X"), edit(1, 1, "2")];
+        assert_eq!(splice("abc", &mut edits), "a12Xc");
+        let mut edits = vec![edit(3, 3, "end"), edit(0, 0, "start")];
+        assert_eq!(splice("abc", &mut edits), "startabcend");
+    }
+
+    #[test]
+    fn allocates_the_exact_size() {
+        let mut edits = vec![edit(0, 4, "x"), edit(5, 5, "a long insertion")];
+        let spliced = splice("abcdefgh", &mut edits);
+        assert_eq!(spliced.capacity(), spliced.len());
+    }
+
+    #[test]
+    #[should_panic = "edits overlap"]
+    fn overlapping_edits_are_a_bug() {
+        splice("abcdef", &mut [edit(0, 3, ""), edit(2, 4, "")]);
+    }
+
+    #[test]
+    fn debug_shows_no_text() {
+        assert_eq!(format!("{:?}", edit(1, 2, "hunter2")), "Edit(1..2)");
+    }
 }

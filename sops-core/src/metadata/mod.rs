@@ -1,8 +1,18 @@
 //! The `sops` block: what a file says about its encryption.
 
+mod error;
+mod fields;
+mod key_text;
 mod master_key;
 mod raw;
+mod read;
+mod rfc3339;
+#[cfg(test)]
+mod test_support;
+mod write;
 
+pub use error::MetadataError;
+pub use key_text::{KeyTextError, KmsOptions};
 pub use master_key::{KeyEntry, MasterKey};
 pub use raw::Raw;
 
