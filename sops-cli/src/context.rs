@@ -7,8 +7,8 @@ use std::{
 };
 
 use sops_core::{
-    EncryptOptions, Format, Keyring, MasterKey, Selector,
-    config::{Config, CreationRule},
+    EncryptOptions, Format, Keyring, Selector,
+    config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
 
 use crate::{
@@ -78,15 +78,19 @@ impl Context {
     /// The configuration that was asked for, or that of the working folder and above.
     pub(crate) fn config(&self) -> Result<Option<&Config>, Failure> {
         let config = self.config.get_or_try(|| {
-            let config = match non_empty_path(self.global.config.as_deref()) {
-                Some(path) => Config::load(path).map(Some),
-                None => Config::discover(&absolute(Path::new("."))?),
+            let path = match non_empty_path(self.global.config.as_deref()) {
+                Some(path) => Some(path.to_owned()),
+                None => {
+                    let found = Config::discover(Path::new("."));
+                    found.warning.iter().for_each(|warning| self.warn(warning));
+                    found.path
+                }
             };
-            let config = config.map_err(|error| Failure::from_config(&error))?;
-            for warning in config.iter().flat_map(Config::warnings) {
-                self.ui.warn_of(".sops.yaml", warning);
-            }
-            Ok(config)
+            let Some(path) = path else { return Ok(None) };
+            self.ui.detail(&format!("using {}", path.display()));
+            let config = Config::load(&path).map_err(|error| Failure::from_config(&error))?;
+            config.warnings().iter().for_each(|warning| self.warn(warning));
+            Ok(Some(config))
         });
         config.map(Option::as_ref)
     }
@@ -99,14 +103,26 @@ impl Context {
         }
     }
 
-    /// The creation rule for a file.
-    pub(crate) fn rule(&self, path: &Path) -> Result<Option<&CreationRule>, Failure> {
+    fn warn(&self, warning: &ConfigWarning) {
+        self.ui.warning(&warning.to_string());
+        if let Some(hint) = &warning.hint {
+            self.ui.hint(hint);
+        }
+    }
+
+    /// The creation rule for a file; no rule is a reason of its own.
+    pub(crate) fn rule(&self, path: &Path) -> Result<Result<&CreationRule, Failure>, Failure> {
         let Some(config) = self.config()? else {
-            return Ok(None);
+            return Ok(Err(no_rules()));
         };
-        config
-            .rule_for(path)
-            .map_err(|error| Failure::from_config(&error))
+        match config.rule_for(path) {
+            Ok(rule) => Ok(Ok(rule)),
+            Err(error) => match error.kind {
+                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules())),
+                ConfigErrorKind::NoMatchingRule => Ok(Err(Failure::from_config(&error))),
+                _ => Err(Failure::from_config(&error)),
+            },
+        }
     }
 
     /// The keys that this machine can decrypt with, in the order that was asked for.
@@ -152,12 +168,20 @@ impl Context {
         keys: &KeyArgs,
         selectors: &SelectorArgs,
     ) -> Result<EncryptOptions, Failure> {
-        let rule = self.rule(&target.path)?;
+        let found = self.rule(&target.path)?;
+        let rule = found.as_ref().ok().copied();
         let groups = match keys.master_keys()? {
-            // Keys that are given replace those of the rule.
+            // Keys that are given replace those of the rule, and need none.
             given if !given.is_empty() => vec![given],
-            _ => self.groups_of_rule(rule, target)?,
+            _ => match found {
+                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Err(failure) => return Err(failure),
+            },
         };
+        if groups.iter().all(Vec::is_empty) {
+            return Err(Failure::new(Code::Generic, "the creation rule for the file names no keys")
+                .in_file(&target.name));
+        }
         let mut options = EncryptOptions::new(groups);
         options.shamir_threshold = keys
             .shamir_secret_sharing_threshold
@@ -168,32 +192,19 @@ impl Context {
         if let Some(selector) = selectors.selector(rule.and_then(|rule| rule.selector.as_ref()))? {
             options.selector = selector;
         }
+        if let Some(config) = self.config()? {
+            options.layout = config.stores().layout;
+        }
         Ok(options)
     }
+}
 
-    fn groups_of_rule(
-        &self,
-        rule: Option<&CreationRule>,
-        target: &Target,
-    ) -> Result<Vec<Vec<MasterKey>>, Failure> {
-        match (self.config()?, rule) {
-            (_, Some(rule)) if rule.groups().iter().any(|group| !group.is_empty()) => {
-                Ok(rule.groups().to_vec())
-            }
-            (_, Some(_)) => Err(Failure::new(Code::Generic, "the creation rule for the file names no keys")
-                .in_file(&target.name)),
-            (Some(config), None) if config.has_rules() => Err(
-                Failure::new(Code::Generic, "error loading config: no matching creation rules found")
-                    .in_file(&target.name)
-                    .hint("add a rule to .sops.yaml whose path_regex matches, or name the keys, for example with --age"),
-            ),
-            _ => Err(Failure::new(
-                Code::Generic,
-                "config file not found, or has no creation rules, and no keys provided through command line options",
-            )
-            .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")),
-        }
-    }
+fn no_rules() -> Failure {
+    Failure::new(
+        Code::Generic,
+        "config file not found, or has no creation rules, and no keys provided through command line options",
+    )
+    .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
 }
 
 impl SelectorArgs {

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path};
 
-use sops_core::{Error, KeyError, SyntaxErrorKind, config::ConfigError};
+use sops_core::{Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
 
 use crate::ui::Ui;
 
@@ -164,7 +164,7 @@ impl Failure {
     /// A configuration that cannot be used.
     pub(crate) fn from_config(error: &ConfigError) -> Self {
         let mut failure = Self::new(Code::Generic, format!("error loading config: {error}"));
-        failure.hints.extend(error.hint().map(str::to_owned));
+        failure.hints.extend(error.hint.clone());
         failure
     }
 

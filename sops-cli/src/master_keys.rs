@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sops_core::MasterKey;
+use sops_core::metadata::{KeyTextError, KmsOptions, MasterKey};
 
 use crate::{
     cli::KeyArgs,
@@ -12,122 +12,40 @@ use crate::{
 impl KeyArgs {
     /// The keys that are given, in the order of the reference. None given: an empty list.
     pub(crate) fn master_keys(&self) -> Result<Vec<MasterKey>, Failure> {
+        let profile = self.aws_profile.clone().unwrap_or_default();
+        let options = KmsOptions::new(self.kms_context()?, profile);
+        let lists = [
+            ("--kms", "kms", &self.kms),
+            ("--gcp-kms", "gcp_kms", &self.gcp_kms),
+            ("--hckms", "hckms", &self.hckms),
+            ("--azure-kv", "azure_kv", &self.azure_kv),
+            ("--pgp", "pgp", &self.pgp),
+            ("--hc-vault-transit", "hc_vault", &self.hc_vault_transit),
+            ("--age", "age", &self.age),
+        ];
         let mut keys = Vec::new();
-        let context = self.context()?;
-        for arn in listed(&self.kms) {
-            let arn = arn.replace(' ', "");
-            let (arn, role) = match arn.split_once("+arn:aws:iam::") {
-                Some((arn, role)) => (arn.to_owned(), Some(format!("arn:aws:iam::{role}"))),
-                None => (arn, None),
-            };
-            keys.push(MasterKey::Kms {
-                arn,
-                role,
-                context: context.clone(),
-                aws_profile: self.aws_profile.clone().unwrap_or_default(),
-            });
-        }
-        for resource_id in listed(&self.gcp_kms) {
-            keys.push(MasterKey::GcpKms {
-                resource_id: resource_id.to_owned(),
-            });
-        }
-        for key_id in listed(&self.hckms) {
-            keys.push(MasterKey::Hckms {
-                key_id: key_id.to_owned(),
-            });
-        }
-        for url in listed(&self.azure_kv) {
-            keys.push(azure(url)?);
-        }
-        for fingerprint in listed(&self.pgp) {
-            keys.push(MasterKey::Pgp {
-                fingerprint: fingerprint.replace(' ', ""),
-            });
-        }
-        for uri in listed(&self.hc_vault_transit) {
-            keys.push(vault(uri)?);
-        }
-        for recipient in listed(&self.age) {
-            keys.push(MasterKey::Age {
-                recipient: recipient.to_owned(),
-            });
+        for (flag, kind, list) in lists {
+            let list = list.as_deref().unwrap_or_default();
+            let found = MasterKey::parse_list(kind, list, &options);
+            keys.extend(found.map_err(|error| failure(Code::Generic, flag, &error))?);
         }
         Ok(keys)
     }
 
-    fn context(&self) -> Result<BTreeMap<String, String>, Failure> {
-        listed(&self.encryption_context)
-            .map(|pair| match pair.split_once(':') {
-                Some((key, value)) if !value.contains(':') => {
-                    Ok((key.to_owned(), value.to_owned()))
-                }
-                _ => Err(
-                    Failure::new(Code::KmsContext, "Invalid KMS encryption context format")
-                        .hint("--encryption-context takes `key:value,key:value`"),
-                ),
-            })
-            .collect()
+    /// The encryption context for keys of AWS KMS.
+    pub(crate) fn kms_context(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let context = self.encryption_context.as_deref().unwrap_or_default();
+        KmsOptions::parse_context(context)
+            .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
     }
 }
 
-fn listed(list: &Option<String>) -> impl Iterator<Item = &str> {
-    let list = list.as_deref().unwrap_or_default();
-    list.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-}
-
-/// `https://VAULT/keys/NAME[/VERSION]`.
-fn azure(url: &str) -> Result<MasterKey, Failure> {
-    let parts = url
-        .split_once("/keys/")
-        .map(|(vault, key)| match key.split_once('/') {
-            Some((name, version)) => (vault, name, version),
-            None => (vault, key, ""),
-        });
-    match parts {
-        Some((vault_url, name, version)) if is_https(vault_url) && !name.is_empty() => {
-            Ok(MasterKey::AzureKv {
-                vault_url: vault_url.to_owned(),
-                name: name.to_owned(),
-                version: version.to_owned(),
-            })
-        }
-        _ => Err(no_key("--azure-kv", "https://VAULT/keys/NAME/VERSION")),
+fn failure(code: Code, flag: &str, error: &KeyTextError) -> Failure {
+    let failure = Failure::new(code, format!("{flag}: {error}"));
+    match &error.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
-}
-
-/// `https://HOST:PORT/v1/ENGINE/keys/NAME`.
-fn vault(uri: &str) -> Result<MasterKey, Failure> {
-    let parts = uri.split_once("/v1/").and_then(|(vault_address, path)| {
-        let (engine_path, key_name) = path.trim_end_matches('/').rsplit_once("/keys/")?;
-        Some((vault_address, engine_path, key_name))
-    });
-    match parts {
-        Some((vault_address, engine_path, key_name))
-            if vault_address.contains("://") && !engine_path.is_empty() && !key_name.is_empty() =>
-        {
-            Ok(MasterKey::HcVault {
-                vault_address: vault_address.to_owned(),
-                engine_path: engine_path.to_owned(),
-                key_name: key_name.to_owned(),
-            })
-        }
-        _ => Err(no_key(
-            "--hc-vault-transit",
-            "https://HOST:PORT/v1/ENGINE/keys/NAME",
-        )),
-    }
-}
-
-fn is_https(url: &str) -> bool {
-    url.strip_prefix("https://")
-        .is_some_and(|host| !host.is_empty() && !host.contains('/'))
-}
-
-fn no_key(flag: &str, shape: &str) -> Failure {
-    Failure::new(Code::Generic, format!("{flag}: not of the form {shape}"))
 }
 
 #[cfg(test)]
@@ -151,7 +69,7 @@ mod tests {
             azure_kv: Some("https://v/keys/n,https://v/keys/n/1".to_owned()),
             hc_vault_transit: Some("http://h:8200/v1/a/b/keys/n/".to_owned()),
             gcp_kms: Some("projects/p".to_owned()),
-            hckms: Some("r:u".to_owned()),
+            hckms: Some("tr-west-1:123e4567-e89b-12d3-a456-426614174000".to_owned()),
             ..KeyArgs::default()
         };
         assert_eq!(
@@ -159,7 +77,7 @@ mod tests {
             [
                 "kms arn:k+arn:aws:iam::1:role/r",
                 "gcp_kms projects/p",
-                "hckms r:u",
+                "hckms tr-west-1:123e4567-e89b-12d3-a456-426614174000",
                 "azure_kv https://v/keys/n/",
                 "azure_kv https://v/keys/n/1",
                 "pgp AABB",

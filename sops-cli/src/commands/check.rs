@@ -8,12 +8,12 @@ use std::{
 use ignore::WalkBuilder;
 use sops_core::{
     Format,
-    check::{self, Expected, Finding},
+    check::{Checker, Expected, Finding},
+    config::CreationRule,
 };
 
 use super::transform::name_of;
 use crate::{
-    cli::TypeArgs,
     context::Context,
     error::{Code, Failure},
     files, parallel, ui,
@@ -44,28 +44,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         named => named.to_vec(),
     };
     let is_named = !args.files.is_empty();
+    let checker = Checker::new();
     let mut report = Report::default();
-    let mut failure = None;
+    let mut failed = None;
     parallel::for_each_in_order(
         files,
         |file| {
-            let outcome = check_file(context, &file, is_named);
-            (file, outcome)
+            let findings = check_file(context, &checker, &file, is_named);
+            (file, findings)
         },
-        |(file, outcome)| match outcome {
-            Ok(Outcome::Checked(findings)) => report.add(&file, findings),
-            Ok(Outcome::NotYet(format)) => {
-                report.skipped += 1;
-                let file = name_of(Some(&file));
-                let format = format.name();
-                context.ui.warning(&format!(
-                    "{file}: not checked: this version cannot check {format} files yet"
-                ));
-            }
-            Ok(Outcome::None) => {}
-            Err(error) => {
-                error.print(context.ui);
-                failure.get_or_insert(error.code);
+        |(file, findings)| match findings {
+            Ok(Some(findings)) => report.add(&file, findings),
+            Ok(None) => {}
+            Err(failure) => {
+                failure.print(context.ui);
+                failed.get_or_insert(failure.code);
             }
         },
     );
@@ -77,42 +70,38 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if !args.json || context.ui.is_verbose() {
         context.ui.note(&report.summary());
     }
-    match failure {
+    match failed {
         Some(code) => Err(Failure::reported(code)),
         None if report.findings.is_empty() => Ok(()),
         None => Err(Failure::reported(Code::Generic)),
     }
 }
 
-enum Outcome {
-    Checked(Vec<Finding>),
-    /// No rule covers the file, and it is not encrypted.
-    None,
-    /// It should be checked, and this version does not know how.
-    NotYet(Format),
-}
-
-fn check_file(context: &Context, file: &Path, is_named: bool) -> Result<Outcome, Failure> {
-    let target = context.target(Some(file), &TypeArgs::default())?;
-    let rule = context.rule(&target.path)?;
+/// Returns what is wrong with a file; `None` if nobody says that it should be encrypted, and it is not.
+fn check_file(
+    context: &Context,
+    checker: &Checker,
+    file: &Path,
+    is_named: bool,
+) -> Result<Option<Vec<Finding>>, Failure> {
+    let rule = context.rule(file)?.ok();
     // A rule for whatever one chooses to encrypt does not say which files those are.
-    let is_covered = rule.is_some_and(|rule| is_named || rule.path_regex.is_some());
+    let covers = |rule: &&CreationRule| is_named || !rule.path_regex.is_empty();
+    let is_covered = rule.as_ref().is_some_and(covers);
     let content = files::read(file)?;
     if !is_covered && !looks_encrypted(content.expose()) {
-        return Ok(Outcome::None);
+        return Ok(None);
     }
-    if !matches!(target.format, Format::Yaml | Format::Json) {
-        return Ok(Outcome::NotYet(target.format));
-    }
-    let expected = match rule {
-        Some(rule) => Some(Expected::from_rule(rule)),
-        None => None,
-    };
-    Ok(Outcome::Checked(check::check(
-        content.expose(),
-        target.format,
-        expected.as_ref(),
-    )))
+    let expected = rule.map(expected);
+    let format = Format::from_path(file);
+    Ok(Some(checker.check(content.expose(), format, expected.as_ref())))
+}
+
+fn expected(rule: &CreationRule) -> Expected {
+    let mut expected = Expected::new(rule.selector.clone().unwrap_or_default(), rule.groups());
+    expected.mac_only_encrypted = rule.mac_only_encrypted;
+    expected.shamir_threshold = rule.shamir_threshold;
+    expected
 }
 
 /// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
@@ -163,7 +152,6 @@ fn files_below(context: &Context) -> Result<Vec<PathBuf>, Failure> {
 #[derive(Default)]
 struct Report {
     checked: usize,
-    skipped: usize,
     findings: Vec<(String, Finding)>,
 }
 
@@ -208,15 +196,11 @@ impl Report {
             1 => "1 file".to_owned(),
             count => format!("{count} files"),
         };
-        let mut summary = match self.findings.len() {
+        match self.findings.len() {
             0 => format!("{} checked, nothing found", files(self.checked)),
             1 => format!("{} checked, 1 problem", files(self.checked)),
             found => format!("{} checked, {found} problems", files(self.checked)),
-        };
-        if self.skipped > 0 {
-            let _ = write!(summary, ", {} not checked", files(self.skipped));
         }
-        summary
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, MasterKey, PlainFile, keys,
+    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, keys, metadata::MasterKey,
 };
 
 use crate::{
