@@ -1,16 +1,20 @@
 //! `sops init`.
 
 use std::{
+    env,
     fs::{self, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use sops_core::{SecretText, keys};
+use sops_core::{
+    SecretText,
+    keys::{self, Identities, KeyError},
+};
 
 use crate::{
     context::Context,
-    error::{Code, Failure},
+    error::{Code, Doing, Failure},
     ui,
 };
 
@@ -28,17 +32,13 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
     let has_config = config.symlink_metadata().is_ok();
     let mut report = String::new();
 
-    let recipients = match own_recipients()? {
-        found if !found.is_empty() => {
+    let recipients = match keys::own_recipients_from_env() {
+        Ok(found) if !found.is_empty() => {
             report += "Found your age key.\n";
             found
         }
-        _ => {
-            let path = keys::user_key_file().ok_or_else(|| {
-                Failure::new(Code::Generic, "there is no home folder to keep a key in").hint(
-                    "set SOPS_AGE_KEY_FILE to where the key shall be, or XDG_CONFIG_HOME or HOME",
-                )
-            })?;
+        searched => {
+            let path = path_for_key(searched.err().as_ref())?;
             let recipient = make_key(&path)?;
             report += &format!(
                 "Made an age key in {}. Keep a copy of it in a safe place: without it nothing can be decrypted.\n",
@@ -68,17 +68,43 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
     ui::print(&report)
 }
 
-/// The recipients of the identities that sops would use.
-fn own_recipients() -> Result<Vec<String>, Failure> {
-    keys::own_recipients().map_err(|error| {
-        Failure::from_key(&error, crate::error::Doing::Encrypting)
-            .hint("nothing was made: a key is configured, and it cannot be read")
-    })
+/// Where sops will look for the key that is about to be made. Fails where there is a file already: then a key is
+/// configured, but cannot be used.
+fn path_for_key(problem: Option<&KeyError>) -> Result<PathBuf, Failure> {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let path = match env::var_os("SOPS_AGE_KEY_FILE") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ if is_set("SOPS_AGE_KEY") || is_set("SOPS_AGE_KEY_CMD") => {
+            let failure = match problem {
+                Some(problem) => Failure::from_key(problem, Doing::Encrypting),
+                None => Failure::new(
+                    Code::Generic,
+                    "SOPS_AGE_KEY or SOPS_AGE_KEY_CMD is set, and the recipient of that key cannot be told",
+                ),
+            };
+            return Err(failure.hint("nothing was made; write the recipient into a .sops.yaml yourself, or unset the variable"));
+        }
+        _ => keys::user_key_file_from_env().ok_or_else(|| {
+            Failure::new(Code::Generic, "there is no home folder to keep a key in")
+                .hint("set SOPS_AGE_KEY_FILE to where the key shall be, or XDG_CONFIG_HOME or HOME")
+        })?,
+    };
+    if path.symlink_metadata().is_err() {
+        return Ok(path);
+    }
+    let message = match problem {
+        Some(problem) => problem.message.clone(),
+        None => "the file has no age identity (AGE-SECRET-KEY-1...)".to_owned(),
+    };
+    Err(Failure::new(Code::Generic, message)
+        .in_file(&path.display().to_string())
+        .hint("nothing was made or changed; move the file away, or put an identity into it"))
 }
 
 /// Makes a key and writes it to a file that does not exist yet; returns its recipient.
 fn make_key(path: &Path) -> Result<String, Failure> {
-    let (identity, recipient) = keys::generate();
+    let identities = Identities::generate();
+    let recipient = identities.recipients().join(",");
     let failed = |error: io::Error| Failure::writing(path, &error);
     if let Some(folder) = path.parent() {
         make_private_folders(folder).map_err(failed)?;
