@@ -159,6 +159,11 @@ enum Test {
 }
 
 impl Matcher {
+    /// Returns the matcher that selects everything.
+    pub(crate) fn all() -> Self {
+        Self(Rule::All)
+    }
+
     /// Returns whether a key matches; false for the selectors that look at comments.
     pub(crate) fn key(&self, key: &[u8]) -> bool {
         match &self.0 {

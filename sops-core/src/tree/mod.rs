@@ -8,6 +8,7 @@
 //! attaches them (before or after an item, in this or that container), which is not always where they stand in the
 //! text. Comments decide nothing about the order of values.
 
+pub(crate) mod float;
 pub(crate) mod path;
 pub(crate) mod span;
 pub(crate) mod timestamp;
@@ -16,7 +17,7 @@ pub(crate) mod value;
 
 pub use path::{PathError, Step, TreePath};
 pub(crate) use span::Span;
-pub(crate) use value::{Text, Value, ValueRef};
+pub(crate) use value::{PlaintextError, Text, Value, ValueRef};
 
 use std::ops::Index;
 
