@@ -5,12 +5,15 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    commands::{check, decrypt, demo, edit, encrypt, filestatus, init},
+    commands::{check, decrypt, edit, encrypt, filestatus},
     context::Context,
     error::{Code, Failure},
     legacy::{self, Request},
     ui::{self, Ui},
 };
+
+#[cfg(feature = "age")]
+use crate::commands::{demo, init};
 
 /// Encrypts the secrets in YAML and JSON files, and nothing else in them.
 ///
@@ -38,7 +41,9 @@ enum Command {
     Edit(edit::Args),
     Filestatus(filestatus::Args),
     Check(check::Args),
+    #[cfg(feature = "age")]
     Init(init::Args),
+    #[cfg(feature = "age")]
     Demo(demo::Args),
 }
 
@@ -270,7 +275,9 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Edit(args) => edit::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
+        #[cfg(feature = "age")]
         Command::Init(args) => init::run(&args, &context),
+        #[cfg(feature = "age")]
         Command::Demo(args) => demo::run(&args, &context),
     }
 }

@@ -141,7 +141,7 @@ impl Context {
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
-            .with_order(order))
+            .with_decryption_order(order))
     }
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, keys, metadata::MasterKey,
+    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, keys::Identities, metadata::MasterKey,
 };
 
 use crate::{
@@ -45,9 +45,9 @@ pub(crate) fn run(_args: &Args, _context: &Context) -> Result<(), Failure> {
     let file = folder.path().join("shop.yaml");
     fs::write(&file, SAMPLE).map_err(|error| Failure::writing(&file, &error))?;
 
-    let (identity, recipient) = keys::generate();
-    let keyring = Keyring::from_identity(&identity)
-        .map_err(|error| Failure::from_key(&error, Doing::Decrypting))?;
+    let identities = Identities::generate();
+    let recipient = identities.recipients().join(",");
+    let keyring = Keyring::new().with_identities(identities);
     say(
         "An age key was made; it lives in memory only.",
         &format!("recipient: {recipient}\n"),

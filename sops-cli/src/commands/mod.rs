@@ -2,9 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod decrypt;
+#[cfg(feature = "age")]
 pub(crate) mod demo;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod filestatus;
+#[cfg(feature = "age")]
 pub(crate) mod init;
 mod transform;
