@@ -1,4 +1,23 @@
 //! The data key, encrypted values, the MAC, and which leaves they concern.
 
+pub(crate) mod cipher;
+pub(crate) mod data_key;
+pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod encrypted_value;
+pub(crate) mod fingerprint;
+mod leaf_error;
+pub(crate) mod mac;
+pub(crate) mod nonce;
 pub(crate) mod re2;
 pub(crate) mod select;
+pub(crate) mod stash;
+pub(crate) mod walk;
+
+pub(crate) use cipher::{Cipher, CipherError};
+pub use data_key::{DataKey, DataKeyError};
+pub(crate) use encrypted_value::{EncryptedValue, looks_encrypted};
+pub(crate) use leaf_error::LeafError;
+pub use leaf_error::LeafProblem;
+pub(crate) use mac::Mac;
+pub(crate) use nonce::NonceSource;

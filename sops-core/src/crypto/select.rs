@@ -5,7 +5,7 @@ use super::re2::{self, Regex, RegexError};
 /// Which leaves of a file are encrypted: at most one of these per file.
 ///
 /// Suffixes and regexes are tested on every key of a leaf's path, each alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Selector {
     /// All but those below a key with this suffix. The default is `_unencrypted`.
@@ -159,6 +159,11 @@ enum Test {
 }
 
 impl Matcher {
+    /// Returns the matcher that selects everything.
+    pub(crate) fn all() -> Self {
+        Self(Rule::All)
+    }
+
     /// Returns whether a key matches; false for the selectors that look at comments.
     pub(crate) fn key(&self, key: &[u8]) -> bool {
         match &self.0 {

@@ -7,9 +7,19 @@ use zeroize::Zeroize;
 use crate::tree::Span;
 
 /// Replace the bytes of `span` by `text`. An empty span inserts.
+#[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) span: Span,
     pub(crate) text: String,
+}
+
+impl Edit {
+    pub(crate) fn new(span: Span, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            text: text.into(),
+        }
+    }
 }
 
 /// The text may be a value just decrypted.
@@ -29,7 +39,7 @@ impl fmt::Debug for Edit {
 ///
 /// Sorts the edits by where they start; insertions at the same place keep their order, and stand before what replaces
 /// the bytes there. The result is allocated once, at its exact size: no half-written copy of a secret stays behind.
-pub(crate) fn splice(source: &str, edits: &mut Vec<Edit>) -> String {
+pub(crate) fn splice(source: &str, edits: &mut [Edit]) -> String {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     debug_assert!(
         edits
@@ -96,7 +106,7 @@ mod tests {
     #[test]
     #[should_panic = "edits overlap"]
     fn overlapping_edits_are_a_bug() {
-        splice("abcdef", &mut vec![edit(0, 3, ""), edit(2, 4, "")]);
+        splice("abcdef", &mut [edit(0, 3, ""), edit(2, 4, "")]);
     }
 
     #[test]

@@ -3,16 +3,21 @@
 //! A format never writes a file. It says which bytes a node occupies ([`Format::parse`]) and what text stands for a
 //! value at that place ([`Format::encrypted`], [`Format::restored`]); [`edit::splice`] copies everything else through.
 
-mod conflict_markers;
+pub(crate) mod conflict_markers;
 pub(crate) mod edit;
+mod emit_error;
 pub(crate) mod json;
 mod syntax_error;
 pub(crate) mod yaml;
 
+pub use emit_error::EmitError;
 pub use syntax_error::{SyntaxError, SyntaxErrorKind};
+
+use std::path::Path;
 
 use crate::{
     metadata::Raw,
+    secret::SecretText,
     tree::{NodeId, Tree, ValueRef},
 };
 use edit::Edit;
@@ -33,6 +38,47 @@ pub enum Format {
     Binary,
 }
 
+impl Format {
+    /// Returns the format of a file by the end of its name, as the reference does: `.yaml` and `.yml`, `.json`, `.env`
+    /// and `.ini`, in lower case; everything else is binary.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Self {
+        let name = path.as_os_str().as_encoded_bytes();
+        let ends = |suffix: &[u8]| name.ends_with(suffix);
+        if ends(b".yaml") || ends(b".yml") {
+            Self::Yaml
+        } else if ends(b".json") {
+            Self::Json
+        } else if ends(b".env") {
+            Self::Dotenv
+        } else if ends(b".ini") {
+            Self::Ini
+        } else {
+            Self::Binary
+        }
+    }
+
+    /// Returns the format of a name, as `--input-type` takes it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Yaml, Self::Json, Self::Dotenv, Self::Ini, Self::Binary]
+            .into_iter()
+            .find(|format| format.name() == name)
+    }
+
+    /// Returns the name of the format, as `--input-type` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yaml => "yaml",
+            Self::Json => "json",
+            Self::Dotenv => "dotenv",
+            Self::Ini => "ini",
+            Self::Binary => "binary",
+        }
+    }
+}
+
 /// How to parse.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ParseOptions {
@@ -40,6 +86,14 @@ pub(crate) struct ParseOptions {
     /// stand, and whoever reads the encrypted file attaches the comments before it differently from those at the end
     /// of a file. Set for plaintext that is going to be encrypted.
     pub(crate) before_root_key: bool,
+}
+
+/// A list item that holds the ciphertext of a comment: so the reference writes comments that stand in lists.
+#[derive(Debug)]
+pub(crate) struct CommentItem {
+    pub(crate) id: NodeId,
+    /// The text of the comment, without its `#`.
+    pub(crate) text: SecretText,
 }
 
 // Dispatch to yaml/ and json/: see those modules for the functions of the same names.
@@ -55,25 +109,40 @@ impl Format {
         }
     }
 
-    /// Returns the edit that writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str) -> Edit {
+    /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
+    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
         match self {
-            Self::Yaml => yaml::render::encrypted(source, tree, id, enc),
-            _ => json::render::encrypted(tree, id, enc),
+            Self::Yaml => yaml::render::encrypted(source, tree, id, enc, edits),
+            _ => edits.push(json::render::encrypted(tree, id, enc)),
         }
     }
 
-    /// Returns the edit that writes `value` in the place of the scalar `id`, which holds its ciphertext.
+    /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
     pub(crate) fn restored(
         self,
         source: &str,
         tree: &Tree,
         id: NodeId,
         value: ValueRef<'_>,
-    ) -> Edit {
+        edits: &mut Vec<Edit>,
+    ) {
         match self {
-            Self::Yaml => yaml::render::restored(source, tree, id, value),
-            _ => json::render::restored(tree, id, value),
+            Self::Yaml => yaml::render::restored(source, tree, id, value, edits),
+            _ => edits.push(json::render::restored(tree, id, value)),
+        }
+    }
+
+    /// Writes comments in the place of the list items that hold their ciphertexts.
+    pub(crate) fn restored_comment_items(
+        self,
+        source: &str,
+        tree: &Tree,
+        items: &[CommentItem],
+        edits: &mut Vec<Edit>,
+    ) {
+        match self {
+            Self::Yaml => yaml::comment_item::restored(source, tree, items, edits),
+            _ => json::comment_item::removed(tree, items, edits),
         }
     }
 

@@ -8,14 +8,16 @@
 //! attaches them (before or after an item, in this or that container), which is not always where they stand in the
 //! text. Comments decide nothing about the order of values.
 
+pub(crate) mod float;
 pub(crate) mod path;
 pub(crate) mod span;
 pub(crate) mod timestamp;
+pub(crate) mod traverse;
 pub(crate) mod value;
 
-pub use path::TreePath;
+pub use path::{PathError, Step, TreePath};
 pub(crate) use span::Span;
-pub(crate) use value::{Text, Value, ValueRef};
+pub(crate) use value::{PlaintextError, Text, Value, ValueRef};
 
 use std::ops::Index;
 
@@ -177,6 +179,21 @@ impl Tree {
         self.entries(map).find(|&(id, _)| match &self[id].kind {
             NodeKind::Key { text, .. } => text.bytes(source) == key.as_bytes(),
             _ => false,
+        })
+    }
+
+    /// Returns the container of a node.
+    pub(crate) fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.ancestors(id).last()
+    }
+
+    /// Returns the nodes around a node, from its document down.
+    pub(crate) fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let mut siblings = self.documents();
+        std::iter::from_fn(move || {
+            let around = siblings.find(|&node| self[node].end > id.0)?;
+            siblings = self.children(around);
+            (around != id).then_some(around)
         })
     }
 

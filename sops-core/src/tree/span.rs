@@ -28,6 +28,10 @@ impl Span {
         self.start == self.end
     }
 
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// Returns the text under the span.
     pub(crate) fn of(self, source: &str) -> &str {
         &source[self.range()]

@@ -441,6 +441,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn writes_the_blocks_of_the_reference_as_they_are() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/json/reference");
+        let mut files = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let source = std::fs::read_to_string(&path).unwrap();
+            let tree = parse(&source).unwrap();
+            let (_, block) = tree
+                .entry(&source, root(&tree).unwrap(), KEY)
+                .expect("encrypted");
+            let raw = Raw::from_tree(&source, &tree, block);
+            assert_eq!(replaced(&source, &raw), source, "{}", path.display());
+            let without = removed(&source);
+            let tree = parse(&without).unwrap();
+            let again = splice(&without, &mut insert(&without, &tree, &raw));
+            assert_eq!(again, source, "{}", path.display());
+            files += 1;
+        }
+        assert!(files > 5, "{files}");
+    }
+
     fn blanks() -> impl Strategy<Value = String> {
         prop::collection::vec(
             prop::sample::select(vec![" ", "\n", "\t", "\r\n", "  ", "\r"]),

@@ -1,8 +1,10 @@
 //! JSON with spans.
 //!
 //! As strict as Go's `encoding/json`, and stricter where the reference lets damage pass silently: text after the
-//! object, an object that is cut off, keys that stand twice, lone surrogates.
+//! object, keys that stand twice, lone surrogates.
 
+pub(crate) mod comment_item;
+pub(crate) mod emit;
 pub(crate) mod metadata_block;
 pub(crate) mod render;
 mod tokenizer;

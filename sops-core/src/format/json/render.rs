@@ -174,7 +174,7 @@ mod tests {
         let source = r#"{ "a" : "x" }"#;
         let tree = parse(source).unwrap();
         let (_, id) = tree.entry(source, NodeId(1), "a").unwrap();
-        let written = splice(source, &mut vec![restored(&tree, id, value)]);
+        let written = splice(source, &mut [restored(&tree, id, value)]);
         let mut tree = parse(&written).unwrap();
         let text = written[8..written.len() - 2].to_owned();
         let (_, id) = tree.entry(&written, NodeId(1), "a").unwrap();

@@ -46,6 +46,7 @@ impl<'s> Cursor<'s> {
     }
 
     /// Reads a string, from its opening quote to behind its closing quote.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<Text, SyntaxError> {
         let start = self.at + 1;
         let end = verbatim_end(self.bytes, start);
@@ -53,12 +54,7 @@ impl<'s> Cursor<'s> {
             self.at = end + 1;
             return Ok(Text::Source(Span::new(start, end)));
         }
-        // Once to learn the size, once to fill: growing would leave pieces of a secret in freed memory.
-        let mut len = 0;
-        self.string_pieces(start, |piece| len += piece.len())?;
-        let mut decoded = Vec::with_capacity(len);
-        self.at = self.string_pieces(start, |piece| decoded.extend_from_slice(piece))?;
-        Ok(Text::Owned(decoded.into_boxed_slice()))
+        self.escaped_string(start)
     }
 
     /// Reads a number.
@@ -169,6 +165,15 @@ impl<'s> Cursor<'s> {
             return Err(self.expected(what));
         }
         Ok(())
+    }
+
+    fn escaped_string(&mut self, start: usize) -> Result<Text, SyntaxError> {
+        // Once to learn the size, once to fill: growing would leave pieces of a secret in freed memory.
+        let mut len = 0;
+        self.string_pieces(start, |piece| len += piece.len())?;
+        let mut decoded = Vec::with_capacity(len);
+        self.at = self.string_pieces(start, |piece| decoded.extend_from_slice(piece))?;
+        Ok(Text::Owned(decoded.into_boxed_slice()))
     }
 
     /// Hands the decoded pieces of a string to `take`, and returns the offset behind its closing quote.

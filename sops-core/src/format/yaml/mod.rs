@@ -1,5 +1,6 @@
 //! YAML as Go's yaml v3 reads it, with spans.
 
+pub(crate) mod comment_item;
 pub(crate) mod metadata_block;
 pub(crate) mod render;
 mod resolve;

@@ -1,0 +1,113 @@
+//! Whether the recipients of a file are those of its rule.
+
+use super::finding::{FindingKind, Findings};
+use crate::{
+    metadata::{KeyEntry, MasterKey},
+    tree::{NodeId, Tree, TreePath},
+};
+
+const UPDATE: &str = "run sops updatekeys on the file, or correct the rule";
+
+/// Compares each key group as a set, and reports what is missing or unknown. `block` is the metadata's node.
+pub(super) fn check(
+    tree: &Tree,
+    document: NodeId,
+    block: NodeId,
+    file: &[Vec<KeyEntry>],
+    rule: &[Vec<MasterKey>],
+    findings: &mut Findings<'_>,
+) {
+    let several = file.len() > 1 || rule.len() > 1;
+    let in_group = |group: usize| match several {
+        true => format!(" in key group {}", group + 1),
+        false => String::new(),
+    };
+    for group in 0..file.len().max(rule.len()) {
+        let entries = file.get(group).map_or(&[][..], Vec::as_slice);
+        let keys = rule.get(group).map_or(&[][..], Vec::as_slice);
+        for key in keys {
+            if entries.iter().any(|entry| is_same(key, &entry.key)) {
+                continue;
+            }
+            let offset = tree[block].span.start as usize;
+            let message = format!(
+                "the {} recipient {key} of the rule cannot decrypt the file: it is missing{}",
+                key.kind(),
+                in_group(group)
+            );
+            findings
+                .add(FindingKind::RecipientMissing, offset, message)
+                .hint = Some(UPDATE.to_owned());
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            if keys.iter().any(|key| is_same(key, &entry.key)) {
+                continue;
+            }
+            let place = Place {
+                group: (file.len() > 1).then_some(group),
+                kind: entry.key.kind(),
+                index: entries[..index]
+                    .iter()
+                    .filter(|earlier| earlier.key.kind() == entry.key.kind())
+                    .count(),
+            };
+            let node = place
+                .find(findings.source(), tree, document)
+                .unwrap_or(block);
+            let message = format!(
+                "the {} recipient {} can decrypt the file{}, and the rule does not name it",
+                entry.key.kind(),
+                entry.key,
+                in_group(group)
+            );
+            findings
+                .add(
+                    FindingKind::RecipientUnknown,
+                    tree[node].span.start as usize,
+                    message,
+                )
+                .hint = Some(UPDATE.to_owned());
+        }
+    }
+}
+
+/// Returns whether the key of a rule is the one of a file, by what the reference compares: its printed form.
+fn is_same(rule: &MasterKey, file: &MasterKey) -> bool {
+    match (rule, file) {
+        // A key without version is resolved to the current one when it encrypts.
+        (
+            MasterKey::AzureKv {
+                vault_url,
+                name,
+                version,
+            },
+            MasterKey::AzureKv {
+                vault_url: file_url,
+                name: file_name,
+                ..
+            },
+        ) if version.is_empty() => vault_url == file_url && name == file_name,
+        (MasterKey::Pgp { fingerprint }, MasterKey::Pgp { fingerprint: other }) => {
+            fingerprint.eq_ignore_ascii_case(other)
+        }
+        _ => rule.kind() == file.kind() && rule.to_string() == file.to_string(),
+    }
+}
+
+/// Where an entry stands in the metadata.
+struct Place {
+    group: Option<usize>,
+    kind: &'static str,
+    index: usize,
+}
+
+impl Place {
+    fn find(&self, source: &str, tree: &Tree, document: NodeId) -> Option<NodeId> {
+        let Self { group, kind, index } = self;
+        let path = match group {
+            Some(group) => format!("sops.key_groups[{group}].{kind}[{index}]"),
+            None => format!("sops.{kind}[{index}]"),
+        };
+        tree.find(source, document, &TreePath::parse(&path).ok()?)
+    }
+}

@@ -1,0 +1,253 @@
+//! Decrypting the leaves and comments of a document: one walk that yields edits, the MAC, and what changed hands.
+
+use zeroize::Zeroizing;
+
+use super::{
+    Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
+    fingerprint::Fingerprint,
+    looks_encrypted,
+    select::Matcher,
+    stash::Stash,
+    walk::{Place, Visitor, walk},
+};
+use crate::{
+    format::{CommentItem, Format, edit::Edit},
+    secret::SecretText,
+    tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
+};
+
+/// What decrypting a document needs to know.
+pub(crate) struct Decryption<'d> {
+    pub(crate) format: Format,
+    pub(crate) cipher: &'d Cipher,
+    pub(crate) matcher: &'d Matcher,
+    pub(crate) mac_only_encrypted: bool,
+    /// Whether to collect the nonces, for encrypting again.
+    pub(crate) with_stash: bool,
+}
+
+/// What decrypting a document gives.
+pub(crate) struct DecryptedLeaves {
+    /// The plaintexts, in the places of the ciphertexts.
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) mac: Mac,
+    /// The fingerprint that the decrypted text has to have.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) stash: Stash,
+    /// Comments that look encrypted, and could not be decrypted; they stay as they are.
+    pub(crate) undecrypted_comments: Vec<NodeId>,
+    /// Texts that this format cannot hold as they are (bytes that are not UTF-8, in JSON).
+    pub(crate) lossy: Vec<NodeId>,
+}
+
+impl Decryption<'_> {
+    /// Decrypts the selected leaves and comments of `tree`.
+    pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
+        let mut decryptor = Decryptor {
+            with: self,
+            source,
+            tree,
+            plaintext: Zeroizing::new(Vec::new()),
+            canonical: Zeroizing::new(Vec::new()),
+            comment_items: Vec::new(),
+            out: DecryptedLeaves {
+                edits: Vec::new(),
+                mac: Mac::new(self.mac_only_encrypted),
+                fingerprint: Fingerprint::default(),
+                stash: Stash::default(),
+                undecrypted_comments: Vec::new(),
+                lossy: Vec::new(),
+            },
+        };
+        walk(source, tree, self.matcher, &mut decryptor)?;
+        let Decryptor { comment_items, mut out, .. } = decryptor;
+        self.format.restored_comment_items(source, tree, &comment_items, &mut out.edits);
+        Ok(out)
+    }
+}
+
+struct Decryptor<'r, 'd> {
+    with: &'r Decryption<'d>,
+    source: &'r str,
+    tree: &'r Tree,
+    plaintext: Zeroizing<Vec<u8>>,
+    canonical: Zeroizing<Vec<u8>>,
+    comment_items: Vec<CommentItem>,
+    out: DecryptedLeaves,
+}
+
+impl Decryptor<'_, '_> {
+    fn remember(
+        &mut self,
+        encrypted: &EncryptedValue<'_>,
+        additional_data: &[u8],
+        plaintext: &[u8],
+    ) {
+        if self.with.with_stash
+            && let Some(nonce) = encrypted.nonce()
+        {
+            self.out.stash.remember(additional_data, plaintext, nonce);
+        }
+    }
+
+    fn encrypted_leaf(&mut self, at: &Place<'_>, text: &[u8]) -> Result<(), LeafProblem> {
+        if !looks_encrypted(text) {
+            return Err(LeafProblem::NotEncrypted);
+        }
+        let encrypted = EncryptedValue::parse(text).map_err(problem)?;
+        self.with
+            .cipher
+            .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
+            .map_err(problem)?;
+        if encrypted.kind == "comment" {
+            return self.comment_item(at, &encrypted);
+        }
+        let plaintext = std::mem::take(&mut self.plaintext);
+        let value = ValueRef::from_plaintext(encrypted.kind, &plaintext).map_err(|error| match error {
+            crate::tree::PlaintextError::UnknownType => LeafProblem::UnknownType,
+            _ => LeafProblem::BadPlaintext,
+        })?;
+        self.count(at, value);
+        self.remember(&encrypted, at.additional_data, &plaintext);
+        if at.alias.is_none() {
+            if self.with.format == Format::Json
+                && let ValueRef::Str(bytes) = value
+                && std::str::from_utf8(bytes).is_err()
+            {
+                self.out.lossy.push(at.id);
+            }
+            self.with.format.restored(self.source, self.tree, at.id, value, &mut self.out.edits);
+        }
+        self.plaintext = plaintext;
+        Ok(())
+    }
+
+    /// The reference writes a comment that stands between the items of a list as an item of the list. It is a comment.
+    fn comment_item(&mut self, at: &Place<'_>, encrypted: &EncryptedValue<'_>) -> Result<(), LeafProblem> {
+        if !at.in_list || at.alias.is_some() {
+            return Err(LeafProblem::CommentAsValue);
+        }
+        let plaintext = std::mem::take(&mut self.plaintext);
+        self.remember(encrypted, at.additional_data, &plaintext);
+        let text = std::str::from_utf8(&plaintext).map_err(|_| LeafProblem::BadPlaintext)?;
+        self.comment_items.push(CommentItem { id: at.id, text: SecretText::new(text.to_owned()) });
+        self.plaintext = plaintext;
+        Ok(())
+    }
+
+    /// Takes a decrypted or clear value into the MAC and the fingerprint.
+    fn count(&mut self, at: &Place<'_>, value: ValueRef<'_>) {
+        self.canonical.clear();
+        value.plaintext(&mut self.canonical);
+        if at.selected || !self.with.mac_only_encrypted {
+            self.out.mac.update(&self.canonical);
+        }
+        // JSON has no times: one that is decrypted there is written as a text.
+        let written = match value {
+            ValueRef::Time(_) if self.with.format == Format::Json => ValueRef::Str(&self.canonical),
+            value => value,
+        };
+        self.out.fingerprint.add(at.additional_data, written);
+    }
+}
+
+impl Visitor for Decryptor<'_, '_> {
+    type Error = LeafError;
+
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
+        let fail = |problem| LeafError { node: at.alias.unwrap_or(at.id), problem };
+        let value = scalar.value.view(self.source);
+        match value {
+            ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
+            ValueRef::Null => {
+                self.out.fingerprint.add(at.additional_data, value);
+                Ok(())
+            }
+            // An empty text is never encrypted.
+            ValueRef::Str(text) if at.selected && !text.is_empty() => self.encrypted_leaf(at, text).map_err(fail),
+            ValueRef::Str(_) => {
+                self.count(at, value);
+                Ok(())
+            }
+            _ if at.selected => Err(fail(LeafProblem::NotText)),
+            _ => {
+                self.count(at, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
+        let span = self.tree[at.id].span;
+        let text = span.of(self.source);
+        if at.alias.is_some() || !at.selected || !looks_encrypted(text.as_bytes()) {
+            return Ok(());
+        }
+        let mut decrypted = None;
+        if let Ok(encrypted) = EncryptedValue::parse(text.as_bytes()) {
+            for path in comment_paths(self.source, self.tree, at) {
+                let opened = self.with.cipher.decrypt_into(&encrypted, &path, &mut self.plaintext);
+                if opened.is_ok() {
+                    decrypted = Some((encrypted, path));
+                    break;
+                }
+            }
+        }
+        let plaintext = std::mem::take(&mut self.plaintext);
+        match (decrypted, std::str::from_utf8(&plaintext)) {
+            (Some((encrypted, path)), Ok(comment)) => {
+                self.remember(&encrypted, &path, &plaintext);
+                self.out.edits.push(Edit::new(span, comment.to_owned()));
+            }
+            _ => self.out.undecrypted_comments.push(at.id),
+        }
+        self.plaintext = plaintext;
+        Ok(())
+    }
+
+    fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
+        LeafError { node, problem: LeafProblem::TooManyNodes }
+    }
+}
+
+/// Returns the paths under which a comment may have been encrypted, the likeliest first: that of the container it is
+/// attached to, those around that container, those of the entries beside it. Writers and readers do not always agree
+/// about the container of a comment.
+fn comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
+    let own = at.additional_data.to_vec();
+    let mut paths = vec![own.clone()];
+    let mut add = |path: Vec<u8>| {
+        let path = if path.is_empty() { b":".to_vec() } else { path };
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    };
+    // Around: cut the last key. A key that holds a `:` itself is cut in pieces, which only costs a try.
+    let mut around = own.clone();
+    while let Some(without_last) = around.strip_suffix(b":") {
+        let cut = without_last.iter().rposition(|&byte| byte == b':').map_or(0, |at| at + 1);
+        around.truncate(cut);
+        add(around.clone());
+    }
+    // Beside: the containers before and after the comment, and the last container in the one before.
+    let prefix: &[u8] = if own == b":" { b"" } else { &own };
+    let beside = tree.parent(at.id).map(|parent| tree.children(parent).collect::<Vec<_>>()).unwrap_or_default();
+    let position = beside.iter().position(|&child| child == at.id).unwrap_or(0);
+    let key_of = |id: &NodeId| match &tree[*id].kind {
+        NodeKind::Key { text, .. } => Some(text.bytes(source)),
+        _ => None,
+    };
+    for key in beside[..position].iter().rev().find_map(key_of).into_iter().chain(beside[position..].iter().find_map(key_of)) {
+        add([prefix, key, b":"].concat());
+    }
+    paths
+}
+
+fn problem(error: CipherError) -> LeafProblem {
+    match error {
+        CipherError::Authentication => LeafProblem::Authentication,
+        CipherError::UnknownType => LeafProblem::UnknownType,
+        _ => LeafProblem::Damaged,
+    }
+}
+

@@ -1,0 +1,200 @@
+//! Encrypting the leaves and comments of a document: one walk that yields edits and the MAC.
+
+use zeroize::Zeroizing;
+
+use super::{
+    Cipher, LeafError, LeafProblem, Mac, NonceSource,
+    select::Matcher,
+    stash::Stash,
+    walk::{Place, Visitor, walk},
+};
+use crate::{
+    format::{Format, edit::Edit, yaml},
+    tree::{NodeId, Scalar, Tree, ValueRef},
+};
+
+/// What encrypting a document needs to know.
+pub(crate) struct Encryption<'e> {
+    pub(crate) format: Format,
+    pub(crate) cipher: &'e Cipher,
+    pub(crate) matcher: &'e Matcher,
+    pub(crate) mac_only_encrypted: bool,
+    /// Nonces of the values as they were before, when a file is encrypted again under its data key.
+    pub(crate) stash: &'e Stash,
+}
+
+/// What encrypting a document gives.
+pub(crate) struct EncryptedLeaves {
+    /// The ciphertexts, in the places of the plaintexts.
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) mac: Mac,
+    /// How many leaves (not comments) were encrypted.
+    pub(crate) encrypted: usize,
+    /// How many leaves with a value there are.
+    pub(crate) leaves: usize,
+    /// Whether nodes below an alias are written out because one of them is encrypted.
+    pub(crate) expanded: Vec<NodeId>,
+}
+
+impl Encryption<'_> {
+    /// Encrypts the selected leaves and comments of `tree`.
+    pub(crate) fn run(
+        &self,
+        source: &str,
+        tree: &Tree,
+        nonces: &mut NonceSource,
+    ) -> Result<EncryptedLeaves, LeafError> {
+        let mut encryptor = Encryptor {
+            with: self,
+            source,
+            tree,
+            nonces,
+            mac: Mac::new(self.mac_only_encrypted),
+            edits: Vec::new(),
+            plaintext: Zeroizing::new(Vec::new()),
+            encrypted: 0,
+            leaves: 0,
+            encrypted_nodes: vec![false; tree.len()],
+            copy: None,
+            expanded: Vec::new(),
+        };
+        walk(source, tree, self.matcher, &mut encryptor)?;
+        encryptor.finish_copy();
+        Ok(EncryptedLeaves {
+            edits: encryptor.edits,
+            mac: encryptor.mac,
+            encrypted: encryptor.encrypted,
+            leaves: encryptor.leaves,
+            expanded: encryptor.expanded,
+        })
+    }
+}
+
+struct Encryptor<'r, 'e> {
+    with: &'r Encryption<'e>,
+    source: &'r str,
+    tree: &'r Tree,
+    nonces: &'r mut NonceSource,
+    mac: Mac,
+    edits: Vec<Edit>,
+    plaintext: Zeroizing<Vec<u8>>,
+    encrypted: usize,
+    leaves: usize,
+    /// Which nodes are encrypted where they stand.
+    encrypted_nodes: Vec<bool>,
+    copy: Option<Copy>,
+    expanded: Vec<NodeId>,
+}
+
+/// The copy that an alias stands for, while it is being walked.
+struct Copy {
+    alias: NodeId,
+    /// The ciphertext of each leaf of the copy, `None` for those in the clear.
+    leaves: Vec<Option<String>>,
+    /// Whether the alias has to be written out: a leaf of the copy, or of the original, is encrypted.
+    is_encrypted: bool,
+}
+
+impl Encryptor<'_, '_> {
+    fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
+        let nonce = match self.with.stash.nonce(additional_data, &self.plaintext) {
+            Some(nonce) => nonce,
+            None => self.nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
+        };
+        let mut text = String::new();
+        self.with
+            .cipher
+            .encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text)
+            .map_err(|_| LeafProblem::TooLong)?;
+        Ok(text)
+    }
+
+    /// Takes note of a leaf that is a copy; its text is written when the whole copy is known.
+    fn copy_leaf(&mut self, alias: NodeId, original: NodeId, enc: Option<String>) {
+        if self.copy.as_ref().is_some_and(|copy| copy.alias != alias) {
+            self.finish_copy();
+        }
+        let is_encrypted = enc.is_some() || self.encrypted_nodes[original.index()];
+        let copy = self.copy.get_or_insert_with(|| Copy { alias, leaves: Vec::new(), is_encrypted: false });
+        copy.leaves.push(enc);
+        copy.is_encrypted |= is_encrypted;
+    }
+
+    /// Writes the copy out in the place of its alias, if it has to be.
+    fn finish_copy(&mut self) {
+        let Some(copy) = self.copy.take() else { return };
+        if !copy.is_encrypted {
+            return;
+        }
+        let mut leaves = copy.leaves.into_iter();
+        let text = yaml::render::flow_copy(self.source, self.tree, self.tree.resolve(copy.alias), &mut |_| leaves.next().flatten());
+        self.edits.push(Edit::new(self.tree[copy.alias].span, text));
+        self.expanded.push(copy.alias);
+    }
+}
+
+impl Visitor for Encryptor<'_, '_> {
+    type Error = LeafError;
+
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
+        let value = match scalar.value.view(self.source) {
+            ValueRef::Unsigned(_) => {
+                let node = at.alias.unwrap_or(at.id);
+                return Err(LeafError { node, problem: LeafProblem::IntegerTooLarge });
+            }
+            // Neither encrypted nor hashed.
+            ValueRef::Null => {
+                if let Some(alias) = at.alias {
+                    self.copy_leaf(alias, at.id, None);
+                }
+                return Ok(());
+            }
+            value => value,
+        };
+        self.leaves += 1;
+        self.plaintext.clear();
+        value.plaintext(&mut self.plaintext);
+        if at.selected || !self.with.mac_only_encrypted {
+            self.mac.update(&self.plaintext);
+        }
+        // An empty text stays as it is.
+        let enc = if at.selected && !self.plaintext.is_empty() {
+            let enc = self.encrypt(value.type_word(), at.additional_data);
+            Some(enc.map_err(|problem| LeafError { node: at.alias.unwrap_or(at.id), problem })?)
+        } else {
+            None
+        };
+        self.encrypted += usize::from(enc.is_some());
+        match (at.alias, enc) {
+            (Some(alias), enc) => self.copy_leaf(alias, at.id, enc),
+            (None, Some(enc)) => {
+                self.encrypted_nodes[at.id.index()] = true;
+                self.with.format.encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
+        let span = self.tree[at.id].span;
+        if at.alias.is_some() || !at.selected || span.is_empty() {
+            return Ok(());
+        }
+        self.plaintext.clear();
+        self.plaintext.extend_from_slice(span.of(self.source).as_bytes());
+        let enc = self
+            .encrypt("comment", at.additional_data)
+            .map_err(|problem| LeafError { node: at.id, problem })?;
+        if self.with.matcher.mistakes_for_clear(&enc) {
+            return Err(LeafError { node: at.id, problem: LeafProblem::CommentMatchesSelector });
+        }
+        self.edits.push(Edit::new(span, enc));
+        Ok(())
+    }
+
+    fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
+        LeafError { node, problem: LeafProblem::TooManyNodes }
+    }
+}
+

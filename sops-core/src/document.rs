@@ -1,0 +1,487 @@
+//! The pipeline, top to bottom: a plain file is encrypted, an encrypted file is unlocked, decrypted, and encrypted again.
+//!
+//! ```text
+//! PlainFile ──encrypt──▶ bytes      EncryptedFile ──unlock──▶ Unlocked ──decrypt──▶ Plaintext
+//!                                                                 └──────update──▶ bytes
+//! ```
+//!
+//! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
+//! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
+
+use std::time::SystemTime;
+
+use crate::{
+    crypto::{
+        Cipher, DataKey, EncryptedValue, LeafError, NonceSource,
+        decrypt::{DecryptedLeaves, Decryption},
+        encrypt::Encryption,
+        fingerprint::Fingerprint,
+        select::{Matcher, Selector},
+        stash::Stash,
+        walk::{METADATA_KEY, metadata_entry},
+    },
+    error::{Error, MacError},
+    format::{Format, ParseOptions, SyntaxError, SyntaxErrorKind, edit::splice},
+    keys::Keyring,
+    layout::{self, Layout},
+    metadata::{MasterKey, Metadata, Raw},
+    plaintext::Plaintext,
+    secret::SecretText,
+    tree::{NodeKind, Span, Tree, span::Position},
+    warning::Warning,
+    warnings,
+};
+
+/// The version of the format that our files claim: that of the reference they are made for.
+pub const FORMAT_VERSION: &str = "3.13.2";
+
+/// How a plain file is encrypted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EncryptOptions {
+    /// Who can decrypt: the key groups. One group: any of its keys. Several: one key each of as many groups as the
+    /// threshold says.
+    pub groups: Vec<Vec<MasterKey>>,
+    /// How many groups are needed, when there are several; all, if not given.
+    pub shamir_threshold: Option<usize>,
+    /// Which leaves are encrypted.
+    pub selector: Selector,
+    /// Whether the MAC covers encrypted leaves only, so that the others can be changed without a key.
+    pub mac_only_encrypted: bool,
+    /// Whether spellings that a value cannot tell are kept, encrypted, in the metadata.
+    pub layout: bool,
+    /// The time that the file claims to be changed at; now, if not given.
+    pub last_modified: Option<SystemTime>,
+}
+
+impl EncryptOptions {
+    /// Returns the options for key groups, everything else as it is by default.
+    #[must_use]
+    pub fn new(groups: Vec<Vec<MasterKey>>) -> Self {
+        Self {
+            groups,
+            shamir_threshold: None,
+            selector: Selector::default(),
+            mac_only_encrypted: false,
+            layout: true,
+            last_modified: None,
+        }
+    }
+}
+
+/// How an encrypted file is decrypted.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DecryptOptions {
+    /// Whether to go on when the MAC does not fit. What is decrypted then may have been put together by anybody who
+    /// can write the file.
+    pub ignore_mac: bool,
+}
+
+impl DecryptOptions {
+    /// Returns the options with the check of the MAC switched off.
+    #[must_use]
+    pub fn danger_ignore_mac(mut self, ignore: bool) -> Self {
+        self.ignore_mac = ignore;
+        self
+    }
+}
+
+/// What encrypting gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Encrypted {
+    /// The encrypted file.
+    pub bytes: Vec<u8>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// A file in the clear.
+#[derive(Debug)]
+pub struct PlainFile {
+    text: SecretText,
+    tree: Tree,
+    format: Format,
+}
+
+impl PlainFile {
+    /// Reads a file that is to be encrypted.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for what is not in the format, or what SOPS cannot hold (a list on top, keys that are no
+    /// text, keys twice); [`Error::AlreadyEncrypted`] for a file with a top-level key `sops`.
+    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
+        let text = text_of(bytes, format)?;
+        let tree = format.parse(text, ParseOptions { before_root_key: true })?;
+        for (index, document) in tree.documents().enumerate() {
+            if let Some(key) = metadata_entry(text, &tree, document) {
+                let position = Position::of(text, tree[key].span.start as usize);
+                return Err(Error::AlreadyEncrypted { position, document: index });
+            }
+        }
+        Ok(Self { text: SecretText::new(text.to_owned()), tree, format })
+    }
+
+    /// Encrypts the file under a new data key.
+    ///
+    /// # Errors
+    /// [`Error::Selector`] for a regex that is none; [`Error::Wrap`] if a key cannot wrap the data key;
+    /// [`Error::Encrypt`] for a leaf that cannot be encrypted; [`Error::Unfaithful`] if decrypting the result does not
+    /// give the same bytes.
+    pub fn encrypt(&self, options: &EncryptOptions, keyring: &Keyring) -> Result<Encrypted, Error> {
+        let matcher = options.selector.compile()?;
+        let now = rfc3339(options.last_modified.unwrap_or_else(SystemTime::now));
+        let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
+        let groups = keyring
+            .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
+            .map_err(Error::Wrap)?;
+        let metadata = Metadata {
+            shamir_threshold: (groups.len() > 1).then(|| options.shamir_threshold.unwrap_or(groups.len())),
+            groups,
+            last_modified: now,
+            mac: String::new(),
+            selector: options.selector.clone(),
+            mac_only_encrypted: options.mac_only_encrypted,
+            version: FORMAT_VERSION.to_owned(),
+            layout: None,
+            unknown: Vec::new(),
+        };
+        let seal = Seal { matcher: &matcher, cipher: &Cipher::new(&data_key), stash: &Stash::default() };
+        seal.run(self, metadata, options.layout)
+    }
+}
+
+/// An encrypted file whose data key is not known yet.
+#[derive(Debug)]
+pub struct EncryptedFile {
+    text: String,
+    tree: Tree,
+    format: Format,
+    metadata: Metadata,
+}
+
+impl EncryptedFile {
+    /// Reads an encrypted file and its metadata. Needs no key.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for what is not in the format; [`Error::NotEncrypted`] without metadata, [`Error::Metadata`]
+    /// if it is broken.
+    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
+        Self::from_text(text_of(bytes, format)?.to_owned(), format)
+    }
+
+    fn from_text(text: String, format: Format) -> Result<Self, Error> {
+        let tree = format.parse(&text, ParseOptions::default())?;
+        let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
+        let root = tree.root(first).ok_or(Error::NotEncrypted)?;
+        let (_, value) = match tree[root].kind {
+            NodeKind::Map { .. } => tree.entry(&text, root, METADATA_KEY).ok_or(Error::NotEncrypted)?,
+            _ => return Err(Error::NotEncrypted),
+        };
+        let metadata = Metadata::from_raw(&Raw::from_tree(&text, &tree, value))?;
+        Ok(Self { text, tree, format, metadata })
+    }
+
+    /// Returns the metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Returns the format the file was read as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Recovers the data key.
+    ///
+    /// # Errors
+    /// [`Error::Unwrap`], which lists every key that was tried, if none of them (or too few groups) opens.
+    pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked, Error> {
+        let data_key = keyring.unwrap(&self.metadata).map_err(Error::Unwrap)?;
+        let cipher = Cipher::new(&data_key);
+        Ok(Unlocked { file: self, cipher })
+    }
+}
+
+/// An encrypted file with its data key.
+#[derive(Debug)]
+pub struct Unlocked {
+    file: EncryptedFile,
+    cipher: Cipher,
+}
+
+impl Unlocked {
+    /// Returns the metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.file.metadata
+    }
+
+    /// Decrypts the file.
+    ///
+    /// # Errors
+    /// [`Error::Decrypt`] for a value that cannot be decrypted; [`Error::Mac`] if the MAC does not fit, unless it is
+    /// ignored.
+    pub fn decrypt(&self, options: &DecryptOptions) -> Result<Plaintext, Error> {
+        let matcher = self.file.metadata.selector.compile()?;
+        let how = Open { ignore_mac: options.ignore_mac, ..Open::default() };
+        let Opened { text, tree, warnings, .. } = open(&self.file, &self.cipher, &matcher, how)?;
+        let tree = tree.expect("opening parses what it gives out, unless it is told not to");
+        Ok(Plaintext::new(text, tree, self.file.format, warnings))
+    }
+
+    /// Encrypts a changed text under the same data key and the same rules. Values that did not change (same path, same
+    /// plaintext) keep their ciphertext; a text that did not change gives the file as it is.
+    ///
+    /// # Errors
+    /// As [`PlainFile::parse`] and [`PlainFile::encrypt`]; and as [`Unlocked::decrypt`], for the values that the file
+    /// has now (the MAC is not checked).
+    pub fn update(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
+        let metadata = &self.file.metadata;
+        let matcher = metadata.selector.compile()?;
+        let how = Open { ignore_mac: true, with_stash: true, is_compared: true };
+        let Opened { text: before, stash, .. } = open(&self.file, &self.cipher, &matcher, how)?;
+        if before.expose().as_bytes() == plaintext {
+            return Ok(Encrypted { bytes: self.file.text.clone().into_bytes(), warnings: Vec::new() });
+        }
+        let changed = PlainFile::parse(plaintext, self.file.format)?;
+        let mut metadata = metadata.clone();
+        metadata.last_modified = rfc3339(SystemTime::now());
+        metadata.raise_version(FORMAT_VERSION);
+        metadata.layout = None;
+        Seal { matcher: &matcher, cipher: &self.cipher, stash: &stash }.run(&changed, metadata, true)
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    ignore_mac: bool,
+    /// Whether to collect the nonces, for encrypting again.
+    with_stash: bool,
+    /// Whether the caller compares the text with one it has, so that its leaves need no check.
+    is_compared: bool,
+}
+
+/// What opening a file gives.
+struct Opened {
+    text: SecretText,
+    /// The tree of the text, unless nobody asked for it.
+    tree: Option<Tree>,
+    warnings: Vec<Warning>,
+    stash: Stash,
+}
+
+/// Decrypts a whole file, and checks that what is given out has exactly the leaves that were decrypted.
+fn open(file: &EncryptedFile, cipher: &Cipher, matcher: &Matcher, how: Open) -> Result<Opened, Error> {
+    let EncryptedFile { text, tree, format, metadata } = file;
+    let decryption = Decryption {
+        format: *format,
+        cipher,
+        matcher,
+        mac_only_encrypted: metadata.mac_only_encrypted,
+        with_stash: how.with_stash,
+    };
+    let mut leaves = decryption.run(text, tree).map_err(|error| located(text, tree, error, false))?;
+    if !how.ignore_mac {
+        check_mac(metadata, cipher, &leaves)?;
+    }
+    let warnings = warnings::after_decryption(text, tree, &leaves);
+    let mut stash = std::mem::take(&mut leaves.stash);
+    let expected = std::mem::take(&mut leaves.fingerprint).finish();
+    let removals = format.remove_metadata(text, tree);
+
+    let layout = read_layout(metadata, cipher, &mut stash).filter(|layout| !layout.is_empty());
+    if let Some(layout) = layout {
+        let mut edits = leaves.edits.clone();
+        layout.apply(tree, metadata_span(text, tree), &mut edits);
+        edits.extend(removals.iter().cloned());
+        let spelled = SecretText::new(splice(text, &mut edits));
+        let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
+        if let Ok(tree) = spelled_tree
+            && has_leaves(&spelled, &tree, &expected)
+        {
+            return Ok(Opened { text: spelled, tree: Some(tree), warnings, stash });
+        }
+    }
+    let mut edits = leaves.edits;
+    edits.extend(removals);
+    let plain = SecretText::new(splice(text, &mut edits));
+    if how.is_compared {
+        return Ok(Opened { text: plain, tree: None, warnings, stash });
+    }
+    let tree = format
+        .parse(plain.expose(), ParseOptions::default())
+        .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
+    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, &expected) {
+        return Err(Error::Unfaithful("it has other values than were decrypted"));
+    }
+    Ok(Opened { text: plain, tree: Some(tree), warnings, stash })
+}
+
+fn has_leaves(text: &SecretText, tree: &Tree, expected: &[u8; 64]) -> bool {
+    Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == *expected)
+}
+
+fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> Result<(), Error> {
+    if metadata.mac.is_empty() {
+        return Err(MacError::Missing.into());
+    }
+    let mut stored = Vec::new();
+    let additional_data = metadata.mac_additional_data()?;
+    EncryptedValue::parse(metadata.mac.as_bytes())
+        .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
+        .map_err(|_| MacError::Unreadable)?;
+    if leaves.mac.clone().finish().matches(&stored) { Ok(()) } else { Err(MacError::Mismatch.into()) }
+}
+
+/// Decrypts the spellings in the metadata. Damaged ones are none: they are only hints.
+fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Option<Layout> {
+    let mut text = zeroize::Zeroizing::new(Vec::new());
+    let encrypted = EncryptedValue::parse(metadata.layout.as_ref()?.as_bytes()).ok()?;
+    cipher.decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text).ok()?;
+    if let Some(nonce) = encrypted.nonce() {
+        stash.remember(layout::ADDITIONAL_DATA, &text, nonce);
+    }
+    Layout::from_text(std::str::from_utf8(&text).ok()?)
+}
+
+/// Encrypts a plain file under a data key and metadata that are there.
+struct Seal<'s> {
+    matcher: &'s Matcher,
+    cipher: &'s Cipher,
+    stash: &'s Stash,
+}
+
+impl Seal<'_> {
+    fn run(&self, plain: &PlainFile, mut metadata: Metadata, with_layout: bool) -> Result<Encrypted, Error> {
+        let PlainFile { text, tree, format } = plain;
+        let text = text.expose();
+        let mut nonces = NonceSource::new();
+        let encryption = Encryption {
+            format: *format,
+            cipher: self.cipher,
+            matcher: self.matcher,
+            mac_only_encrypted: metadata.mac_only_encrypted,
+            stash: self.stash,
+        };
+        let leaves =
+            encryption.run(text, tree, &mut nonces).map_err(|error| located(text, tree, error, true))?;
+        let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
+
+        let mac = leaves.mac.finish();
+        let additional_data = metadata.mac_additional_data()?;
+        metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
+        let write = |metadata: &Metadata| {
+            let mut edits = leaves.edits.clone();
+            edits.extend(format.insert_metadata(text, tree, &metadata.to_raw()));
+            splice(text, &mut edits)
+        };
+
+        let how = Open { is_compared: true, ..Open::default() };
+        let reopen = |metadata: &Metadata| {
+            let written = EncryptedFile::from_text(write(metadata), *format)?;
+            let back = open(&written, self.cipher, self.matcher, how)?.text;
+            Ok::<_, Error>((written, back))
+        };
+        let (mut written, mut back) = reopen(&metadata)?;
+        if back.expose() != text && with_layout && !is_operator_resource(text, tree) {
+            let back_tree = format
+                .parse(back.expose(), ParseOptions::default())
+                .map_err(|_| Error::Unfaithful("decrypting it gives a text that cannot be parsed"))?;
+            let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
+            let spellings = layout.to_text();
+            metadata.layout = Some(self.encrypt_text(spellings.as_bytes(), layout::ADDITIONAL_DATA, &mut nonces)?);
+            (written, back) = reopen(&metadata)?;
+            if back.expose() != text {
+                return Err(Error::Unfaithful("decrypting it does not give the same bytes"));
+            }
+        }
+        Ok(Encrypted { bytes: written.text.into_bytes(), warnings })
+    }
+
+    fn encrypt_text(
+        &self,
+        text: &[u8],
+        additional_data: &[u8],
+        nonces: &mut NonceSource,
+    ) -> Result<String, Error> {
+        let nonce = match self.stash.nonce(additional_data, text) {
+            Some(nonce) => nonce,
+            None => nonces.draw().map_err(|error| Error::Random(error.to_string()))?,
+        };
+        let mut enc = String::new();
+        self.cipher
+            .encrypt_into(text, "str", additional_data, &nonce, &mut enc)
+            .map_err(|_| Error::Unfaithful("it is too large"))?;
+        Ok(enc)
+    }
+}
+
+/// Whether the file is a resource whose schema lists the metadata keys and refuses others.
+fn is_operator_resource(text: &str, tree: &Tree) -> bool {
+    tree.documents().filter_map(|document| tree.root(document)).any(|root| {
+        matches!(tree[root].kind, NodeKind::Map { .. })
+            && tree.entry(text, root, "kind").is_some_and(|(_, kind)| match &tree[kind].kind {
+                NodeKind::Scalar(scalar) => {
+                    matches!(scalar.value.view(text), crate::tree::ValueRef::Str(b"SopsSecret"))
+                }
+                _ => false,
+            })
+    })
+}
+
+/// The text of the metadata of the first document, which `layout` does not count.
+fn metadata_span(text: &str, tree: &Tree) -> Option<Span> {
+    let root = tree.root(tree.documents().next()?)?;
+    let (key, value) = tree.entry(text, root, METADATA_KEY)?;
+    Some(Span { start: tree[key].outer_start, end: tree[value].span.end })
+}
+
+/// Returns the text of a file, if this version can handle it at all.
+fn text_of(bytes: &[u8], format: Format) -> Result<&str, Error> {
+    if !matches!(format, Format::Yaml | Format::Json) {
+        return Err(Error::UnsupportedFormat(format));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("checked by the error");
+        SyntaxError::at(valid, valid.len(), SyntaxErrorKind::NotUtf8, "the text is not UTF-8 from here on")
+            .with_hint("convert it to UTF-8, or encrypt it as a whole with --input-type binary")
+    })?;
+    if u32::try_from(text.len()).is_err() {
+        return Err(SyntaxError::at("", 0, SyntaxErrorKind::TooLarge, "the text has 4 GiB or more").into());
+    }
+    Ok(text)
+}
+
+/// Gives the error of a leaf its path and place.
+fn located(text: &str, tree: &Tree, error: LeafError, encrypting: bool) -> Error {
+    let path = tree.path_of(text, error.node).to_string();
+    let position = Position::of(text, tree[error.node].outer_start as usize);
+    let problem = error.problem;
+    if encrypting { Error::Encrypt { path, position, problem } } else { Error::Decrypt { path, position, problem } }
+}
+
+/// Returns a time as the metadata writes it: RFC 3339, UTC, whole seconds.
+fn rfc3339(time: SystemTime) -> String {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    };
+    crate::tree::timestamp::Timestamp { seconds, nanoseconds: 0, offset_minutes: 0 }.to_string()
+}
+
+/// Returns whether a text is an encrypted file: it has metadata that can be read, with a version and a MAC.
+///
+/// # Errors
+/// [`Error::Syntax`] for what is not in the format.
+pub fn is_encrypted(bytes: &[u8], format: Format) -> Result<bool, Error> {
+    match EncryptedFile::parse(bytes, format) {
+        Ok(file) => Ok(!file.metadata.mac.is_empty() && !file.metadata.version.is_empty()),
+        Err(Error::NotEncrypted | Error::Metadata(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

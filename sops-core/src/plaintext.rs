@@ -1,0 +1,93 @@
+//! A decrypted file, and reading values from it.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    deserialize,
+    error::Error,
+    format::Format,
+    secret::{SecretBytes, SecretText},
+    tree::{NodeKind, Tree, TreePath},
+    warning::Warning,
+};
+
+/// A decrypted file. Wiped from memory when dropped; `Debug` shows nothing of it.
+#[derive(Debug)]
+pub struct Plaintext {
+    text: SecretText,
+    tree: Tree,
+    format: Format,
+    warnings: Vec<Warning>,
+}
+
+impl Plaintext {
+    pub(crate) fn new(text: SecretText, tree: Tree, format: Format, warnings: Vec<Warning>) -> Self {
+        Self { text, tree, format, warnings }
+    }
+
+    /// Returns the whole file in the clear.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.text.expose().as_bytes()
+    }
+
+    /// Returns what the user should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Returns the format the file was read as.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Returns one value as text: a text as it is, a number, boolean or time in its canonical spelling.
+    /// `path` is written `db.users[0].password`, `["db"]["users"][0]["password"]` or `/db/users/0/password`.
+    ///
+    /// # Errors
+    /// [`Error::Path`] for a path that is none, [`Error::NotFound`] if it leads nowhere, or to a map, list or null.
+    pub fn get(&self, path: &str) -> Result<SecretText, Error> {
+        let path = TreePath::parse(path)?;
+        let not_found = || Error::NotFound { path: path.to_string() };
+        let node = self.find(&path).ok_or_else(not_found)?;
+        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else { return Err(not_found()) };
+        let mut text = Vec::new();
+        match scalar.value.view(self.text.expose()) {
+            crate::tree::ValueRef::Null => return Err(not_found()),
+            crate::tree::ValueRef::Bool(value) => text.extend_from_slice(value.to_string().as_bytes()),
+            value => value.plaintext(&mut text),
+        }
+        String::from_utf8(text).map(SecretText::new).map_err(|_| not_found())
+    }
+
+    /// Reads the first document into a type of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`], which names the path and what was expected there.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let root = self.tree.documents().next().and_then(|document| self.tree.root(document));
+        let root = root.ok_or_else(|| Error::NotFound { path: String::new() })?;
+        Ok(deserialize::from_tree(self.text.expose(), &self.tree, root)?)
+    }
+
+    /// Returns the file as bytes that are wiped when dropped.
+    #[must_use]
+    pub fn into_bytes(self) -> SecretBytes {
+        SecretBytes::new(self.text.expose().as_bytes().to_vec())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.text.expose()
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    fn find(&self, path: &TreePath) -> Option<crate::tree::NodeId> {
+        let document = self.tree.documents().next()?;
+        self.tree.find(self.text.expose(), document, path)
+    }
+}

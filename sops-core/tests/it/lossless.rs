@@ -1,0 +1,63 @@
+//! `decrypt(encrypt(x)) == x`, byte for byte, under every kind of selector.
+
+use std::fs;
+
+use sops_core::{EncryptOptions, Format, Selector};
+
+use crate::support::{decrypt, encrypt, files, options};
+
+fn selectors() -> Vec<Selector> {
+    let text = str::to_owned;
+    vec![
+        Selector::default(),
+        Selector::EncryptedRegex(text("^(b|c|password|data|stringData|list|nested)$")),
+        Selector::UnencryptedRegex(text("^(a|user|multi|.*comment.*)$")),
+        Selector::EncryptedSuffix(text("e")),
+        Selector::UnencryptedSuffix(text("e")),
+        Selector::EncryptedCommentRegex(text("line")),
+        Selector::UnencryptedCommentRegex(text("^ (before|inside)")),
+    ]
+}
+
+#[test]
+fn every_file_comes_back_to_the_byte() {
+    let mut failures = Vec::new();
+    for path in files("lossless") {
+        let text = fs::read_to_string(&path).expect("readable");
+        let format = Format::from_path(&path);
+        for selector in selectors() {
+            for mac_only_encrypted in [false, true] {
+                let options = EncryptOptions {
+                    selector: selector.clone(),
+                    mac_only_encrypted,
+                    ..options()
+                };
+                let name = path.file_name().expect("a file").to_string_lossy();
+                let outcome = encrypt(&text, format, &options).and_then(|enc| decrypt(&enc, format));
+                match outcome {
+                    Ok(back) if back == text => {}
+                    Ok(back) => failures.push(format!("{name} {selector:?}: {text:?}\nbecame {back:?}")),
+                    Err(error) => failures.push(format!("{name} {selector:?}: {error}")),
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn nothing_but_values_comments_and_the_block_changes() {
+    let text = "# c\na:   b   # d\n\n\nl: [x,  'y']\nt: |\n   z\n";
+    let encrypted = encrypt(text, Format::Yaml, &options()).expect("encrypts");
+    let enc = regex::Regex::new(r"ENC\[[^\]]*\]").expect("a regex");
+    let masked = enc.replace_all(&encrypted, "E");
+    let (content, _) = masked.split_once("sops:\n").expect("a block");
+    assert_eq!(content, "#E\na:   E   #E\n\n\nl: [\"E\",  'E']\nt: |-\n   E\n");
+}
+
+#[test]
+fn two_runs_share_no_ciphertext() {
+    let one = encrypt("a: b\n", Format::Yaml, &options()).expect("encrypts");
+    let two = encrypt("a: b\n", Format::Yaml, &options()).expect("encrypts");
+    assert_ne!(one.lines().next(), two.lines().next());
+}
