@@ -45,6 +45,7 @@ mod warnings;
 
 pub use crypto::{
     LeafProblem,
+    re2::RegexError,
     select::{Selector, SelectorError},
 };
 pub use deserialize::DeserializeError;

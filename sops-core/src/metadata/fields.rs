@@ -127,7 +127,7 @@ impl<'r> Fields<'r> {
     }
 
     /// Takes a list of mappings; empty if absent. A single mapping is a list of one, an empty one an empty list.
-    pub(super) fn mappings(&mut self, name: &str) -> Result<Vec<Fields<'r>>, MetadataError> {
+    pub(super) fn mappings(&mut self, name: &str) -> Result<Vec<Self>, MetadataError> {
         let path = self.path_of(name);
         match self.take(name) {
             None => Ok(Vec::new()),
@@ -135,9 +135,9 @@ impl<'r> Fields<'r> {
             Some(Raw::List(items)) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| Fields::new(format!("{path}[{index}]"), item))
+                .map(|(index, item)| Self::new(format!("{path}[{index}]"), item))
                 .collect(),
-            Some(single) => match Fields::new(path.as_str(), single) {
+            Some(single) => match Self::new(path.as_str(), single) {
                 Ok(fields) => Ok(vec![fields]),
                 Err(_) => Err(mismatch(&path, "a list of mappings", single)),
             },
