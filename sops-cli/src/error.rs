@@ -206,9 +206,12 @@ fn code(error: &Error, doing: Doing) -> Code {
     }
 }
 
-/// The message with those of its causes that it does not hold already.
+/// The message with those of its causes that it does not hold already. The place stands before it.
 fn with_causes(error: &Error) -> String {
-    let mut message = error.to_string();
+    let mut message = match error {
+        Error::Syntax(error) => return error.message.clone(),
+        _ => error.to_string(),
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let text = error.to_string();

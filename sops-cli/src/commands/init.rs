@@ -110,8 +110,8 @@ fn make_key(path: &Path) -> Result<String, Failure> {
         make_private_folders(folder).map_err(failed)?;
     }
     let text = SecretText::new(format!(
-        "# public key: {recipient}\n{}\n",
-        identity.expose()
+        "# public key: {recipient}\n{}",
+        identities.to_text().expose()
     ));
     write_new(path, text.expose().as_bytes(), 0o600).map_err(failed)?;
     Ok(recipient)
