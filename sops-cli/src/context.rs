@@ -89,7 +89,10 @@ impl Context {
             let Some(path) = path else { return Ok(None) };
             self.ui.detail(&format!("using {}", path.display()));
             let config = Config::load(&path).map_err(|error| Failure::from_config(&error))?;
-            config.warnings().iter().for_each(|warning| self.warn(warning));
+            config
+                .warnings()
+                .iter()
+                .for_each(|warning| self.warn(warning));
             Ok(Some(config))
         });
         config.map(Option::as_ref)
@@ -179,8 +182,11 @@ impl Context {
             },
         };
         if groups.iter().all(Vec::is_empty) {
-            return Err(Failure::new(Code::Generic, "the creation rule for the file names no keys")
-                .in_file(&target.name));
+            return Err(Failure::new(
+                Code::Generic,
+                "the creation rule for the file names no keys",
+            )
+            .in_file(&target.name));
         }
         let mut options = EncryptOptions::new(groups);
         options.shamir_threshold = keys
@@ -210,8 +216,12 @@ fn no_rules() -> Failure {
 impl SelectorArgs {
     /// The one selector that is given here or by the rule.
     fn selector(&self, of_rule: Option<&Selector>) -> Result<Option<Selector>, Failure> {
-        let given: [(&Option<String>, fn(String) -> Selector); 6] = [
-            (&self.unencrypted_suffix, Selector::UnencryptedSuffix),
+        type Make = fn(String) -> Selector;
+        let given = [
+            (
+                &self.unencrypted_suffix,
+                Selector::UnencryptedSuffix as Make,
+            ),
             (&self.encrypted_suffix, Selector::EncryptedSuffix),
             (&self.unencrypted_regex, Selector::UnencryptedRegex),
             (&self.encrypted_regex, Selector::EncryptedRegex),

@@ -94,7 +94,11 @@ fn check_file(
     }
     let expected = rule.map(expected);
     let format = Format::from_path(file);
-    Ok(Some(checker.check(content.expose(), format, expected.as_ref())))
+    Ok(Some(checker.check(
+        content.expose(),
+        format,
+        expected.as_ref(),
+    )))
 }
 
 fn expected(rule: &CreationRule) -> Expected {

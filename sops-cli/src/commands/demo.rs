@@ -3,7 +3,8 @@
 use std::fs;
 
 use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, keys::Identities, metadata::MasterKey,
+    DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, keys::Identities,
+    metadata::MasterKey,
 };
 
 use crate::{
