@@ -171,6 +171,9 @@ impl Visitor for Encryptor<'_, '_> {
                 self.encrypted_nodes[at.id.index()] = true;
                 self.with.format.encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
             }
+            (None, None) if self.with.format == Format::Yaml => {
+                yaml::render::pinned(self.source, self.tree, at.id, &mut self.edits);
+            }
             (None, None) => {}
         }
         Ok(())

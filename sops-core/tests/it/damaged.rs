@@ -66,6 +66,6 @@ fn messages_hold_no_secret() {
     ] {
         let error = decrypt(&bad, Format::Yaml).expect_err("refused");
         let shown = format!("{error} {error:?} {:?}", error.hint());
-        assert!(!shown.contains("secret ") && !shown.contains("first") && !shown.contains("ENC[AES256_GCM,data"), "{shown}");
+        assert!(!shown.contains("secret ") && !shown.contains("first") && !shown.contains(&text[30..60]), "{shown}");
     }
 }

@@ -18,6 +18,8 @@ mod resolve;
 mod scalars;
 mod scanner;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     format::{ParseOptions, SyntaxError},
