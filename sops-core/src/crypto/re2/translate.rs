@@ -293,7 +293,14 @@ impl<'p> Translator<'p> {
             ));
         }
         let Some(atom) = self.level.last else {
-            return Err(self.error_at(start, "there is nothing to repeat"));
+            let error = self.error_at(start, "there is nothing to repeat");
+            return Err(if start == 0 {
+                error.with_hint(
+                    r"this is a regular expression, not a glob: write .*\.yaml$ for *.yaml",
+                )
+            } else {
+                error
+            });
         };
         if self.outer.len() + atom.depth >= MAX_DEPTH {
             return Err(self.too_deep(start));
