@@ -122,23 +122,17 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Syntax(error) => error.hint.as_deref(),
-            Self::UnsupportedFormat(_) => Some(
-                "YAML and JSON work; name the format with --input-type if the file is one of them",
-            ),
+            Self::UnsupportedFormat(_) => Some("YAML and JSON work; name the format with --input-type if the file is one of them"),
             Self::AlreadyEncrypted { .. } => Some("edit it with `sops edit`, or decrypt it first"),
-            Self::NotEncrypted => Some(
-                "encrypt it with `sops encrypt --in-place`, or name the right format with --input-type",
-            ),
-            Self::Metadata(error) => error.hint(),
-            Self::Selector(error) => error.hint(),
+            Self::NotEncrypted => Some("encrypt it with `sops encrypt --in-place`, or name the right format with --input-type"),
+            Self::Metadata(error) => error.hint.as_deref(),
+            Self::Selector(error) => error.error.hint.as_deref(),
             Self::Encrypt { problem, .. } | Self::Decrypt { problem, .. } => problem.hint(),
             Self::Mac(_) => Some(
                 "see what changed in the history of the file; if the change is wanted, decrypt with --ignore-mac and encrypt again",
             ),
             Self::Wrap(error) | Self::Unwrap(error) => error.hint(),
-            Self::Unfaithful(_) => {
-                Some("please report this, with the structure of the file and made-up values")
-            }
+            Self::Unfaithful(_) => Some("please report this, with the structure of the file and made-up values"),
             Self::Path(_) | Self::NotFound { .. } | Self::Deserialize(_) | Self::Random(_) => None,
         }
     }

@@ -21,18 +21,8 @@ pub struct Plaintext {
 }
 
 impl Plaintext {
-    pub(crate) fn new(
-        text: SecretText,
-        tree: Tree,
-        format: Format,
-        warnings: Vec<Warning>,
-    ) -> Self {
-        Self {
-            text,
-            tree,
-            format,
-            warnings,
-        }
+    pub(crate) fn new(text: SecretText, tree: Tree, format: Format, warnings: Vec<Warning>) -> Self {
+        Self { text, tree, format, warnings }
     }
 
     /// Returns the whole file in the clear.
@@ -60,24 +50,16 @@ impl Plaintext {
     /// [`Error::Path`] for a path that is none, [`Error::NotFound`] if it leads nowhere, or to a map, list or null.
     pub fn get(&self, path: &str) -> Result<SecretText, Error> {
         let path = TreePath::parse(path)?;
-        let not_found = || Error::NotFound {
-            path: path.to_string(),
-        };
+        let not_found = || Error::NotFound { path: path.to_string() };
         let node = self.find(&path).ok_or_else(not_found)?;
-        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else {
-            return Err(not_found());
-        };
+        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else { return Err(not_found()) };
         let mut text = Vec::new();
         match scalar.value.view(self.text.expose()) {
             crate::tree::ValueRef::Null => return Err(not_found()),
-            crate::tree::ValueRef::Bool(value) => {
-                text.extend_from_slice(value.to_string().as_bytes())
-            }
+            crate::tree::ValueRef::Bool(value) => text.extend_from_slice(value.to_string().as_bytes()),
             value => value.plaintext(&mut text),
         }
-        String::from_utf8(text)
-            .map(SecretText::new)
-            .map_err(|_| not_found())
+        String::from_utf8(text).map(SecretText::new).map_err(|_| not_found())
     }
 
     /// Reads the first document into a type of the caller's.
@@ -85,19 +67,9 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Deserialize`], which names the path and what was expected there.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let root = self
-            .tree
-            .documents()
-            .next()
-            .and_then(|document| self.tree.root(document));
-        let root = root.ok_or_else(|| Error::NotFound {
-            path: String::new(),
-        })?;
-        Ok(deserialize::from_tree(
-            self.text.expose(),
-            &self.tree,
-            root,
-        )?)
+        let root = self.tree.documents().next().and_then(|document| self.tree.root(document));
+        let root = root.ok_or_else(|| Error::NotFound { path: String::new() })?;
+        Ok(deserialize::from_tree(self.text.expose(), &self.tree, root)?)
     }
 
     /// Returns the file as bytes that are wiped when dropped.

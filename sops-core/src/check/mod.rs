@@ -68,7 +68,7 @@ impl Checker {
     ///
     /// `expected` is what the creation rule for the file wants, `None` if no rule speaks of it. Then a file in clear
     /// text is fine, whatever it looks like. Clear comments are never reported. Nothing is decrypted: that the values
-    /// and the MAC are intact, only a key can tell.
+    /// and the MAC are intact, only a key can tell. Of dotenv and INI files, only whether they are encrypted at all.
     #[must_use]
     pub fn check(&self, text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Finding> {
         let Ok(source) = std::str::from_utf8(text) else {

@@ -71,7 +71,8 @@ pub(super) fn check(
     }
 }
 
-/// Returns whether the key of a rule is the one of a file, by what the reference compares: its printed form.
+/// Returns whether the key of a rule is the one of a file. For AWS, another context or profile makes another key, as
+/// it does for the reference.
 fn is_same(rule: &MasterKey, file: &MasterKey) -> bool {
     match (rule, file) {
         // A key without version is resolved to the current one when it encrypts.
@@ -90,7 +91,7 @@ fn is_same(rule: &MasterKey, file: &MasterKey) -> bool {
         (MasterKey::Pgp { fingerprint }, MasterKey::Pgp { fingerprint: other }) => {
             fingerprint.eq_ignore_ascii_case(other)
         }
-        _ => rule.kind() == file.kind() && rule.to_string() == file.to_string(),
+        _ => rule == file,
     }
 }
 
@@ -109,5 +110,44 @@ impl Place {
             None => format!("sops.{kind}[{index}]"),
         };
         tree.find(source, document, &TreePath::parse(&path).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn same_keys() {
+        let azure = |version: &str| MasterKey::AzureKv {
+            vault_url: "https://v.vault.azure.net".to_owned(),
+            name: "k".to_owned(),
+            version: version.to_owned(),
+        };
+        assert!(is_same(&azure(""), &azure("1")) && is_same(&azure("1"), &azure("1")));
+        assert!(!is_same(&azure("1"), &azure("2")) && !is_same(&azure("1"), &azure("")));
+        let pgp = |fingerprint: &str| MasterKey::Pgp {
+            fingerprint: fingerprint.to_owned(),
+        };
+        assert!(is_same(&pgp("ab12"), &pgp("AB12")) && !is_same(&pgp("AB12"), &pgp("AB12!")));
+        let kms = |context: &[(&str, &str)], role: Option<&str>| MasterKey::Kms {
+            arn: "arn:aws:kms:eu-west-1:1:key/k".to_owned(),
+            role: role.map(str::to_owned),
+            context: BTreeMap::from_iter(
+                context
+                    .iter()
+                    .map(|&(key, value)| (key.to_owned(), value.to_owned())),
+            ),
+            aws_profile: String::new(),
+        };
+        assert!(is_same(&kms(&[], None), &kms(&[], None)));
+        assert!(!is_same(&kms(&[], None), &kms(&[("a", "b")], None)));
+        assert!(!is_same(&kms(&[], None), &kms(&[], Some("r"))));
+        let other = MasterKey::Hckms {
+            key_id: "AB12".to_owned(),
+        };
+        assert!(!is_same(&pgp("AB12"), &other));
     }
 }
