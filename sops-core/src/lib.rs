@@ -45,6 +45,7 @@ mod warnings;
 
 pub use crypto::{
     DataKey, DataKeyError, LeafProblem,
+    re2::RegexError,
     select::{Selector, SelectorError},
 };
 pub use deserialize::DeserializeError;

@@ -46,7 +46,10 @@ impl Metadata {
     /// Sets the version the file claims, unless it claims a later one already.
     pub(crate) fn raise_version(&mut self, version: &str) {
         let numbers = |text: &str| -> Vec<u64> {
-            text.split(['.', '-', '+']).map_while(|number| number.parse().ok()).take(3).collect()
+            text.split(['.', '-', '+'])
+                .map_while(|number| number.parse().ok())
+                .take(3)
+                .collect()
         };
         if numbers(&self.version) < numbers(version) {
             version.clone_into(&mut self.version);
