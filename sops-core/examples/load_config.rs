@@ -39,8 +39,15 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let path = env::args().nth(1).ok_or("usage: load_config FILE")?;
     let config = load(Path::new(&path))?;
-    println!("connecting to {}:{} as {}", config.host, config.port, config.credentials.user);
-    println!("{} replicas, a password of {} bytes", config.replicas.len(), config.credentials.password.len());
+    println!(
+        "connecting to {}:{} as {}",
+        config.host, config.port, config.credentials.user
+    );
+    println!(
+        "{} replicas, a password of {} bytes",
+        config.replicas.len(),
+        config.credentials.password.len()
+    );
     Ok(())
 }
 

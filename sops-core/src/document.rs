@@ -113,14 +113,26 @@ impl PlainFile {
     /// text, keys twice); [`Error::AlreadyEncrypted`] for a file with a top-level key `sops`.
     pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
         let text = text_of(bytes, format)?;
-        let tree = format.parse(text, ParseOptions { before_root_key: true })?;
+        let tree = format.parse(
+            text,
+            ParseOptions {
+                before_root_key: true,
+            },
+        )?;
         for (index, document) in tree.documents().enumerate() {
             if let Some(key) = metadata_entry(text, &tree, document) {
                 let position = Position::of(text, tree[key].span.start as usize);
-                return Err(Error::AlreadyEncrypted { position, document: index });
+                return Err(Error::AlreadyEncrypted {
+                    position,
+                    document: index,
+                });
             }
         }
-        Ok(Self { text: SecretText::new(text.to_owned()), tree, format })
+        Ok(Self {
+            text: SecretText::new(text.to_owned()),
+            tree,
+            format,
+        })
     }
 
     /// Encrypts the file under a new data key.
@@ -137,7 +149,8 @@ impl PlainFile {
             .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
             .map_err(Error::Wrap)?;
         let metadata = Metadata {
-            shamir_threshold: (groups.len() > 1).then(|| options.shamir_threshold.unwrap_or(groups.len())),
+            shamir_threshold: (groups.len() > 1)
+                .then(|| options.shamir_threshold.unwrap_or(groups.len())),
             groups,
             last_modified: now,
             mac: String::new(),
@@ -147,7 +160,11 @@ impl PlainFile {
             layout: None,
             unknown: Vec::new(),
         };
-        let seal = Seal { matcher: &matcher, cipher: &Cipher::new(&data_key), stash: &Stash::default() };
+        let seal = Seal {
+            matcher: &matcher,
+            cipher: &Cipher::new(&data_key),
+            stash: &Stash::default(),
+        };
         seal.run(self, metadata, options.layout)
     }
 }
@@ -176,11 +193,18 @@ impl EncryptedFile {
         let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
         let root = tree.root(first).ok_or(Error::NotEncrypted)?;
         let (_, value) = match tree[root].kind {
-            NodeKind::Map { .. } => tree.entry(&text, root, METADATA_KEY).ok_or(Error::NotEncrypted)?,
+            NodeKind::Map { .. } => tree
+                .entry(&text, root, METADATA_KEY)
+                .ok_or(Error::NotEncrypted)?,
             _ => return Err(Error::NotEncrypted),
         };
         let metadata = Metadata::from_raw(&Raw::from_tree(&text, &tree, value))?;
-        Ok(Self { text, tree, format, metadata })
+        Ok(Self {
+            text,
+            tree,
+            format,
+            metadata,
+        })
     }
 
     /// Returns the metadata.
@@ -227,8 +251,16 @@ impl Unlocked {
     /// ignored.
     pub fn decrypt(&self, options: &DecryptOptions) -> Result<Plaintext, Error> {
         let matcher = self.file.metadata.selector.compile()?;
-        let how = Open { ignore_mac: options.ignore_mac, ..Open::default() };
-        let Opened { text, tree, warnings, .. } = open(&self.file, &self.cipher, &matcher, how)?;
+        let how = Open {
+            ignore_mac: options.ignore_mac,
+            ..Open::default()
+        };
+        let Opened {
+            text,
+            tree,
+            warnings,
+            ..
+        } = open(&self.file, &self.cipher, &matcher, how)?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
         Ok(Plaintext::new(text, tree, self.file.format, warnings))
     }
@@ -242,17 +274,33 @@ impl Unlocked {
     pub fn update(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
         let metadata = &self.file.metadata;
         let matcher = metadata.selector.compile()?;
-        let how = Open { ignore_mac: true, with_stash: true, is_compared: true };
-        let Opened { text: before, stash, .. } = open(&self.file, &self.cipher, &matcher, how)?;
+        let how = Open {
+            ignore_mac: true,
+            with_stash: true,
+            is_compared: true,
+        };
+        let Opened {
+            text: before,
+            stash,
+            ..
+        } = open(&self.file, &self.cipher, &matcher, how)?;
         if before.expose().as_bytes() == plaintext {
-            return Ok(Encrypted { bytes: self.file.text.clone().into_bytes(), warnings: Vec::new() });
+            return Ok(Encrypted {
+                bytes: self.file.text.clone().into_bytes(),
+                warnings: Vec::new(),
+            });
         }
         let changed = PlainFile::parse(plaintext, self.file.format)?;
         let mut metadata = metadata.clone();
         metadata.last_modified = rfc3339(SystemTime::now());
         metadata.raise_version(FORMAT_VERSION);
         metadata.layout = None;
-        Seal { matcher: &matcher, cipher: &self.cipher, stash: &stash }.run(&changed, metadata, true)
+        Seal {
+            matcher: &matcher,
+            cipher: &self.cipher,
+            stash: &stash,
+        }
+        .run(&changed, metadata, true)
     }
 }
 
@@ -276,8 +324,18 @@ struct Opened {
 }
 
 /// Decrypts a whole file, and checks that what is given out has exactly the leaves that were decrypted.
-fn open(file: &EncryptedFile, cipher: &Cipher, matcher: &Matcher, how: Open) -> Result<Opened, Error> {
-    let EncryptedFile { text, tree, format, metadata } = file;
+fn open(
+    file: &EncryptedFile,
+    cipher: &Cipher,
+    matcher: &Matcher,
+    how: Open,
+) -> Result<Opened, Error> {
+    let EncryptedFile {
+        text,
+        tree,
+        format,
+        metadata,
+    } = file;
     let decryption = Decryption {
         format: *format,
         cipher,
@@ -285,7 +343,9 @@ fn open(file: &EncryptedFile, cipher: &Cipher, matcher: &Matcher, how: Open) -> 
         mac_only_encrypted: metadata.mac_only_encrypted,
         with_stash: how.with_stash,
     };
-    let mut leaves = decryption.run(text, tree).map_err(|error| located(text, tree, error, false))?;
+    let mut leaves = decryption
+        .run(text, tree)
+        .map_err(|error| located(text, tree, error, false))?;
     if !how.ignore_mac {
         check_mac(metadata, cipher, &leaves)?;
     }
@@ -304,14 +364,24 @@ fn open(file: &EncryptedFile, cipher: &Cipher, matcher: &Matcher, how: Open) -> 
         if let Ok(tree) = spelled_tree
             && has_leaves(&spelled, &tree, &expected)
         {
-            return Ok(Opened { text: spelled, tree: Some(tree), warnings, stash });
+            return Ok(Opened {
+                text: spelled,
+                tree: Some(tree),
+                warnings,
+                stash,
+            });
         }
     }
     let mut edits = leaves.edits;
     edits.extend(removals);
     let plain = SecretText::new(splice(text, &mut edits));
     if how.is_compared {
-        return Ok(Opened { text: plain, tree: None, warnings, stash });
+        return Ok(Opened {
+            text: plain,
+            tree: None,
+            warnings,
+            stash,
+        });
     }
     let tree = format
         .parse(plain.expose(), ParseOptions::default())
@@ -319,7 +389,12 @@ fn open(file: &EncryptedFile, cipher: &Cipher, matcher: &Matcher, how: Open) -> 
     if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, &expected) {
         return Err(Error::Unfaithful("it has other values than were decrypted"));
     }
-    Ok(Opened { text: plain, tree: Some(tree), warnings, stash })
+    Ok(Opened {
+        text: plain,
+        tree: Some(tree),
+        warnings,
+        stash,
+    })
 }
 
 fn has_leaves(text: &SecretText, tree: &Tree, expected: &[u8; 64]) -> bool {
@@ -335,14 +410,20 @@ fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> 
     EncryptedValue::parse(metadata.mac.as_bytes())
         .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
         .map_err(|_| MacError::Unreadable)?;
-    if leaves.mac.clone().finish().matches(&stored) { Ok(()) } else { Err(MacError::Mismatch.into()) }
+    if leaves.mac.clone().finish().matches(&stored) {
+        Ok(())
+    } else {
+        Err(MacError::Mismatch.into())
+    }
 }
 
 /// Decrypts the spellings in the metadata. Damaged ones are none: they are only hints.
 fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Option<Layout> {
     let mut text = zeroize::Zeroizing::new(Vec::new());
     let encrypted = EncryptedValue::parse(metadata.layout.as_ref()?.as_bytes()).ok()?;
-    cipher.decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text).ok()?;
+    cipher
+        .decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text)
+        .ok()?;
     if let Some(nonce) = encrypted.nonce() {
         stash.remember(layout::ADDITIONAL_DATA, &text, nonce);
     }
@@ -357,7 +438,12 @@ struct Seal<'s> {
 }
 
 impl Seal<'_> {
-    fn run(&self, plain: &PlainFile, mut metadata: Metadata, with_layout: bool) -> Result<Encrypted, Error> {
+    fn run(
+        &self,
+        plain: &PlainFile,
+        mut metadata: Metadata,
+        with_layout: bool,
+    ) -> Result<Encrypted, Error> {
         let PlainFile { text, tree, format } = plain;
         let text = text.expose();
         let mut nonces = NonceSource::new();
@@ -368,8 +454,9 @@ impl Seal<'_> {
             mac_only_encrypted: metadata.mac_only_encrypted,
             stash: self.stash,
         };
-        let leaves =
-            encryption.run(text, tree, &mut nonces).map_err(|error| located(text, tree, error, true))?;
+        let leaves = encryption
+            .run(text, tree, &mut nonces)
+            .map_err(|error| located(text, tree, error, true))?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
 
         let mac = leaves.mac.finish();
@@ -381,7 +468,10 @@ impl Seal<'_> {
             splice(text, &mut edits)
         };
 
-        let how = Open { is_compared: true, ..Open::default() };
+        let how = Open {
+            is_compared: true,
+            ..Open::default()
+        };
         let reopen = |metadata: &Metadata| {
             let written = EncryptedFile::from_text(write(metadata), *format)?;
             let back = open(&written, self.cipher, self.matcher, how)?.text;
@@ -391,16 +481,27 @@ impl Seal<'_> {
         if back.expose() != text && with_layout && !is_operator_resource(text, tree) {
             let back_tree = format
                 .parse(back.expose(), ParseOptions::default())
-                .map_err(|_| Error::Unfaithful("decrypting it gives a text that cannot be parsed"))?;
+                .map_err(|_| {
+                    Error::Unfaithful("decrypting it gives a text that cannot be parsed")
+                })?;
             let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
             let spellings = layout.to_text();
-            metadata.layout = Some(self.encrypt_text(spellings.as_bytes(), layout::ADDITIONAL_DATA, &mut nonces)?);
+            metadata.layout = Some(self.encrypt_text(
+                spellings.as_bytes(),
+                layout::ADDITIONAL_DATA,
+                &mut nonces,
+            )?);
             (written, back) = reopen(&metadata)?;
             if back.expose() != text {
-                return Err(Error::Unfaithful("decrypting it does not give the same bytes"));
+                return Err(Error::Unfaithful(
+                    "decrypting it does not give the same bytes",
+                ));
             }
         }
-        Ok(Encrypted { bytes: written.text.into_bytes(), warnings })
+        Ok(Encrypted {
+            bytes: written.text.into_bytes(),
+            warnings,
+        })
     }
 
     fn encrypt_text(
@@ -411,7 +512,9 @@ impl Seal<'_> {
     ) -> Result<String, Error> {
         let nonce = match self.stash.nonce(additional_data, text) {
             Some(nonce) => nonce,
-            None => nonces.draw().map_err(|error| Error::Random(error.to_string()))?,
+            None => nonces
+                .draw()
+                .map_err(|error| Error::Random(error.to_string()))?,
         };
         let mut enc = String::new();
         self.cipher
@@ -423,22 +526,29 @@ impl Seal<'_> {
 
 /// Whether the file is a resource whose schema lists the metadata keys and refuses others.
 fn is_operator_resource(text: &str, tree: &Tree) -> bool {
-    tree.documents().filter_map(|document| tree.root(document)).any(|root| {
-        matches!(tree[root].kind, NodeKind::Map { .. })
-            && tree.entry(text, root, "kind").is_some_and(|(_, kind)| match &tree[kind].kind {
-                NodeKind::Scalar(scalar) => {
-                    matches!(scalar.value.view(text), ValueRef::Str(b"SopsSecret"))
-                }
-                _ => false,
-            })
-    })
+    tree.documents()
+        .filter_map(|document| tree.root(document))
+        .any(|root| {
+            matches!(tree[root].kind, NodeKind::Map { .. })
+                && tree
+                    .entry(text, root, "kind")
+                    .is_some_and(|(_, kind)| match &tree[kind].kind {
+                        NodeKind::Scalar(scalar) => {
+                            matches!(scalar.value.view(text), ValueRef::Str(b"SopsSecret"))
+                        }
+                        _ => false,
+                    })
+        })
 }
 
 /// The text of the metadata of the first document, which `layout` does not count.
 fn metadata_span(text: &str, tree: &Tree) -> Option<Span> {
     let root = tree.root(tree.documents().next()?)?;
     let (key, value) = tree.entry(text, root, METADATA_KEY)?;
-    Some(Span { start: tree[key].outer_start, end: tree[value].span.end })
+    Some(Span {
+        start: tree[key].outer_start,
+        end: tree[value].span.end,
+    })
 }
 
 /// Returns the text of a file, if this version can handle it at all.
@@ -447,12 +557,24 @@ fn text_of(bytes: &[u8], format: Format) -> Result<&str, Error> {
         return Err(Error::UnsupportedFormat(format));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("checked by the error");
-        SyntaxError::at(valid, valid.len(), SyntaxErrorKind::NotUtf8, "the text is not UTF-8 from here on")
-            .with_hint("convert it to UTF-8, or encrypt it as a whole with --input-type binary")
+        let valid =
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("checked by the error");
+        SyntaxError::at(
+            valid,
+            valid.len(),
+            SyntaxErrorKind::NotUtf8,
+            "the text is not UTF-8 from here on",
+        )
+        .with_hint("convert it to UTF-8, or encrypt it as a whole with --input-type binary")
     })?;
     if u32::try_from(text.len()).is_err() {
-        return Err(SyntaxError::at("", 0, SyntaxErrorKind::TooLarge, "the text has 4 GiB or more").into());
+        return Err(SyntaxError::at(
+            "",
+            0,
+            SyntaxErrorKind::TooLarge,
+            "the text has 4 GiB or more",
+        )
+        .into());
     }
     Ok(text)
 }
@@ -462,7 +584,19 @@ fn located(text: &str, tree: &Tree, error: LeafError, encrypting: bool) -> Error
     let path = tree.path_of(text, error.node).to_string();
     let position = Position::of(text, tree[error.node].outer_start as usize);
     let problem = error.problem;
-    if encrypting { Error::Encrypt { path, position, problem } } else { Error::Decrypt { path, position, problem } }
+    if encrypting {
+        Error::Encrypt {
+            path,
+            position,
+            problem,
+        }
+    } else {
+        Error::Decrypt {
+            path,
+            position,
+            problem,
+        }
+    }
 }
 
 /// Returns a time as the metadata writes it: RFC 3339, UTC, whole seconds.
@@ -471,7 +605,11 @@ fn rfc3339(time: SystemTime) -> String {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     };
-    let time = ValueRef::Time(Timestamp { seconds, nanoseconds: 0, offset_minutes: 0 });
+    let time = ValueRef::Time(Timestamp {
+        seconds,
+        nanoseconds: 0,
+        offset_minutes: 0,
+    });
     let mut text = Vec::new();
     time.plaintext(&mut text);
     String::from_utf8(text).expect("times are written in ASCII")

@@ -30,10 +30,18 @@ impl Layout {
         let (mut left_next, mut right_next) = (left.next(), right.next());
         while let (Some((_, left_id)), Some((position, right_id))) = (left_next, right_next) {
             let (left_node, right_node) = (&original.1[left_id], &decrypted.1[right_id]);
-            let (text, other) = (outer(left_node).of(original.0), outer(right_node).of(decrypted.0));
-            let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence { .. });
+            let (text, other) = (
+                outer(left_node).of(original.0),
+                outer(right_node).of(decrypted.0),
+            );
+            let is_leaf = !matches!(
+                left_node.kind,
+                NodeKind::Map { .. } | NodeKind::Sequence { .. }
+            );
             if is_leaf && text != other {
-                layout.entries.push((position, Zeroizing::new(text.to_owned())));
+                layout
+                    .entries
+                    .push((position, Zeroizing::new(text.to_owned())));
             }
             left_next = left.next();
             right_next = right.next();
@@ -52,7 +60,11 @@ impl Layout {
     /// Returns the text that is encrypted: for each entry its distance from the one before, the length of the spelling
     /// in bytes, and the spelling.
     pub(crate) fn to_text(&self) -> Zeroizing<String> {
-        let size = self.entries.iter().map(|(_, spelling)| spelling.len() + 16).sum();
+        let size = self
+            .entries
+            .iter()
+            .map(|(_, spelling)| spelling.len() + 16)
+            .sum();
         let mut text = Zeroizing::new(String::with_capacity(size));
         let mut before = 0;
         for (position, spelling) in &self.entries {
@@ -86,7 +98,8 @@ impl Layout {
     pub(crate) fn apply(&self, tree: &Tree, without: Option<Span>, edits: &mut Vec<Edit>) {
         let mut spelled = Vec::new();
         let mut entries = self.entries.iter().peekable();
-        let counted = positioned(tree).filter(|&(_, id)| !without.is_some_and(|cut| cut.contains(tree[id].span)));
+        let counted = positioned(tree)
+            .filter(|&(_, id)| !without.is_some_and(|cut| cut.contains(tree[id].span)));
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}
             if let Some((_, spelling)) = entries.next_if(|(at, _)| *at == position) {
@@ -97,7 +110,9 @@ impl Layout {
         regions.sort_by_key(|span| span.start);
         edits.retain(|edit| {
             let after = regions.partition_point(|region| region.start <= edit.span.start);
-            !after.checked_sub(1).is_some_and(|before| regions[before].contains(edit.span))
+            !after
+                .checked_sub(1)
+                .is_some_and(|before| regions[before].contains(edit.span))
         });
         edits.append(&mut spelled);
     }
@@ -106,15 +121,25 @@ impl Layout {
 /// Returns the keys and values of a file, numbered.
 fn positioned(tree: &Tree) -> impl Iterator<Item = (usize, NodeId)> + '_ {
     let counts = |node: &Node| !matches!(node.kind, NodeKind::Document | NodeKind::Comment);
-    let nodes = tree.nodes().iter().enumerate().filter(move |(_, node)| counts(node));
+    let nodes = tree
+        .nodes()
+        .iter()
+        .enumerate()
+        .filter(move |(_, node)| counts(node));
     nodes.enumerate().map(|(position, (index, _))| {
-        (position, NodeId(u32::try_from(index).expect("node numbers are 32 bits wide")))
+        (
+            position,
+            NodeId(u32::try_from(index).expect("node numbers are 32 bits wide")),
+        )
     })
 }
 
 /// The text of a node with its tag and anchor.
 fn outer(node: &Node) -> Span {
-    Span { start: node.outer_start, end: node.span.end }
+    Span {
+        start: node.outer_start,
+        end: node.span.end,
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +150,10 @@ mod tests {
     fn text_round_trip() {
         let entries = [(3, "0x1F"), (3 + 40, "a: 1:2\n"), (100, "")];
         let layout = Layout {
-            entries: entries.iter().map(|(at, text)| (*at, Zeroizing::new((*text).to_owned()))).collect(),
+            entries: entries
+                .iter()
+                .map(|(at, text)| (*at, Zeroizing::new((*text).to_owned())))
+                .collect(),
         };
         let text = layout.to_text();
         assert_eq!(text.as_str(), "3:4:0x1F40:7:a: 1:2\n57:0:");
@@ -135,7 +163,17 @@ mod tests {
 
     #[test]
     fn damaged_texts_are_no_layout() {
-        for text in ["x", "3", "3:", "3:4", "3:4:abc", "3:x:abc", "-1:0:", "3:1:é", "1:99999999999999999999:a"] {
+        for text in [
+            "x",
+            "3",
+            "3:",
+            "3:4",
+            "3:4:abc",
+            "3:x:abc",
+            "-1:0:",
+            "3:1:é",
+            "1:99999999999999999999:a",
+        ] {
             assert!(Layout::from_text(text).is_none(), "{text}");
         }
         assert!(Layout::from_text("").is_some_and(|layout| layout.is_empty()));

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     deserialize,
     error::Error,
-    format::Format,
+    format::{EmitError, Format, json, yaml},
     secret::{SecretBytes, SecretText},
     tree::{NodeKind, Tree, TreePath},
     warning::Warning,
@@ -21,8 +21,18 @@ pub struct Plaintext {
 }
 
 impl Plaintext {
-    pub(crate) fn new(text: SecretText, tree: Tree, format: Format, warnings: Vec<Warning>) -> Self {
-        Self { text, tree, format, warnings }
+    pub(crate) fn new(
+        text: SecretText,
+        tree: Tree,
+        format: Format,
+        warnings: Vec<Warning>,
+    ) -> Self {
+        Self {
+            text,
+            tree,
+            format,
+            warnings,
+        }
     }
 
     /// Returns the whole file in the clear.
@@ -50,16 +60,96 @@ impl Plaintext {
     /// [`Error::Path`] for a path that is none, [`Error::NotFound`] if it leads nowhere, or to a map, list or null.
     pub fn get(&self, path: &str) -> Result<SecretText, Error> {
         let path = TreePath::parse(path)?;
-        let not_found = || Error::NotFound { path: path.to_string() };
+        let not_found = || Error::NotFound {
+            path: path.to_string(),
+        };
         let node = self.find(&path).ok_or_else(not_found)?;
-        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else { return Err(not_found()) };
+        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else {
+            return Err(not_found());
+        };
         let mut text = Vec::new();
         match scalar.value.view(self.text.expose()) {
             crate::tree::ValueRef::Null => return Err(not_found()),
-            crate::tree::ValueRef::Bool(value) => text.extend_from_slice(value.to_string().as_bytes()),
+            crate::tree::ValueRef::Bool(value) => {
+                text.extend_from_slice(value.to_string().as_bytes())
+            }
             value => value.plaintext(&mut text),
         }
-        String::from_utf8(text).map(SecretText::new).map_err(|_| not_found())
+        String::from_utf8(text)
+            .map(SecretText::new)
+            .map_err(|_| not_found())
+    }
+
+    /// Returns what stands at a path, as `--extract` prints it: a text as it is, without a line break after it; anything
+    /// else in the format of the file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the path leads nowhere.
+    pub fn extract(&self, path: &TreePath) -> Result<SecretBytes, Error> {
+        self.extract_as(path, self.format)
+    }
+
+    /// Returns what stands at a path, maps and lists in the format `output`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the path leads nowhere; [`Error::Emit`] if the format cannot hold it.
+    pub fn extract_as(&self, path: &TreePath, output: Format) -> Result<SecretBytes, Error> {
+        let node = self.find(path).ok_or_else(|| Error::NotFound {
+            path: path.to_string(),
+        })?;
+        if let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind
+            && let crate::tree::ValueRef::Str(text) = scalar.value.view(self.text.expose())
+        {
+            return Ok(SecretBytes::new(text.to_vec()));
+        }
+        self.emit_node(node, output, None)
+    }
+
+    /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of
+    /// its own layout is kept.
+    ///
+    /// # Errors
+    /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
+    pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
+        let roots: Vec<_> = self
+            .tree
+            .documents()
+            .filter_map(|document| self.tree.root(document))
+            .collect();
+        if output == Format::Json && roots.len() > 1 {
+            return Err(EmitError::SeveralDocuments.into());
+        }
+        let mut text = Vec::new();
+        for (index, root) in roots.into_iter().enumerate() {
+            if index > 0 {
+                text.extend_from_slice(b"---\n");
+            }
+            text.extend_from_slice(self.emit_node(root, output, indent)?.expose());
+        }
+        Ok(SecretBytes::new(text))
+    }
+
+    fn emit_node(
+        &self,
+        node: crate::tree::NodeId,
+        output: Format,
+        indent: Option<usize>,
+    ) -> Result<SecretBytes, Error> {
+        let source = self.text.expose();
+        let text = match output {
+            Format::Yaml => {
+                let indent = indent.filter(|indent| (2..10).contains(indent));
+                yaml::emit::emit(
+                    source,
+                    &self.tree,
+                    node,
+                    indent.unwrap_or(yaml::emit::DEFAULT_INDENT),
+                )?
+            }
+            Format::Json => json::emit::emit(source, &self.tree, node, indent)?,
+            other => return Err(Error::UnsupportedFormat(other)),
+        };
+        Ok(SecretBytes::new(text.into_bytes()))
     }
 
     /// Reads the first document into a type of the caller's.
@@ -67,9 +157,19 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Deserialize`], which names the path and what was expected there.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let root = self.tree.documents().next().and_then(|document| self.tree.root(document));
-        let root = root.ok_or_else(|| Error::NotFound { path: String::new() })?;
-        Ok(deserialize::from_tree(self.text.expose(), &self.tree, root)?)
+        let root = self
+            .tree
+            .documents()
+            .next()
+            .and_then(|document| self.tree.root(document));
+        let root = root.ok_or_else(|| Error::NotFound {
+            path: String::new(),
+        })?;
+        Ok(deserialize::from_tree(
+            self.text.expose(),
+            &self.tree,
+            root,
+        )?)
     }
 
     /// Returns the file as bytes that are wiped when dropped.

@@ -13,7 +13,9 @@ use crate::{
 /// # Errors
 /// See [`EncryptedFile::parse`], [`EncryptedFile::unlock`] and [`Unlocked::decrypt`](crate::Unlocked::decrypt).
 pub fn decrypt(bytes: &[u8], format: Format, keyring: &Keyring) -> Result<Plaintext, Error> {
-    EncryptedFile::parse(bytes, format)?.unlock(keyring)?.decrypt(&DecryptOptions::default())
+    EncryptedFile::parse(bytes, format)?
+        .unlock(keyring)?
+        .decrypt(&DecryptOptions::default())
 }
 
 /// Encrypts a file under a new data key.
@@ -23,6 +25,13 @@ pub fn decrypt(bytes: &[u8], format: Format, keyring: &Keyring) -> Result<Plaint
 ///
 /// # Errors
 /// See [`PlainFile::parse`] and [`PlainFile::encrypt`].
-pub fn encrypt(bytes: &[u8], format: Format, options: &EncryptOptions, keyring: &Keyring) -> Result<Vec<u8>, Error> {
-    Ok(PlainFile::parse(bytes, format)?.encrypt(options, keyring)?.bytes)
+pub fn encrypt(
+    bytes: &[u8],
+    format: Format,
+    options: &EncryptOptions,
+    keyring: &Keyring,
+) -> Result<Vec<u8>, Error> {
+    Ok(PlainFile::parse(bytes, format)?
+        .encrypt(options, keyring)?
+        .bytes)
 }

@@ -20,7 +20,12 @@ pub struct Warning {
 
 impl Warning {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { path: None, position: None, message: message.into(), hint: None }
+        Self {
+            path: None,
+            position: None,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn at(mut self, position: Position) -> Self {

@@ -34,12 +34,19 @@ pub(crate) fn after_encryption(
     }
     for &alias in &leaves.expanded {
         warnings.push(
-            about(text, tree, alias, "the alias is written out, because what it stands for is encrypted")
-                .hint("decrypting gives the alias back"),
+            about(
+                text,
+                tree,
+                alias,
+                "the alias is written out, because what it stands for is encrypted",
+            )
+            .hint("decrypting gives the alias back"),
         );
     }
     for (index, node) in tree.nodes().iter().enumerate() {
-        let NodeKind::Scalar(scalar) = &node.kind else { continue };
+        let NodeKind::Scalar(scalar) = &node.kind else {
+            continue;
+        };
         if scalar.style != Style::Plain {
             continue;
         }
@@ -62,26 +69,41 @@ pub(crate) fn after_encryption(
 /// Returns what to say about a file that was just decrypted.
 pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves) -> Vec<Warning> {
     let comments = leaves.undecrypted_comments.iter().map(|&comment| {
-        about(text, tree, comment, "an encrypted comment cannot be decrypted, and stays as it is")
-            .hint("it was moved, changed, or encrypted with another data key")
+        about(
+            text,
+            tree,
+            comment,
+            "an encrypted comment cannot be decrypted, and stays as it is",
+        )
+        .hint("it was moved, changed, or encrypted with another data key")
     });
     let lossy = leaves.lossy.iter().map(|&leaf| {
-        about(text, tree, leaf, "the value is not UTF-8; JSON cannot hold it, so it is changed")
-            .hint("keep binary data in YAML, or in a file of its own")
+        about(
+            text,
+            tree,
+            leaf,
+            "the value is not UTF-8; JSON cannot hold it, so it is changed",
+        )
+        .hint("keep binary data in YAML, or in a file of its own")
     });
     comments.chain(lossy).collect()
 }
 
 fn nothing_encrypted(metadata: &Metadata) -> String {
     match metadata.selector.key() {
-        Some(key) => format!("nothing was encrypted: {key} ({:?}) selects no value", metadata.selector.text()),
+        Some(key) => format!(
+            "nothing was encrypted: {key} ({:?}) selects no value",
+            metadata.selector.text()
+        ),
         None => "nothing was encrypted: there is no value".to_owned(),
     }
 }
 
 fn about(text: &str, tree: &Tree, node: NodeId, message: &str) -> Warning {
     let position = Position::of(text, tree[node].outer_start as usize);
-    Warning::new(message).at(position).path(tree.path_of(text, node).to_string())
+    Warning::new(message)
+        .at(position)
+        .path(tree.path_of(text, node).to_string())
 }
 
 /// Whether two decimal spellings are the same number. Spellings that are no decimals (`.inf`, `0x1F`) count as same:
@@ -108,7 +130,10 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
         return None;
     }
     let leading = digits.bytes().take_while(|&byte| byte == b'0').count();
-    let significant = digits.trim_start_matches('0').trim_end_matches('0').to_owned();
+    let significant = digits
+        .trim_start_matches('0')
+        .trim_end_matches('0')
+        .to_owned();
     if significant.is_empty() {
         return Some((false, significant, 0));
     }

@@ -60,8 +60,13 @@ impl Decryption<'_> {
             },
         };
         walk(source, tree, self.matcher, &mut decryptor)?;
-        let Decryptor { comment_items, mut out, .. } = decryptor;
-        self.format.restored_comment_items(source, tree, &comment_items, &mut out.edits);
+        let Decryptor {
+            comment_items,
+            mut out,
+            ..
+        } = decryptor;
+        self.format
+            .restored_comment_items(source, tree, &comment_items, &mut out.edits);
         Ok(out)
     }
 }
@@ -103,10 +108,11 @@ impl Decryptor<'_, '_> {
             return self.comment_item(at, &encrypted);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
-        let value = ValueRef::from_plaintext(encrypted.kind, &plaintext).map_err(|error| match error {
-            crate::tree::PlaintextError::UnknownType => LeafProblem::UnknownType,
-            _ => LeafProblem::BadPlaintext,
-        })?;
+        let value =
+            ValueRef::from_plaintext(encrypted.kind, &plaintext).map_err(|error| match error {
+                crate::tree::PlaintextError::UnknownType => LeafProblem::UnknownType,
+                _ => LeafProblem::BadPlaintext,
+            })?;
         self.count(at, value);
         self.remember(&encrypted, at.additional_data, &plaintext);
         if at.alias.is_none() {
@@ -116,21 +122,30 @@ impl Decryptor<'_, '_> {
             {
                 self.out.lossy.push(at.id);
             }
-            self.with.format.restored(self.source, self.tree, at.id, value, &mut self.out.edits);
+            self.with
+                .format
+                .restored(self.source, self.tree, at.id, value, &mut self.out.edits);
         }
         self.plaintext = plaintext;
         Ok(())
     }
 
     /// The reference writes a comment that stands between the items of a list as an item of the list. It is a comment.
-    fn comment_item(&mut self, at: &Place<'_>, encrypted: &EncryptedValue<'_>) -> Result<(), LeafProblem> {
+    fn comment_item(
+        &mut self,
+        at: &Place<'_>,
+        encrypted: &EncryptedValue<'_>,
+    ) -> Result<(), LeafProblem> {
         if !at.in_list || at.alias.is_some() {
             return Err(LeafProblem::CommentAsValue);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
         self.remember(encrypted, at.additional_data, &plaintext);
         let text = std::str::from_utf8(&plaintext).map_err(|_| LeafProblem::BadPlaintext)?;
-        self.comment_items.push(CommentItem { id: at.id, text: SecretText::new(text.to_owned()) });
+        self.comment_items.push(CommentItem {
+            id: at.id,
+            text: SecretText::new(text.to_owned()),
+        });
         self.plaintext = plaintext;
         Ok(())
     }
@@ -155,7 +170,10 @@ impl Visitor for Decryptor<'_, '_> {
     type Error = LeafError;
 
     fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
-        let fail = |problem| LeafError { node: at.alias.unwrap_or(at.id), problem };
+        let fail = |problem| LeafError {
+            node: at.alias.unwrap_or(at.id),
+            problem,
+        };
         let value = scalar.value.view(self.source);
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
@@ -164,7 +182,9 @@ impl Visitor for Decryptor<'_, '_> {
                 Ok(())
             }
             // An empty text is never encrypted.
-            ValueRef::Str(text) if at.selected && !text.is_empty() => self.encrypted_leaf(at, text).map_err(fail),
+            ValueRef::Str(text) if at.selected && !text.is_empty() => {
+                self.encrypted_leaf(at, text).map_err(fail)
+            }
             ValueRef::Str(_) => {
                 self.count(at, value);
                 Ok(())
@@ -186,7 +206,10 @@ impl Visitor for Decryptor<'_, '_> {
         let mut decrypted = None;
         if let Ok(encrypted) = EncryptedValue::parse(text.as_bytes()) {
             for path in comment_paths(self.source, self.tree, at) {
-                let opened = self.with.cipher.decrypt_into(&encrypted, &path, &mut self.plaintext);
+                let opened = self
+                    .with
+                    .cipher
+                    .decrypt_into(&encrypted, &path, &mut self.plaintext);
                 if opened.is_ok() {
                     decrypted = Some((encrypted, path));
                     break;
@@ -206,7 +229,10 @@ impl Visitor for Decryptor<'_, '_> {
     }
 
     fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
-        LeafError { node, problem: LeafProblem::TooManyNodes }
+        LeafError {
+            node,
+            problem: LeafProblem::TooManyNodes,
+        }
     }
 }
 
@@ -225,19 +251,31 @@ fn comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
     // Around: cut the last key. A key that holds a `:` itself is cut in pieces, which only costs a try.
     let mut around = own.clone();
     while let Some(without_last) = around.strip_suffix(b":") {
-        let cut = without_last.iter().rposition(|&byte| byte == b':').map_or(0, |at| at + 1);
+        let cut = without_last
+            .iter()
+            .rposition(|&byte| byte == b':')
+            .map_or(0, |at| at + 1);
         around.truncate(cut);
         add(around.clone());
     }
     // Beside: the containers before and after the comment, and the last container in the one before.
     let prefix: &[u8] = if own == b":" { b"" } else { &own };
-    let beside = tree.parent(at.id).map(|parent| tree.children(parent).collect::<Vec<_>>()).unwrap_or_default();
+    let beside = tree
+        .parent(at.id)
+        .map(|parent| tree.children(parent).collect::<Vec<_>>())
+        .unwrap_or_default();
     let position = beside.iter().position(|&child| child == at.id).unwrap_or(0);
     let key_of = |id: &NodeId| match &tree[*id].kind {
         NodeKind::Key { text, .. } => Some(text.bytes(source)),
         _ => None,
     };
-    for key in beside[..position].iter().rev().find_map(key_of).into_iter().chain(beside[position..].iter().find_map(key_of)) {
+    for key in beside[..position]
+        .iter()
+        .rev()
+        .find_map(key_of)
+        .into_iter()
+        .chain(beside[position..].iter().find_map(key_of))
+    {
         add([prefix, key, b":"].concat());
     }
     paths
@@ -250,4 +288,3 @@ fn problem(error: CipherError) -> LeafProblem {
         _ => LeafProblem::Damaged,
     }
 }
-

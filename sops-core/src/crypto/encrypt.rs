@@ -115,7 +115,11 @@ impl Encryptor<'_, '_> {
             self.finish_copy();
         }
         let is_encrypted = enc.is_some() || self.encrypted_nodes[original.index()];
-        let copy = self.copy.get_or_insert_with(|| Copy { alias, leaves: Vec::new(), is_encrypted: false });
+        let copy = self.copy.get_or_insert_with(|| Copy {
+            alias,
+            leaves: Vec::new(),
+            is_encrypted: false,
+        });
         copy.leaves.push(enc);
         copy.is_encrypted |= is_encrypted;
     }
@@ -127,7 +131,12 @@ impl Encryptor<'_, '_> {
             return;
         }
         let mut leaves = copy.leaves.into_iter();
-        let text = yaml::render::flow_copy(self.source, self.tree, self.tree.resolve(copy.alias), &mut |_| leaves.next().flatten());
+        let text = yaml::render::flow_copy(
+            self.source,
+            self.tree,
+            self.tree.resolve(copy.alias),
+            &mut |_| leaves.next().flatten(),
+        );
         self.edits.push(Edit::new(self.tree[copy.alias].span, text));
         self.expanded.push(copy.alias);
     }
@@ -140,7 +149,10 @@ impl Visitor for Encryptor<'_, '_> {
         let value = match scalar.value.view(self.source) {
             ValueRef::Unsigned(_) => {
                 let node = at.alias.unwrap_or(at.id);
-                return Err(LeafError { node, problem: LeafProblem::IntegerTooLarge });
+                return Err(LeafError {
+                    node,
+                    problem: LeafProblem::IntegerTooLarge,
+                });
             }
             // Neither encrypted nor hashed.
             ValueRef::Null => {
@@ -160,7 +172,10 @@ impl Visitor for Encryptor<'_, '_> {
         // An empty text stays as it is.
         let enc = if at.selected && !self.plaintext.is_empty() {
             let enc = self.encrypt(value.type_word(), at.additional_data);
-            Some(enc.map_err(|problem| LeafError { node: at.alias.unwrap_or(at.id), problem })?)
+            Some(enc.map_err(|problem| LeafError {
+                node: at.alias.unwrap_or(at.id),
+                problem,
+            })?)
         } else {
             None
         };
@@ -169,7 +184,9 @@ impl Visitor for Encryptor<'_, '_> {
             (Some(alias), enc) => self.copy_leaf(alias, at.id, enc),
             (None, Some(enc)) => {
                 self.encrypted_nodes[at.id.index()] = true;
-                self.with.format.encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
+                self.with
+                    .format
+                    .encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
             }
             (None, None) if self.with.format == Format::Yaml => {
                 yaml::render::pinned(self.source, self.tree, at.id, &mut self.edits);
@@ -185,19 +202,28 @@ impl Visitor for Encryptor<'_, '_> {
             return Ok(());
         }
         self.plaintext.clear();
-        self.plaintext.extend_from_slice(span.of(self.source).as_bytes());
+        self.plaintext
+            .extend_from_slice(span.of(self.source).as_bytes());
         let enc = self
             .encrypt("comment", at.additional_data)
-            .map_err(|problem| LeafError { node: at.id, problem })?;
+            .map_err(|problem| LeafError {
+                node: at.id,
+                problem,
+            })?;
         if self.with.matcher.mistakes_for_clear(&enc) {
-            return Err(LeafError { node: at.id, problem: LeafProblem::CommentMatchesSelector });
+            return Err(LeafError {
+                node: at.id,
+                problem: LeafProblem::CommentMatchesSelector,
+            });
         }
         self.edits.push(Edit::new(span, enc));
         Ok(())
     }
 
     fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
-        LeafError { node, problem: LeafProblem::TooManyNodes }
+        LeafError {
+            node,
+            problem: LeafProblem::TooManyNodes,
+        }
     }
 }
-

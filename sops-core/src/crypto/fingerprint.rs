@@ -30,7 +30,10 @@ impl Fingerprint {
                 Ok(())
             }
             fn too_many_nodes(&mut self, node: NodeId) -> Self::Error {
-                super::LeafError { node, problem: super::LeafProblem::TooManyNodes }
+                super::LeafError {
+                    node,
+                    problem: super::LeafProblem::TooManyNodes,
+                }
             }
         }
         let mut leaves = Leaves(source, Self::default());

@@ -24,10 +24,14 @@ pub enum LeafProblem {
     #[error("expected an encrypted value (ENC[AES256_GCM,…]), found unencrypted text")]
     NotEncrypted,
     /// `ENC[…]` that is cut, or not base64.
-    #[error("the encrypted value is damaged: it is not ENC[AES256_GCM,data:…,iv:…,tag:…,type:…] with valid base64")]
+    #[error(
+        "the encrypted value is damaged: it is not ENC[AES256_GCM,data:…,iv:…,tag:…,type:…] with valid base64"
+    )]
     Damaged,
     /// The tag does not fit: changed, moved to another key, or another data key.
-    #[error("the encrypted value was changed, moved from another key, or encrypted with another data key")]
+    #[error(
+        "the encrypted value was changed, moved from another key, or encrypted with another data key"
+    )]
     Authentication,
     /// A type that is not known.
     #[error("the type of the encrypted value is not one of str, int, float, bool, time, comment")]
@@ -39,7 +43,9 @@ pub enum LeafProblem {
     #[error("an encrypted comment stands where a value must be")]
     CommentAsValue,
     /// `unencrypted_comment_regex` matches the ciphertext of a comment.
-    #[error("unencrypted_comment_regex matches the encrypted comment, which would change what it governs")]
+    #[error(
+        "unencrypted_comment_regex matches the encrypted comment, which would change what it governs"
+    )]
     CommentMatchesSelector,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
@@ -64,10 +70,16 @@ impl LeafProblem {
             Self::Damaged | Self::Authentication | Self::UnknownType | Self::BadPlaintext => {
                 Some("restore this value from the history of the file")
             }
-            Self::CommentAsValue => Some("remove the line, or restore it from the history of the file"),
-            Self::CommentMatchesSelector => Some("make the regex match nothing that starts with ENC["),
+            Self::CommentAsValue => {
+                Some("remove the line, or restore it from the history of the file")
+            }
+            Self::CommentMatchesSelector => {
+                Some("make the regex match nothing that starts with ENC[")
+            }
             Self::NoRandomness | Self::TooLong => None,
-            Self::TooManyNodes => Some("write the repeated values out, or use fewer nested aliases"),
+            Self::TooManyNodes => {
+                Some("write the repeated values out, or use fewer nested aliases")
+            }
         }
     }
 }

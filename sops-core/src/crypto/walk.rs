@@ -87,7 +87,9 @@ pub(crate) fn walk<V: Visitor>(
         let mut next = document.0 + 1;
         let mut key_matched = false;
         loop {
-            let Some(frame) = frames.last_mut() else { break };
+            let Some(frame) = frames.last_mut() else {
+                break;
+            };
             if next >= frame.end {
                 if let Some(resume) = frame.resume {
                     next = resume;
@@ -103,7 +105,9 @@ pub(crate) fn walk<V: Visitor>(
             let node = &tree[id];
             next += 1;
             if let Some(&outermost) = alias.first() {
-                budget = budget.checked_sub(1).ok_or_else(|| visitor.too_many_nodes(outermost))?;
+                budget = budget
+                    .checked_sub(1)
+                    .ok_or_else(|| visitor.too_many_nodes(outermost))?;
             }
             match &node.kind {
                 NodeKind::Key { text, .. } => {

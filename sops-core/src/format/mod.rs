@@ -61,9 +61,15 @@ impl Format {
     /// Returns the format of a name, as `--input-type` takes it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Yaml, Self::Json, Self::Dotenv, Self::Ini, Self::Binary]
-            .into_iter()
-            .find(|format| format.name() == name)
+        [
+            Self::Yaml,
+            Self::Json,
+            Self::Dotenv,
+            Self::Ini,
+            Self::Binary,
+        ]
+        .into_iter()
+        .find(|format| format.name() == name)
     }
 
     /// Returns the name of the format, as `--input-type` takes it.
@@ -110,7 +116,14 @@ impl Format {
     }
 
     /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    pub(crate) fn encrypted(self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    pub(crate) fn encrypted(
+        self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: &str,
+        edits: &mut Vec<Edit>,
+    ) {
         match self {
             Self::Yaml => yaml::render::encrypted(source, tree, id, enc, edits),
             _ => edits.push(json::render::encrypted(tree, id, enc)),

@@ -6,9 +6,14 @@ use super::{NodeId, NodeKind, Tree};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A mapping or list starts; `is_empty` if it holds no entry or item (it may hold comments).
-    Start { id: NodeId, is_empty: bool },
+    Start {
+        id: NodeId,
+        is_empty: bool,
+    },
     /// The mapping or list that started last, and has not ended, ends.
-    End { id: NodeId },
+    End {
+        id: NodeId,
+    },
     /// The key of the value that comes next.
     Key(NodeId),
     Leaf(NodeId),
@@ -43,7 +48,10 @@ impl Tree {
             let node = &self[id];
             match node.kind {
                 NodeKind::Map { .. } | NodeKind::Sequence { .. } => {
-                    visit(Event::Start { id, is_empty: self.items(id).next().is_none() });
+                    visit(Event::Start {
+                        id,
+                        is_empty: self.items(id).next().is_none(),
+                    });
                     frames.push((Some(id), node.end, node.end));
                 }
                 NodeKind::Alias { target } => {

@@ -31,12 +31,25 @@ fn a_changed_clear_value_does_not_fit_the_mac() {
 #[test]
 fn a_value_under_another_key_is_refused_with_its_place() {
     let text = encrypted();
-    let first = text.lines().next().expect("a line").trim_start_matches("one: ").to_owned();
-    let second = text.lines().nth(1).expect("a line").trim_start_matches("two: ").to_owned();
+    let first = text
+        .lines()
+        .next()
+        .expect("a line")
+        .trim_start_matches("one: ")
+        .to_owned();
+    let second = text
+        .lines()
+        .nth(1)
+        .expect("a line")
+        .trim_start_matches("two: ")
+        .to_owned();
     let moved = text.replacen(&first, &second, 1);
     match decrypt(&moved, Format::Yaml).expect_err("refused") {
         Error::Decrypt { path, position, .. } => {
-            assert_eq!((path.as_str(), position.line, position.column), ("one", 1, 6));
+            assert_eq!(
+                (path.as_str(), position.line, position.column),
+                ("one", 1, 6)
+            );
         }
         other => panic!("{other}"),
     }
@@ -49,7 +62,11 @@ fn every_way_of_cutting_the_file_is_refused() {
         let Some(cut) = text.get(..end) else { continue };
         let outcome = decrypt(cut, Format::Yaml);
         // Cutting inside the last line leaves a version number that is a prefix: `3.13.`, `3.13.2` without its newline.
-        assert!(outcome.is_err() || text.len() - end < 3, "{end} of {}", text.len());
+        assert!(
+            outcome.is_err() || text.len() - end < 3,
+            "{end} of {}",
+            text.len()
+        );
     }
 }
 
@@ -66,6 +83,11 @@ fn messages_hold_no_secret() {
     ] {
         let error = decrypt(&bad, Format::Yaml).expect_err("refused");
         let shown = format!("{error} {error:?} {:?}", error.hint());
-        assert!(!shown.contains("secret ") && !shown.contains("first") && !shown.contains(&text[30..60]), "{shown}");
+        assert!(
+            !shown.contains("secret ")
+                && !shown.contains("first")
+                && !shown.contains(&text[30..60]),
+            "{shown}"
+        );
     }
 }

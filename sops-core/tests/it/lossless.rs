@@ -31,16 +31,24 @@ fn every_file_comes_back_to_the_byte() {
                 options.selector = selector.clone();
                 options.mac_only_encrypted = mac_only_encrypted;
                 let name = path.file_name().expect("a file").to_string_lossy();
-                let outcome = encrypt(&text, format, &options).and_then(|enc| decrypt(&enc, format));
+                let outcome =
+                    encrypt(&text, format, &options).and_then(|enc| decrypt(&enc, format));
                 match outcome {
                     Ok(back) if back == text => {}
-                    Ok(back) => failures.push(format!("{name} {selector:?}: {text:?}\nbecame {back:?}")),
+                    Ok(back) => {
+                        failures.push(format!("{name} {selector:?}: {text:?}\nbecame {back:?}"))
+                    }
                     Err(error) => failures.push(format!("{name} {selector:?}: {error}")),
                 }
             }
         }
     }
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -50,7 +58,10 @@ fn nothing_but_values_comments_and_the_block_changes() {
     let enc = regex::Regex::new(r"ENC\[[^\]]*\]").expect("a regex");
     let masked = enc.replace_all(&encrypted, "E");
     let (content, _) = masked.split_once("sops:\n").expect("a block");
-    assert_eq!(content, "#E\na:   E   #E\n\n\nl: [\"E\",  'E']\nt: |-\n   E\n");
+    assert_eq!(
+        content,
+        "#E\na:   E   #E\n\n\nl: [\"E\",  'E']\nt: |-\n   E\n"
+    );
 }
 
 #[test]

@@ -14,7 +14,9 @@ pub(crate) struct Paper;
 
 impl KeyService for Paper {
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
-        let MasterKey::Age { .. } = key else { return None };
+        let MasterKey::Age { .. } = key else {
+            return None;
+        };
         let digits = share.expose().iter().map(|byte| format!("{byte:02x}"));
         Some(Ok(format!("paper\n{}\n", digits.collect::<String>())))
     }
@@ -24,7 +26,11 @@ impl KeyService for Paper {
         let bytes = (0..digits.len() / 2)
             .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16))
             .collect::<Result<Vec<u8>, _>>();
-        Some(bytes.map(SecretBytes::new).map_err(|_| KeyError::new("not on paper")))
+        Some(
+            bytes
+                .map(SecretBytes::new)
+                .map_err(|_| KeyError::new("not on paper")),
+        )
     }
 }
 
@@ -37,7 +43,11 @@ pub(crate) fn options() -> EncryptOptions {
     EncryptOptions::new(vec![vec![MasterKey::Age { recipient }]])
 }
 
-pub(crate) fn encrypt(text: &str, format: Format, options: &EncryptOptions) -> Result<String, Error> {
+pub(crate) fn encrypt(
+    text: &str,
+    format: Format,
+    options: &EncryptOptions,
+) -> Result<String, Error> {
     let encrypted = PlainFile::parse(text.as_bytes(), format)?.encrypt(options, &keyring())?;
     Ok(String::from_utf8(encrypted.bytes).expect("encrypting text gives text"))
 }

@@ -33,10 +33,15 @@ fn one_value_changes_one_line_and_the_metadata() {
         .filter(|(_, (before, after))| before != after)
         .map(|(line, _)| line)
         .collect();
-    let lines: Vec<&str> = different.iter().map(|&at| updated.lines().nth(at).expect("a line").trim()).collect();
+    let lines: Vec<&str> = different
+        .iter()
+        .map(|&at| updated.lines().nth(at).expect("a line").trim())
+        .collect();
     assert_eq!(different.first(), Some(&3), "the list item");
     assert!(
-        lines[1..].iter().all(|line| line.starts_with("mac:") || line.starts_with("lastmodified:")),
+        lines[1..]
+            .iter()
+            .all(|line| line.starts_with("mac:") || line.starts_with("lastmodified:")),
         "{lines:?}"
     );
 }
@@ -48,7 +53,11 @@ fn a_new_layout_of_the_text_keeps_the_ciphertexts() {
     let updated = update(&encrypted, &changed);
     assert_eq!(decrypt(&updated, Format::Yaml).expect("decrypts"), changed);
     let value = |text: &str| {
-        let line = text.lines().find(|line| line.starts_with("a:")).expect("the line").to_owned();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("a:"))
+            .expect("the line")
+            .to_owned();
         line.trim_start_matches("a:").trim().to_owned()
     };
     assert_eq!(value(&encrypted), value(&updated));
@@ -57,7 +66,14 @@ fn a_new_layout_of_the_text_keeps_the_ciphertexts() {
 #[test]
 fn a_text_that_cannot_be_encrypted_is_refused() {
     let encrypted = encrypt(TEXT, Format::Yaml, &options()).expect("encrypts");
-    for bad in ["a: [", "- list\n", "a: 1\na: 2\n", "1: x\n", "sops: x\na: b\n", ""] {
+    for bad in [
+        "a: [",
+        "- list\n",
+        "a: 1\na: 2\n",
+        "1: x\n",
+        "sops: x\na: b\n",
+        "",
+    ] {
         let unlocked = unlock(&encrypted, Format::Yaml).expect("unlocks");
         assert!(unlocked.update(bad.as_bytes()).is_err(), "{bad:?}");
     }

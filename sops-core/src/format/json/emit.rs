@@ -36,7 +36,9 @@ pub(crate) fn emit(
                 open.push((if is_map { '}' } else { ']' }, false));
             }
             Event::End { .. } => {
-                let Some((bracket, has_item)) = open.pop() else { return };
+                let Some((bracket, has_item)) = open.pop() else {
+                    return;
+                };
                 if has_item {
                     out.push('\n');
                     out.push_str(&unit.repeat(open.len()));
@@ -54,7 +56,9 @@ pub(crate) fn emit(
                 after_key = false;
                 if let NodeKind::Scalar(scalar) = &tree[id].kind {
                     match scalar.value.view(source) {
-                        ValueRef::Str(bytes) => push_escaped(&mut out, &String::from_utf8_lossy(bytes)),
+                        ValueRef::Str(bytes) => {
+                            push_escaped(&mut out, &String::from_utf8_lossy(bytes))
+                        }
                         ValueRef::Float(value) if !value.is_finite() => problem = Some(id),
                         ValueRef::Float(value) => {
                             let text = render::float_text(value);
@@ -68,7 +72,9 @@ pub(crate) fn emit(
         }
     });
     if let Some(id) = problem {
-        return Err(EmitError::NotFinite { path: tree.path_of(source, id).to_string() });
+        return Err(EmitError::NotFinite {
+            path: tree.path_of(source, id).to_string(),
+        });
     }
     if !is_small {
         return Err(EmitError::TooManyNodes);

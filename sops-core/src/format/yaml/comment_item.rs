@@ -6,12 +6,7 @@ use crate::{
 };
 
 /// Writes each item as the comment it is, on the line of the item.
-pub(crate) fn restored(
-    source: &str,
-    tree: &Tree,
-    items: &[CommentItem],
-    edits: &mut Vec<Edit>,
-) {
+pub(crate) fn restored(source: &str, tree: &Tree, items: &[CommentItem], edits: &mut Vec<Edit>) {
     for CommentItem { id, text } in items {
         let node = &tree[*id];
         let (start, end) = (node.outer_start as usize, node.span.end as usize);

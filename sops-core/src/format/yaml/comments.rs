@@ -136,7 +136,12 @@ impl Scanner<'_> {
         }
         let start = self.mark;
         let line = self.take_comment_line();
-        self.comments.push(Waiting { token_mark, start, line: vec![line], ..Waiting::default() });
+        self.comments.push(Waiting {
+            token_mark,
+            start,
+            line: vec![line],
+            ..Waiting::default()
+        });
     }
 
     /// Takes the comments from here to the next content, and decides for each run of them whether it is the foot of
@@ -172,7 +177,11 @@ impl Scanner<'_> {
                 continue;
             }
             let closes_flow = self.flow_level > 0 && matches!(byte, b']' | b'}');
-            let here = Mark { index: self.mark.index + ahead, line, column };
+            let here = Mark {
+                index: self.mark.index + ahead,
+                line,
+                column,
+            };
             let is_line_break = self.is_break_ahead(ahead);
             if closes_flow || is_line_break || byte == 0 {
                 if closes_flow || !recent_empty {

@@ -71,7 +71,9 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         has_content: false,
     };
     loop {
-        let event = parser.next_event().map_err(|error| malformed(source, &error))?;
+        let event = parser
+            .next_event()
+            .map_err(|error| malformed(source, &error))?;
         if matches!(event.kind, EventKind::StreamEnd) {
             break;
         }
@@ -96,11 +98,21 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
 
 impl<'s> Composer<'s> {
     fn event(&mut self, event: Event) -> Result<(), SyntaxError> {
-        let Event { kind, outer_start, start, end, head, line, foot } = event;
+        let Event {
+            kind,
+            outer_start,
+            start,
+            end,
+            head,
+            line,
+            foot,
+        } = event;
         let span = Span::new(start, end);
         match kind {
             EventKind::DocumentStart { .. } => {
-                let id = self.tree.push(NodeKind::Document, Span::new(start, start), narrow(start));
+                let id = self
+                    .tree
+                    .push(NodeKind::Document, Span::new(start, start), narrow(start));
                 self.document = Some(id);
                 self.document_head = head;
                 self.anchors.clear();
@@ -116,7 +128,11 @@ impl<'s> Composer<'s> {
                     frame.skips_value = true;
                 }
             }
-            EventKind::Scalar { properties, text, style } => {
+            EventKind::Scalar {
+                properties,
+                text,
+                style,
+            } => {
                 self.scalar(properties, text, style, span, outer_start, head, line, foot)?;
             }
             EventKind::Alias { name } => self.alias(name, span, head, line, foot)?,
@@ -124,7 +140,16 @@ impl<'s> Composer<'s> {
                 self.start(true, flow, &properties, span, outer_start, head, line, foot)?;
             }
             EventKind::SequenceStart { properties, flow } => {
-                self.start(false, flow, &properties, span, outer_start, head, line, foot)?;
+                self.start(
+                    false,
+                    flow,
+                    &properties,
+                    span,
+                    outer_start,
+                    head,
+                    line,
+                    foot,
+                )?;
             }
             EventKind::MappingEnd | EventKind::SequenceEnd => self.end(end, &head, &line, foot),
         }
@@ -141,7 +166,9 @@ impl<'s> Composer<'s> {
 
     /// Whether the next node is a key of the current mapping.
     fn expects_key(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.is_map && frame.key.is_none() && !frame.skips_value)
+        self.frames
+            .last()
+            .is_some_and(|frame| frame.is_map && frame.key.is_none() && !frame.skips_value)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
@@ -169,7 +196,8 @@ impl<'s> Composer<'s> {
         let resolved = self.resolve(&properties, &text, style, span)?;
         if is_key {
             if !matches!(resolved, Resolved::Str | Resolved::Bytes(_)) {
-                let message = "a mapping key is a number, boolean, null or time; only texts can be keys";
+                let message =
+                    "a mapping key is a number, boolean, null or time; only texts can be keys";
                 let kind = SyntaxErrorKind::NonStringKey;
                 let error = SyntaxError::at(self.source, span.range().start, kind, message);
                 return Err(error.with_hint("put the key in quotes"));
@@ -181,7 +209,10 @@ impl<'s> Composer<'s> {
             self.key(text, false, span, outer_start, head, line, foot);
             return Ok(());
         }
-        let converting_tag = properties.tag.as_deref().is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
+        let converting_tag = properties
+            .tag
+            .as_deref()
+            .is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
         let value = match resolved {
             Resolved::Null => Value::Null,
             Resolved::Bool(value) => Value::Bool(value),
@@ -193,8 +224,20 @@ impl<'s> Composer<'s> {
             Resolved::Str => Value::Str(text),
         };
         let flow = self.frames.last().is_some_and(|frame| frame.flow);
-        let scalar = Scalar { value, style, flow, converting_tag };
-        let id = self.leaf(NodeKind::Scalar(scalar), span, outer_start, head, line, foot)?;
+        let scalar = Scalar {
+            value,
+            style,
+            flow,
+            converting_tag,
+        };
+        let id = self.leaf(
+            NodeKind::Scalar(scalar),
+            span,
+            outer_start,
+            head,
+            line,
+            foot,
+        )?;
         self.anchor(&properties, id);
         Ok(())
     }
@@ -215,11 +258,25 @@ impl<'s> Composer<'s> {
         };
         resolved.map_err(|error| {
             let (message, hint) = match error {
-                ResolveError::Impossible => ("the tag does not fit the value", "correct the tag or the value"),
-                ResolveError::BadBase64 => ("the !!binary value is not base64", "correct the value"),
-                ResolveError::TimeOffset => ("the offset of the time is a day or more", "put the value in quotes"),
+                ResolveError::Impossible => (
+                    "the tag does not fit the value",
+                    "correct the tag or the value",
+                ),
+                ResolveError::BadBase64 => {
+                    ("the !!binary value is not base64", "correct the value")
+                }
+                ResolveError::TimeOffset => (
+                    "the offset of the time is a day or more",
+                    "put the value in quotes",
+                ),
             };
-            SyntaxError::at(self.source, span.range().start, SyntaxErrorKind::Malformed, message).with_hint(hint)
+            SyntaxError::at(
+                self.source,
+                span.range().start,
+                SyntaxErrorKind::Malformed,
+                message,
+            )
+            .with_hint(hint)
         })
     }
 
@@ -235,7 +292,9 @@ impl<'s> Composer<'s> {
         foot: Pieces,
     ) {
         // In block style, a foot found at a key is that of the entry before.
-        let Some(frame) = self.frames.last() else { return };
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
         let has_entry_before = self.tree.len() > frame.id.index() + 1;
         let own_foot = if !frame.flow && has_entry_before {
             self.comments(&foot);
@@ -246,7 +305,13 @@ impl<'s> Composer<'s> {
         self.comments(&head);
         self.comments(&line);
         if let Some(frame) = self.frames.last_mut() {
-            frame.key = Some(PendingKey { text, is_alias, span, outer_start, foot: own_foot });
+            frame.key = Some(PendingKey {
+                text,
+                is_alias,
+                span,
+                outer_start,
+                foot: own_foot,
+            });
         }
     }
 
@@ -255,7 +320,10 @@ impl<'s> Composer<'s> {
         let Some(key) = self.frames.last_mut().and_then(|frame| frame.key.take()) else {
             return Vec::new();
         };
-        let kind = NodeKind::Key { text: key.text, alias: key.is_alias };
+        let kind = NodeKind::Key {
+            text: key.text,
+            alias: key.is_alias,
+        };
         self.tree.push(kind, key.span, narrow(key.outer_start));
         key.foot
     }
@@ -304,20 +372,27 @@ impl<'s> Composer<'s> {
     ) -> Result<(), SyntaxError> {
         let bad = |message| {
             let kind = SyntaxErrorKind::BadAlias;
-            Err(SyntaxError::at(self.source, span.range().start, kind, message))
+            Err(SyntaxError::at(
+                self.source,
+                span.range().start,
+                kind,
+                message,
+            ))
         };
         let key_text = |text: &[u8]| Text::Owned(text.into());
         let Some(target) = self.anchors.get(name.of(self.source)) else {
-            return bad("the alias names an anchor that is not defined above it")
-                .map_err(|error: SyntaxError| error.with_hint("put a value that starts with * in quotes"));
+            return bad("the alias names an anchor that is not defined above it").map_err(
+                |error: SyntaxError| error.with_hint("put a value that starts with * in quotes"),
+            );
         };
         if self.expects_key() {
             let text = match target {
                 Target::Key(text) => key_text(text),
                 Target::Node(id) => match &self.tree[self.tree.resolve(*id)].kind {
-                    NodeKind::Scalar(Scalar { value: Value::Str(text), .. }) => {
-                        key_text(text.bytes(self.source))
-                    }
+                    NodeKind::Scalar(Scalar {
+                        value: Value::Str(text),
+                        ..
+                    }) => key_text(text.bytes(self.source)),
                     _ => return bad("a mapping key is an alias of something that is no text"),
                 },
             };
@@ -363,8 +438,10 @@ impl<'s> Composer<'s> {
         if self.expects_key() {
             let message = "a mapping key is a list or a mapping; only texts can be keys";
             let kind = SyntaxErrorKind::Malformed;
-            return Err(SyntaxError::at(self.source, span.range().start, kind, message)
-                .with_hint("put a key, or a value, that starts with [ or { in quotes"));
+            return Err(
+                SyntaxError::at(self.source, span.range().start, kind, message)
+                    .with_hint("put a key, or a value, that starts with [ or { in quotes"),
+            );
         }
         if self.frames.is_empty() && !is_map {
             return Err(not_a_mapping(self.source, span, "a list"));
@@ -376,7 +453,11 @@ impl<'s> Composer<'s> {
             self.comments(&foot);
         }
         let own_key_foot = self.push_key();
-        let kind = if is_map { NodeKind::Map { flow } } else { NodeKind::Sequence { flow } };
+        let kind = if is_map {
+            NodeKind::Map { flow }
+        } else {
+            NodeKind::Sequence { flow }
+        };
         let id = self.tree.push(kind, span, narrow(outer_start));
         self.anchor(properties, id);
         if self.frames.is_empty() {
@@ -401,11 +482,17 @@ impl<'s> Composer<'s> {
     }
 
     fn end(&mut self, end: usize, head: &[Piece], line: &[Piece], foot: Pieces) {
-        let Some(frame) = self.frames.last() else { return };
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
         let (flow, is_map, id) = (frame.flow, frame.is_map, frame.id);
         let is_root = self.frames.len() == 1;
         // A flow collection's brackets end it; a block ends with its last value.
-        let text_end = if flow && end > frame.text_end { end } else { frame.text_end };
+        let text_end = if flow && end > frame.text_end {
+            end
+        } else {
+            frame.text_end
+        };
         // Comments after the last entry of a block mapping are its own.
         let stays_inside = is_map && !flow;
         self.comments(head);
@@ -414,10 +501,18 @@ impl<'s> Composer<'s> {
         }
         let in_list = self.frames.len() > 1 && !self.frames[self.frames.len() - 2].is_map;
         // The comment on the line of the closing bracket comes before the first item; for an item of a list, before it.
-        let (before, inside) = if in_list { (id, None) } else { (NodeId(id.0 + 1), Some(id)) };
+        let (before, inside) = if in_list {
+            (id, None)
+        } else {
+            (NodeId(id.0 + 1), Some(id))
+        };
         for piece in line {
             if let Piece::Line(span) = piece {
-                self.insertions.push(Insertion { before, inside, span: *span });
+                self.insertions.push(Insertion {
+                    before,
+                    inside,
+                    span: *span,
+                });
             }
         }
         if is_root {
@@ -430,7 +525,9 @@ impl<'s> Composer<'s> {
             }
             return;
         }
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         self.tree.close(id, narrow(text_end));
         if !stays_inside {
             self.comments(&foot);
@@ -457,14 +554,25 @@ impl<'s> Composer<'s> {
 }
 
 /// Tags that would convert the text of an encrypted value.
-const CONVERTING_TAGS: [&str; 6] = ["!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary"];
+const CONVERTING_TAGS: [&str; 6] = [
+    "!!int",
+    "!!float",
+    "!!bool",
+    "!!null",
+    "!!timestamp",
+    "!!binary",
+];
 
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).expect("sources of 4 GiB and more are refused before parsing")
 }
 
 fn malformed(source: &str, error: &ScanError) -> SyntaxError {
-    let kind = if error.is_too_deep { SyntaxErrorKind::TooDeep } else { SyntaxErrorKind::Malformed };
+    let kind = if error.is_too_deep {
+        SyntaxErrorKind::TooDeep
+    } else {
+        SyntaxErrorKind::Malformed
+    };
     let mut shown = SyntaxError::at(source, error.at, kind, error.message);
     shown.hint = error.hint.map(str::to_owned);
     conflict_markers::explain(source, shown)
@@ -472,8 +580,13 @@ fn malformed(source: &str, error: &ScanError) -> SyntaxError {
 
 fn not_a_mapping(source: &str, span: Span, what: &str) -> SyntaxError {
     let message = format!("the top level of the document is {what}; it must be a mapping");
-    SyntaxError::at(source, span.range().start, SyntaxErrorKind::NotAMapping, message)
-        .with_hint("put it under a key")
+    SyntaxError::at(
+        source,
+        span.range().start,
+        SyntaxErrorKind::NotAMapping,
+        message,
+    )
+    .with_hint("put it under a key")
 }
 
 /// Refuses mappings that have a key twice.
@@ -486,10 +599,15 @@ fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
         let mut seen: HashMap<&[u8], NodeId> = HashMap::new();
         let mut few: Vec<(&[u8], NodeId)> = Vec::new();
         for (key, _) in tree.entries(map) {
-            let NodeKind::Key { text, .. } = &tree[key].kind else { continue };
+            let NodeKind::Key { text, .. } = &tree[key].kind else {
+                continue;
+            };
             let text = text.bytes(source);
             let earlier = if few.len() < FEW_KEYS {
-                let earlier = few.iter().find(|(known, _)| *known == text).map(|(_, id)| *id);
+                let earlier = few
+                    .iter()
+                    .find(|(known, _)| *known == text)
+                    .map(|(_, id)| *id);
                 few.push((text, key));
                 if few.len() == FEW_KEYS {
                     seen.extend(few.iter().copied());
@@ -501,7 +619,10 @@ fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
             if let Some(earlier) = earlier {
                 let first = Position::of(source, tree[earlier].span.range().start);
                 let name = String::from_utf8_lossy(text);
-                let message = format!("the key {name:?} stands twice in one mapping, first in line {}", first.line);
+                let message = format!(
+                    "the key {name:?} stands twice in one mapping, first in line {}",
+                    first.line
+                );
                 let at = tree[key].span.range().start;
                 let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
                 return Err(error.with_hint("remove one of them, or rename it"));
@@ -530,7 +651,10 @@ fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
     // Open containers: their numbers and ends in the old tree.
     let mut open: Vec<(u32, u32)> = Vec::new();
     let mut pending = insertions.into_iter().peekable();
-    let close = |rebuilt: &mut Tree, numbers: &[u32], open: &mut Vec<(u32, u32)>, closes: &dyn Fn(u32, u32) -> bool| {
+    let close = |rebuilt: &mut Tree,
+                 numbers: &[u32],
+                 open: &mut Vec<(u32, u32)>,
+                 closes: &dyn Fn(u32, u32) -> bool| {
         while let Some(&(id, end)) = open.last().filter(|(id, end)| closes(*id, *end)) {
             let _ = end;
             let text_end = rebuilt[NodeId(numbers[id as usize])].span.end;
@@ -542,21 +666,35 @@ fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
         let index = narrow(index);
         while let Some(insertion) = pending.next_if(|insertion| insertion.before.0 <= index) {
             match insertion.inside {
-                Some(container) => close(&mut rebuilt, &numbers, &mut open, &|id, _| id != container.0),
+                Some(container) => close(&mut rebuilt, &numbers, &mut open, &|id, _| {
+                    id != container.0
+                }),
                 None => close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index),
             }
             rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
         }
         close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index);
-        let Node { kind, span, outer_start, end } = node;
+        let Node {
+            kind,
+            span,
+            outer_start,
+            end,
+        } = node;
         numbers.push(rebuilt.push(kind, span, outer_start).0);
-        if end > index + 1 || matches!(rebuilt[NodeId(numbers[index as usize])].kind, NodeKind::Map { .. } | NodeKind::Sequence { .. }) {
+        if end > index + 1
+            || matches!(
+                rebuilt[NodeId(numbers[index as usize])].kind,
+                NodeKind::Map { .. } | NodeKind::Sequence { .. }
+            )
+        {
             open.push((index, end));
         }
     }
     for insertion in pending {
         if let Some(container) = insertion.inside {
-            close(&mut rebuilt, &numbers, &mut open, &|id, _| id != container.0);
+            close(&mut rebuilt, &numbers, &mut open, &|id, _| {
+                id != container.0
+            });
         }
         rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
     }

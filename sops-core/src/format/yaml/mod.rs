@@ -5,6 +5,7 @@ mod characters;
 pub(crate) mod comment_item;
 mod comments;
 mod compose;
+pub(crate) mod emit;
 mod flow_copy;
 pub(crate) mod metadata_block;
 mod metadata_text;
@@ -36,7 +37,10 @@ pub(crate) fn unreadable_directive(source: &str) -> Option<usize> {
     let mut offset = 0;
     for line in source.split_inclusive('\n') {
         if let Some(version) = line.strip_prefix("%YAML")
-            && version.split(['#', '\r', '\n']).next().is_some_and(|version| version.trim() != "1.1")
+            && version
+                .split(['#', '\r', '\n'])
+                .next()
+                .is_some_and(|version| version.trim() != "1.1")
         {
             return Some(offset);
         }

@@ -22,15 +22,29 @@ pub(super) struct Event {
 
 #[derive(Debug)]
 pub(super) enum EventKind {
-    DocumentStart { has_unreadable_directive: bool },
+    DocumentStart {
+        has_unreadable_directive: bool,
+    },
     DocumentEnd,
     StreamEnd,
-    MappingStart { properties: Properties, flow: bool },
+    MappingStart {
+        properties: Properties,
+        flow: bool,
+    },
     MappingEnd,
-    SequenceStart { properties: Properties, flow: bool },
+    SequenceStart {
+        properties: Properties,
+        flow: bool,
+    },
     SequenceEnd,
-    Scalar { properties: Properties, text: Text, style: Style },
-    Alias { name: Span },
+    Scalar {
+        properties: Properties,
+        text: Text,
+        style: Style,
+    },
+    Alias {
+        name: Span,
+    },
     /// See [`TokenKind::AppendedKey`].
     AppendedKey,
 }
@@ -121,7 +135,11 @@ impl<'s> Parser<'s> {
             }
             State::FlowMappingKey { first } => self.flow_mapping_key(first),
             State::FlowMappingValue { empty } => self.flow_mapping_value(empty),
-            State::End => Ok(bare(EventKind::StreamEnd, self.scanner.bytes.len(), self.scanner.bytes.len())),
+            State::End => Ok(bare(
+                EventKind::StreamEnd,
+                self.scanner.bytes.len(),
+                self.scanner.bytes.len(),
+            )),
         }
     }
 
@@ -152,7 +170,9 @@ impl<'s> Parser<'s> {
         }
         let is_explicit = peek_is!(
             self,
-            TokenKind::VersionDirective { .. } | TokenKind::TagDirective { .. } | TokenKind::DocumentStart
+            TokenKind::VersionDirective { .. }
+                | TokenKind::TagDirective { .. }
+                | TokenKind::DocumentStart
         );
         let start = self.peek_start()?;
         if peek_is!(self, TokenKind::StreamEnd) {
@@ -164,19 +184,34 @@ impl<'s> Parser<'s> {
             self.process_directives()?;
             self.states.push(State::DocumentEnd);
             self.state = State::BlockNode;
-            let mut event = bare(EventKind::DocumentStart { has_unreadable_directive: false }, start, start);
+            let mut event = bare(
+                EventKind::DocumentStart {
+                    has_unreadable_directive: false,
+                },
+                start,
+                start,
+            );
             event.head = split_document_head(&mut self.scanner.comments.head);
             return Ok(event);
         }
         let has_unreadable_directive = self.process_directives()?;
         if !peek_is!(self, TokenKind::DocumentStart) {
-            return Err(ScanError::new(self.peek_start()?, "a `---` or the end of the text is expected here")
-                .hint("check the indentation of the lines above"));
+            return Err(ScanError::new(
+                self.peek_start()?,
+                "a `---` or the end of the text is expected here",
+            )
+            .hint("check the indentation of the lines above"));
         }
         self.states.push(State::DocumentEnd);
         self.state = State::DocumentContent;
         let token = self.scanner.take();
-        Ok(bare(EventKind::DocumentStart { has_unreadable_directive }, start, token.end))
+        Ok(bare(
+            EventKind::DocumentStart {
+                has_unreadable_directive,
+            },
+            start,
+            token.end,
+        ))
     }
 
     fn document_content(&mut self) -> Step {
@@ -214,12 +249,18 @@ impl<'s> Parser<'s> {
             match &self.scanner.peek()?.kind {
                 TokenKind::VersionDirective { is_readable } => {
                     if version.replace(*is_readable).is_some() {
-                        return Err(ScanError::new(start, "a second %YAML directive for one document"));
+                        return Err(ScanError::new(
+                            start,
+                            "a second %YAML directive for one document",
+                        ));
                     }
                 }
                 TokenKind::TagDirective { handle, prefix } => {
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
-                        return Err(ScanError::new(start, "a second %TAG directive for one handle"));
+                        return Err(ScanError::new(
+                            start,
+                            "a second %TAG directive for one handle",
+                        ));
                     }
                     let directive = (handle.clone(), prefix.clone());
                     self.tag_directives.push(directive);
@@ -230,7 +271,8 @@ impl<'s> Parser<'s> {
         }
         for (handle, prefix) in [("!", "!"), ("!!", LONG_PREFIX)] {
             if !self.tag_directives.iter().any(|(known, _)| known == handle) {
-                self.tag_directives.push((handle.to_owned(), prefix.to_owned()));
+                self.tag_directives
+                    .push((handle.to_owned(), prefix.to_owned()));
             }
         }
         Ok(version == Some(false))
@@ -264,10 +306,19 @@ impl<'s> Parser<'s> {
         let start = self.peek_start()?;
         let end = self.scanner.peek()?.end;
         let has_properties = properties.tag.is_some() || properties.anchor.is_some();
-        let event = |kind, end| Event { outer_start, ..bare(kind, start, end) };
+        let event = |kind, end| Event {
+            outer_start,
+            ..bare(kind, start, end)
+        };
         if indentless_sequence && peek_is!(self, TokenKind::BlockEntry) {
             self.state = State::IndentlessSequenceEntry;
-            return Ok(event(EventKind::SequenceStart { properties, flow: false }, end));
+            return Ok(event(
+                EventKind::SequenceStart {
+                    properties,
+                    flow: false,
+                },
+                end,
+            ));
         }
         match &self.scanner.peek()?.kind {
             TokenKind::Scalar { .. } => {
@@ -275,7 +326,14 @@ impl<'s> Parser<'s> {
                 let TokenKind::Scalar { text, style } = self.scanner.tokens_front_scalar() else {
                     return Err(ScanError::new(start, "a value is expected here"));
                 };
-                let event = event(EventKind::Scalar { properties, text, style }, end);
+                let event = event(
+                    EventKind::Scalar {
+                        properties,
+                        text,
+                        style,
+                    },
+                    end,
+                );
                 let event = self.with_comments(event);
                 self.scanner.take();
                 Ok(event)
@@ -288,23 +346,47 @@ impl<'s> Parser<'s> {
             }
             TokenKind::FlowSequenceStart => {
                 self.state = State::FlowSequenceEntry { first: true };
-                let event = event(EventKind::SequenceStart { properties, flow: true }, end);
+                let event = event(
+                    EventKind::SequenceStart {
+                        properties,
+                        flow: true,
+                    },
+                    end,
+                );
                 Ok(self.with_comments(event))
             }
             TokenKind::FlowMappingStart => {
                 self.state = State::FlowMappingKey { first: true };
-                let event = event(EventKind::MappingStart { properties, flow: true }, end);
+                let event = event(
+                    EventKind::MappingStart {
+                        properties,
+                        flow: true,
+                    },
+                    end,
+                );
                 Ok(self.with_comments(event))
             }
             TokenKind::BlockSequenceStart if block => {
                 self.state = State::BlockSequenceEntry { first: true };
-                let mut event = event(EventKind::SequenceStart { properties, flow: false }, end);
+                let mut event = event(
+                    EventKind::SequenceStart {
+                        properties,
+                        flow: false,
+                    },
+                    end,
+                );
                 event.head = std::mem::take(&mut self.scanner.comments.stem);
                 Ok(event)
             }
             TokenKind::BlockMappingStart if block => {
                 self.state = State::BlockMappingKey { first: true };
-                let mut event = event(EventKind::MappingStart { properties, flow: false }, end);
+                let mut event = event(
+                    EventKind::MappingStart {
+                        properties,
+                        flow: false,
+                    },
+                    end,
+                );
                 event.head = std::mem::take(&mut self.scanner.comments.stem);
                 Ok(event)
             }
@@ -315,10 +397,14 @@ impl<'s> Parser<'s> {
                     text: Text::Source(Span::new(properties_end, properties_end)),
                     style: Style::Plain,
                 };
-                Ok(Event { outer_start, ..bare(kind, properties_end, properties_end) })
+                Ok(Event {
+                    outer_start,
+                    ..bare(kind, properties_end, properties_end)
+                })
             }
-            _ => Err(ScanError::new(start, "a value is expected here")
-                .hint("put values that start with one of , [ ] { } # & * ! | > ' \" % @ ` in quotes")),
+            _ => Err(ScanError::new(start, "a value is expected here").hint(
+                "put values that start with one of , [ ] { } # & * ! | > ' \" % @ ` in quotes",
+            )),
         }
     }
 
@@ -330,10 +416,15 @@ impl<'s> Parser<'s> {
         let long = if handle.is_empty() {
             suffix
         } else {
-            let prefix = self.tag_directives.iter().find(|(known, _)| *known == handle);
+            let prefix = self
+                .tag_directives
+                .iter()
+                .find(|(known, _)| *known == handle);
             let Some((_, prefix)) = prefix else {
-                return Err(ScanError::new(token.start.index, "this tag handle is not declared")
-                    .hint("declare it with a %TAG directive"));
+                return Err(
+                    ScanError::new(token.start.index, "this tag handle is not declared")
+                        .hint("declare it with a %TAG directive"),
+                );
             };
             format!("{prefix}{suffix}")
         };
@@ -372,8 +463,11 @@ impl<'s> Parser<'s> {
             self.scanner.take();
             return Ok(bare(EventKind::SequenceEnd, start, start));
         }
-        Err(ScanError::new(start, "a list item (`- `) or the end of the list is expected here")
-            .hint("indent all items of a list alike"))
+        Err(ScanError::new(
+            start,
+            "a list item (`- `) or the end of the list is expected here",
+        )
+        .hint("indent all items of a list alike"))
     }
 
     fn indentless_sequence_entry(&mut self) -> Step {
@@ -399,7 +493,12 @@ impl<'s> Parser<'s> {
     /// Sets aside the comments before a dash when a collection follows it: they are about the collection, not about
     /// its first entry.
     fn split_stem(&mut self, length: usize) -> Result<(), ScanError> {
-        if length == 0 || !peek_is!(self, TokenKind::BlockSequenceStart | TokenKind::BlockMappingStart) {
+        if length == 0
+            || !peek_is!(
+                self,
+                TokenKind::BlockSequenceStart | TokenKind::BlockMappingStart
+            )
+        {
             return Ok(());
         }
         let queue = &mut self.scanner.comments;
@@ -413,7 +512,10 @@ impl<'s> Parser<'s> {
         let start = self.peek_start()?;
         if peek_is!(self, TokenKind::Key) {
             let end = self.scanner.take().end;
-            if peek_is!(self, TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd) {
+            if peek_is!(
+                self,
+                TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd
+            ) {
                 self.state = State::BlockMappingValue;
                 return Ok(empty_scalar(end));
             }
@@ -427,14 +529,22 @@ impl<'s> Parser<'s> {
             self.scanner.take();
             return Ok(event);
         }
-        Err(ScanError::new(start, "a mapping key or the end of the mapping is expected here")
-            .hint("indent all keys of a mapping alike, and put values with special characters in quotes"))
+        Err(ScanError::new(
+            start,
+            "a mapping key or the end of the mapping is expected here",
+        )
+        .hint(
+            "indent all keys of a mapping alike, and put values with special characters in quotes",
+        ))
     }
 
     fn block_mapping_value(&mut self) -> Step {
         if peek_is!(self, TokenKind::Value) {
             let end = self.scanner.take().end;
-            if peek_is!(self, TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd) {
+            if peek_is!(
+                self,
+                TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd
+            ) {
                 self.state = State::BlockMappingKey { first: false };
                 return Ok(empty_scalar(end));
             }
@@ -458,7 +568,14 @@ impl<'s> Parser<'s> {
                 self.state = State::FlowSequenceEntryMappingKey;
                 self.scanner.take();
                 let properties = Properties::default();
-                return Ok(bare(EventKind::MappingStart { properties, flow: true }, start, end));
+                return Ok(bare(
+                    EventKind::MappingStart {
+                        properties,
+                        flow: true,
+                    },
+                    start,
+                    end,
+                ));
             }
             if !peek_is!(self, TokenKind::FlowSequenceEnd) {
                 self.states.push(State::FlowSequenceEntry { first: false });
@@ -474,7 +591,9 @@ impl<'s> Parser<'s> {
             return Ok(());
         }
         let at = self.peek_start()?;
-        Err(ScanError::new(at, message).hint("close every bracket that is opened, and put values with special characters in quotes"))
+        Err(ScanError::new(at, message).hint(
+            "close every bracket that is opened, and put values with special characters in quotes",
+        ))
     }
 
     fn flow_end(&mut self, kind: EventKind) -> Step {
@@ -488,7 +607,10 @@ impl<'s> Parser<'s> {
     }
 
     fn flow_sequence_entry_mapping_key(&mut self) -> Step {
-        if peek_is!(self, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd) {
+        if peek_is!(
+            self,
+            TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd
+        ) {
             self.state = State::FlowSequenceEntryMappingValue;
             let at = self.peek_start()?;
             return Ok(empty_scalar(at));
@@ -518,7 +640,10 @@ impl<'s> Parser<'s> {
             }
             if peek_is!(self, TokenKind::Key) {
                 self.scanner.take();
-                if peek_is!(self, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd) {
+                if peek_is!(
+                    self,
+                    TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd
+                ) {
                     self.state = State::FlowMappingValue { empty: false };
                     let at = self.peek_start()?;
                     return Ok(empty_scalar(at));
@@ -552,7 +677,15 @@ impl<'s> Parser<'s> {
 const LONG_PREFIX: &str = "tag:yaml.org,2002:";
 
 fn bare(kind: EventKind, start: usize, end: usize) -> Event {
-    Event { kind, outer_start: start, start, end, head: Vec::new(), line: Vec::new(), foot: Vec::new() }
+    Event {
+        kind,
+        outer_start: start,
+        start,
+        end,
+        head: Vec::new(),
+        line: Vec::new(),
+        foot: Vec::new(),
+    }
 }
 
 fn empty_scalar(at: usize) -> Event {

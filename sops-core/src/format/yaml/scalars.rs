@@ -1,7 +1,7 @@
 //! Scanning scalars. A value that stands in the text as it is, is not copied.
 
 use super::{
-    characters::{byte, is_blank, is_blank_or_end, is_break, is_break_or_end, break_length},
+    characters::{break_length, byte, is_blank, is_blank_or_end, is_break, is_break_or_end},
     scanner::{ScanError, Scanner, control_character},
 };
 use crate::tree::{Span, Text};
@@ -92,8 +92,11 @@ impl Scanner<'_> {
                 if is_blank(byte(self.bytes, at)) {
                     let column = isize::try_from(self.mark.column).unwrap_or(isize::MAX);
                     if after_break && column < indent && byte(self.bytes, at) == b'\t' {
-                        return Err(ScanError::new(at, "a tab stands where only blanks may indent")
-                            .hint("indent with blanks"));
+                        return Err(ScanError::new(
+                            at,
+                            "a tab stands where only blanks may indent",
+                        )
+                        .hint("indent with blanks"));
                     }
                     self.skip();
                 } else if is_break(self.bytes, at) {
@@ -164,7 +167,10 @@ impl Scanner<'_> {
         let mut fold = Fold::default();
         loop {
             if self.at_document_indicator() {
-                return Err(unclosed(opening, "a document marker stands inside the quotes"));
+                return Err(unclosed(
+                    opening,
+                    "a document marker stands inside the quotes",
+                ));
             }
             if self.mark.index >= self.bytes.len() {
                 return Err(unclosed(opening, "the closing quote is missing"));
@@ -292,10 +298,15 @@ impl Scanner<'_> {
         let text = self.bytes.get(at + 2..at + 2 + digits).unwrap_or_default();
         let number = std::str::from_utf8(text)
             .ok()
-            .filter(|text| text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .filter(|text| {
+                text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+            })
             .and_then(|text| u32::from_str_radix(text, 16).ok());
         let Some(number) = number else {
-            return Err(ScanError::new(at, "an escape has too few hexadecimal digits"));
+            return Err(ScanError::new(
+                at,
+                "an escape has too few hexadecimal digits",
+            ));
         };
         let Some(letter) = char::from_u32(number) else {
             return Err(ScanError::new(at, "an escape is no character")
@@ -309,7 +320,10 @@ impl Scanner<'_> {
     }
 
     /// Scans a block scalar. Returns its text, and where its last line ends.
-    pub(super) fn scan_block_scalar(&mut self, is_literal: bool) -> Result<(Text, usize), ScanError> {
+    pub(super) fn scan_block_scalar(
+        &mut self,
+        is_literal: bool,
+    ) -> Result<(Text, usize), ScanError> {
         let start_mark = self.mark;
         self.skip();
         let mut chomping = 0;
@@ -322,7 +336,10 @@ impl Scanner<'_> {
                 }
                 digit @ b'0'..=b'9' if increment.is_none() => {
                     if digit == b'0' {
-                        return Err(ScanError::new(self.mark.index, "an indentation indicator cannot be 0"));
+                        return Err(ScanError::new(
+                            self.mark.index,
+                            "an indentation indicator cannot be 0",
+                        ));
                     }
                     increment = Some(isize::from(digit - b'0'));
                     self.skip();
@@ -419,15 +436,21 @@ impl Scanner<'_> {
     ) -> Result<(), ScanError> {
         let mut deepest = 0;
         loop {
-            let column = |scanner: &Self| isize::try_from(scanner.mark.column).unwrap_or(isize::MAX);
-            while (*indent == 0 || column(self) < *indent) && byte(self.bytes, self.mark.index) == b' ' {
+            let column =
+                |scanner: &Self| isize::try_from(scanner.mark.column).unwrap_or(isize::MAX);
+            while (*indent == 0 || column(self) < *indent)
+                && byte(self.bytes, self.mark.index) == b' '
+            {
                 self.skip();
             }
             deepest = deepest.max(column(self));
             let is_short = *indent == 0 || column(self) < *indent;
             if is_short && byte(self.bytes, self.mark.index) == b'\t' {
-                return Err(ScanError::new(self.mark.index, "a tab stands where only blanks may indent")
-                    .hint("indent with blanks"));
+                return Err(ScanError::new(
+                    self.mark.index,
+                    "a tab stands where only blanks may indent",
+                )
+                .hint("indent with blanks"));
             }
             if !is_break(self.bytes, self.mark.index) {
                 break;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    characters::{byte, count, is_blank, is_blank_or_end, is_break, break_length},
+    characters::{break_length, byte, count, is_blank, is_blank_or_end, is_break},
     comments::CommentQueue,
 };
 use crate::tree::{Span, Style, Text};
@@ -37,8 +37,13 @@ pub(super) struct Token {
 pub(super) enum TokenKind {
     StreamStart,
     StreamEnd,
-    VersionDirective { is_readable: bool },
-    TagDirective { handle: String, prefix: String },
+    VersionDirective {
+        is_readable: bool,
+    },
+    TagDirective {
+        handle: String,
+        prefix: String,
+    },
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -56,8 +61,14 @@ pub(super) enum TokenKind {
     Alias(Span),
     /// The name.
     Anchor(Span),
-    Tag { handle: String, suffix: String },
-    Scalar { text: Text, style: Style },
+    Tag {
+        handle: String,
+        suffix: String,
+    },
+    Scalar {
+        text: Text,
+        style: Style,
+    },
     /// The key that will be appended to the document, see [`ParseOptions`](crate::format::ParseOptions).
     AppendedKey,
 }
@@ -73,7 +84,12 @@ pub(super) struct ScanError {
 
 impl ScanError {
     pub(super) fn new(at: usize, message: &'static str) -> Self {
-        Self { at, message, hint: None, is_too_deep: false }
+        Self {
+            at,
+            message,
+            hint: None,
+            is_too_deep: false,
+        }
     }
 
     pub(super) fn hint(mut self, hint: &'static str) -> Self {
@@ -118,10 +134,18 @@ pub(super) struct Scanner<'s> {
 impl<'s> Scanner<'s> {
     pub(super) fn new(source: &'s str, before_root_key: bool) -> Self {
         let bytes = source.as_bytes();
-        let start = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
+        let start = if bytes.starts_with("\u{feff}".as_bytes()) {
+            3
+        } else {
+            0
+        };
         Self {
             bytes,
-            mark: Mark { index: start, line: 0, column: 0 },
+            mark: Mark {
+                index: start,
+                line: 0,
+                column: 0,
+            },
             newlines: 0,
             flow_level: 0,
             indent: -1,
@@ -159,7 +183,10 @@ impl<'s> Scanner<'s> {
     pub(super) fn take(&mut self) -> Token {
         self.is_head_ready = false;
         self.taken += 1;
-        let token = self.tokens.pop_front().expect("taken after being peeked at");
+        let token = self
+            .tokens
+            .pop_front()
+            .expect("taken after being peeked at");
         self.has_ended |= matches!(token.kind, TokenKind::StreamEnd);
         token
     }
@@ -177,10 +204,17 @@ impl<'s> Scanner<'s> {
     fn fetch_more(&mut self) -> Result<(), ScanError> {
         loop {
             if self.tokens.len() > 2 {
-                while self.possible.front().is_some_and(|&(number, _)| number < self.taken) {
+                while self
+                    .possible
+                    .front()
+                    .is_some_and(|&(number, _)| number < self.taken)
+                {
                     self.possible.pop_front();
                 }
-                let head_key = self.possible.front().filter(|(number, _)| *number == self.taken);
+                let head_key = self
+                    .possible
+                    .front()
+                    .filter(|(number, _)| *number == self.taken);
                 match head_key.copied() {
                     None => break,
                     Some((_, level)) => {
@@ -190,7 +224,13 @@ impl<'s> Scanner<'s> {
                         }
                     }
                 }
-            } else if matches!(self.tokens.back(), Some(Token { kind: TokenKind::StreamEnd, .. })) {
+            } else if matches!(
+                self.tokens.back(),
+                Some(Token {
+                    kind: TokenKind::StreamEnd,
+                    ..
+                })
+            ) {
                 break;
             }
             self.fetch_next()?;
@@ -267,7 +307,11 @@ impl<'s> Scanner<'s> {
     }
 
     fn push(&mut self, kind: TokenKind, start: Mark) {
-        self.tokens.push_back(Token { kind, start, end: self.mark.index });
+        self.tokens.push_back(Token {
+            kind,
+            start,
+            end: self.mark.index,
+        });
     }
 
     fn fetch_next(&mut self) -> Result<(), ScanError> {
@@ -286,7 +330,10 @@ impl<'s> Scanner<'s> {
             return Ok(());
         }
 
-        self.unroll_indent(isize::try_from(self.mark.column).unwrap_or(isize::MAX), scan_mark);
+        self.unroll_indent(
+            isize::try_from(self.mark.column).unwrap_or(isize::MAX),
+            scan_mark,
+        );
         if at_end {
             return self.fetch_stream_end();
         }
@@ -311,7 +358,13 @@ impl<'s> Scanner<'s> {
         };
         self.fetch_content()?;
         // A dash alone has no comment at the end of its line: it is about what follows.
-        if !matches!(self.tokens.back(), Some(Token { kind: TokenKind::BlockEntry, .. })) {
+        if !matches!(
+            self.tokens.back(),
+            Some(Token {
+                kind: TokenKind::BlockEntry,
+                ..
+            })
+        ) {
             self.scan_line_comment(comment_mark);
         }
         Ok(())
@@ -338,13 +391,15 @@ impl<'s> Scanner<'s> {
             b'"' => self.fetch_quoted(false),
             b'-' if !is_blank(byte(self.bytes, self.mark.index + 1)) => self.fetch_plain(),
             b'?' | b':' if !in_flow && !next_ends => self.fetch_plain(),
-            b'\t' => Err(ScanError::new(self.mark.index, "a tab stands where only blanks may indent")
-                .hint("indent with blanks")),
-            b'-' | b'?' | b':' | b'|' | b'>' | b'#' | b'%' | b'@' | b'`' | b' ' => Err(ScanError::new(
+            b'\t' => Err(ScanError::new(
                 self.mark.index,
-                "this character cannot start a value",
+                "a tab stands where only blanks may indent",
             )
-            .hint("put the value in quotes")),
+            .hint("indent with blanks")),
+            b'-' | b'?' | b':' | b'|' | b'>' | b'#' | b'%' | b'@' | b'`' | b' ' => Err(
+                ScanError::new(self.mark.index, "this character cannot start a value")
+                    .hint("put the value in quotes"),
+            ),
             _ => self.fetch_plain(),
         }
     }
@@ -382,8 +437,12 @@ impl<'s> Scanner<'s> {
             self.remove_simple_key()?;
             let token_number = self.taken + self.tokens.len();
             let level = self.simple_keys.len() - 1;
-            self.simple_keys[level] =
-                SimpleKey { is_possible: true, is_required, token_number, mark: self.mark };
+            self.simple_keys[level] = SimpleKey {
+                is_possible: true,
+                is_required,
+                token_number,
+                mark: self.mark,
+            };
             self.possible.push_back((token_number, level));
         }
         Ok(())
@@ -429,7 +488,11 @@ impl<'s> Scanner<'s> {
         if self.indents.len() > MAX_DEPTH {
             return Err(too_deep(mark.index));
         }
-        let token = Token { kind, start: mark, end: mark.index };
+        let token = Token {
+            kind,
+            start: mark,
+            end: mark.index,
+        };
         match before_token {
             Some(number) => self.tokens.insert(number - self.taken, token),
             None => self.tokens.push_back(token),
@@ -453,8 +516,15 @@ impl<'s> Scanner<'s> {
                 end_index = isize::try_from(start.index).unwrap_or(isize::MAX);
             }
             // An index of -1 can only be that of an empty text, which has no blocks.
-            let start = Mark { index: usize::try_from(end_index).unwrap_or(0), ..end };
-            self.tokens.push_back(Token { kind: TokenKind::BlockEnd, start, end: start.index });
+            let start = Mark {
+                index: usize::try_from(end_index).unwrap_or(0),
+                ..end
+            };
+            self.tokens.push_back(Token {
+                kind: TokenKind::BlockEnd,
+                start,
+                end: start.index,
+            });
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
@@ -495,7 +565,11 @@ impl<'s> Scanner<'s> {
         self.simple_key_allowed = false;
         self.root_column = None;
         let start = self.mark;
-        let kind = if self.here() == b'-' { TokenKind::DocumentStart } else { TokenKind::DocumentEnd };
+        let kind = if self.here() == b'-' {
+            TokenKind::DocumentStart
+        } else {
+            TokenKind::DocumentEnd
+        };
         self.skip_to(start.index + 3);
         self.push(kind, start);
         Ok(())
@@ -541,10 +615,17 @@ impl<'s> Scanner<'s> {
     fn fetch_block_entry(&mut self) -> Result<(), ScanError> {
         if self.flow_level == 0 {
             if !self.simple_key_allowed {
-                return Err(ScanError::new(self.mark.index, "a list item cannot start here")
-                    .hint("start it on a line of its own"));
+                return Err(
+                    ScanError::new(self.mark.index, "a list item cannot start here")
+                        .hint("start it on a line of its own"),
+                );
             }
-            self.roll_indent(self.mark.column, None, TokenKind::BlockSequenceStart, self.mark)?;
+            self.roll_indent(
+                self.mark.column,
+                None,
+                TokenKind::BlockSequenceStart,
+                self.mark,
+            )?;
         }
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
@@ -555,9 +636,17 @@ impl<'s> Scanner<'s> {
     fn fetch_key(&mut self) -> Result<(), ScanError> {
         if self.flow_level == 0 {
             if !self.simple_key_allowed {
-                return Err(ScanError::new(self.mark.index, "a mapping key cannot start here"));
+                return Err(ScanError::new(
+                    self.mark.index,
+                    "a mapping key cannot start here",
+                ));
             }
-            self.roll_indent(self.mark.column, None, TokenKind::BlockMappingStart, self.mark)?;
+            self.roll_indent(
+                self.mark.column,
+                None,
+                TokenKind::BlockMappingStart,
+                self.mark,
+            )?;
         }
         self.remove_simple_key()?;
         self.simple_key_allowed = self.flow_level == 0;
@@ -569,10 +658,19 @@ impl<'s> Scanner<'s> {
         let level = self.simple_keys.len() - 1;
         if self.is_valid(level)? {
             let key = self.simple_keys[level];
-            let token = Token { kind: TokenKind::Key, start: key.mark, end: key.mark.index };
+            let token = Token {
+                kind: TokenKind::Key,
+                start: key.mark,
+                end: key.mark.index,
+            };
             self.tokens.insert(key.token_number - self.taken, token);
             let number = Some(key.token_number);
-            self.roll_indent(key.mark.column, number, TokenKind::BlockMappingStart, key.mark)?;
+            self.roll_indent(
+                key.mark.column,
+                number,
+                TokenKind::BlockMappingStart,
+                key.mark,
+            )?;
             self.simple_keys[level].is_possible = false;
             self.forget_possible(level);
             self.simple_key_allowed = false;
@@ -585,7 +683,12 @@ impl<'s> Scanner<'s> {
                     )
                     .hint("put a value that contains `: ` in quotes, and check the indentation"));
                 }
-                self.roll_indent(self.mark.column, None, TokenKind::BlockMappingStart, self.mark)?;
+                self.roll_indent(
+                    self.mark.column,
+                    None,
+                    TokenKind::BlockMappingStart,
+                    self.mark,
+                )?;
             }
             self.simple_key_allowed = self.flow_level == 0;
         }
@@ -604,7 +707,11 @@ impl<'s> Scanner<'s> {
         self.simple_key_allowed = false;
         let start = self.mark;
         let text = self.scan_quoted(is_single)?;
-        let style = if is_single { Style::SingleQuoted } else { Style::DoubleQuoted };
+        let style = if is_single {
+            Style::SingleQuoted
+        } else {
+            Style::DoubleQuoted
+        };
         self.push(TokenKind::Scalar { text, style }, start);
         Ok(())
     }
@@ -617,7 +724,10 @@ impl<'s> Scanner<'s> {
         if is_multi_line {
             self.simple_key_allowed = true;
         }
-        let kind = TokenKind::Scalar { text, style: Style::Plain };
+        let kind = TokenKind::Scalar {
+            text,
+            style: Style::Plain,
+        };
         self.tokens.push_back(Token { kind, start, end });
         Ok(())
     }
@@ -627,8 +737,16 @@ impl<'s> Scanner<'s> {
         self.simple_key_allowed = true;
         let start = self.mark;
         let (text, end) = self.scan_block_scalar(is_literal)?;
-        let style = if is_literal { Style::Literal } else { Style::Folded };
-        self.tokens.push_back(Token { kind: TokenKind::Scalar { text, style }, start, end });
+        let style = if is_literal {
+            Style::Literal
+        } else {
+            Style::Folded
+        };
+        self.tokens.push_back(Token {
+            kind: TokenKind::Scalar { text, style },
+            start,
+            end,
+        });
         Ok(())
     }
 
@@ -637,7 +755,14 @@ impl<'s> Scanner<'s> {
         self.simple_key_allowed = false;
         let start = self.mark;
         let name = self.scan_name()?;
-        self.push(if is_alias { TokenKind::Alias(name) } else { TokenKind::Anchor(name) }, start);
+        self.push(
+            if is_alias {
+                TokenKind::Alias(name)
+            } else {
+                TokenKind::Anchor(name)
+            },
+            start,
+        );
         Ok(())
     }
 
@@ -694,7 +819,8 @@ impl<'s> Scanner<'s> {
         while is_word(byte(self.bytes, end)) {
             end += 1;
         }
-        let ends_well = is_blank_or_end(self.bytes, end) || b"?:,]}%@`".contains(&byte(self.bytes, end));
+        let ends_well =
+            is_blank_or_end(self.bytes, end) || b"?:,]}%@`".contains(&byte(self.bytes, end));
         if end == start || !ends_well {
             return Err(ScanError::new(
                 self.mark.index,

@@ -27,13 +27,19 @@ impl Scanner<'_> {
             } else {
                 let rest = self.scan_uri(false)?;
                 let whole = format!("{}{rest}", &first[1..]);
-                (handle, suffix) =
-                    if whole.is_empty() { (String::new(), "!".to_owned()) } else { ("!".to_owned(), whole) };
+                (handle, suffix) = if whole.is_empty() {
+                    (String::new(), "!".to_owned())
+                } else {
+                    ("!".to_owned(), whole)
+                };
             }
         }
         if !is_blank_or_end(self.bytes, self.mark.index) {
-            return Err(ScanError::new(self.mark.index, "a tag must be followed by a blank or a line break")
-                .hint("put a value that starts with ! in quotes"));
+            return Err(ScanError::new(
+                self.mark.index,
+                "a tag must be followed by a blank or a line break",
+            )
+            .hint("put a value that starts with ! in quotes"));
         }
         Ok((handle, suffix))
     }
@@ -56,11 +62,16 @@ impl Scanner<'_> {
         while is_uri(byte(self.bytes, self.mark.index)) {
             let at = self.mark.index;
             if self.bytes[at] == b'%' {
-                let digits = self.bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+                let digits = self
+                    .bytes
+                    .get(at + 1..at + 3)
+                    .and_then(|digits| std::str::from_utf8(digits).ok());
                 let octet = digits
                     .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
                     .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                    .ok_or_else(|| ScanError::new(at, "a % in a tag is not followed by two hexadecimal digits"))?;
+                    .ok_or_else(|| {
+                        ScanError::new(at, "a % in a tag is not followed by two hexadecimal digits")
+                    })?;
                 uri.push(octet);
                 self.skip();
                 self.skip();
@@ -102,7 +113,9 @@ impl Scanner<'_> {
             if major != 1 {
                 return fail("a version of YAML that is not 1.x");
             }
-            TokenKind::VersionDirective { is_readable: minor == 1 }
+            TokenKind::VersionDirective {
+                is_readable: minor == 1,
+            }
         } else {
             if byte(self.bytes, self.mark.index) != b'!' {
                 return fail("the handle of a %TAG directive must start with !");
@@ -150,6 +163,8 @@ impl Scanner<'_> {
             self.skip();
         }
         let digits = &self.bytes[start..self.mark.index];
-        (digits.len() <= 2).then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+        (digits.len() <= 2)
+            .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
+            .flatten()
     }
 }

@@ -25,7 +25,10 @@ impl Visitor for Comments<'_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), ()> {
         let name = self.tree[at.id].span.of(self.source).trim().to_owned();
         let path = String::from_utf8_lossy(at.additional_data).into_owned();
-        assert!(self.found.insert(name, path).is_none(), "a comment is there once");
+        assert!(
+            self.found.insert(name, path).is_none(),
+            "a comment is there once"
+        );
         Ok(())
     }
     fn too_many_nodes(&mut self, _: NodeId) {}
@@ -33,7 +36,10 @@ impl Visitor for Comments<'_> {
 
 #[test]
 fn comments_are_under_the_path_of_the_container_that_go_attaches_them_to() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/golden/comment-paths.json");
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../testdata/golden/comment-paths.json"
+    );
     let text = std::fs::read_to_string(file).expect("readable");
     let cases: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let mut failures = Vec::new();
@@ -46,19 +52,36 @@ fn comments_are_under_the_path_of_the_container_that_go_attaches_them_to() {
             // A comment that the reference loses has no path.
             .filter_map(|(name, path)| Some((name.clone(), path.as_str()?.to_owned())))
             .collect();
-        let tree = match super::parse(source, ParseOptions { before_root_key: true }) {
+        let tree = match super::parse(
+            source,
+            ParseOptions {
+                before_root_key: true,
+            },
+        ) {
             Ok(tree) => tree,
             Err(error) => {
                 failures.push(format!("{error}\n{source}"));
                 continue;
             }
         };
-        let mut comments = Comments { source, tree: &tree, found: BTreeMap::new() };
+        let mut comments = Comments {
+            source,
+            tree: &tree,
+            found: BTreeMap::new(),
+        };
         walk(source, &tree, &Matcher::all(), &mut comments).expect("no error");
         comments.found.retain(|name, _| expected.contains_key(name));
         if comments.found != expected {
-            failures.push(format!("{source}\nfound {:?}\nnot   {expected:?}", comments.found));
+            failures.push(format!(
+                "{source}\nfound {:?}\nnot   {expected:?}",
+                comments.found
+            ));
         }
     }
-    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(8)].join("\n---\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failures\n{}",
+        failures.len(),
+        failures[..failures.len().min(8)].join("\n---\n")
+    );
 }
