@@ -27,7 +27,7 @@ use crate::{
     metadata::{MasterKey, Metadata, Raw},
     plaintext::Plaintext,
     secret::SecretText,
-    tree::{NodeKind, Span, Tree, span::Position},
+    tree::{NodeKind, Span, Tree, ValueRef, span::Position, timestamp::Timestamp},
     warning::Warning,
     warnings,
 };
@@ -534,10 +534,7 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
                     .entry(text, root, "kind")
                     .is_some_and(|(_, kind)| match &tree[kind].kind {
                         NodeKind::Scalar(scalar) => {
-                            matches!(
-                                scalar.value.view(text),
-                                crate::tree::ValueRef::Str(b"SopsSecret")
-                            )
+                            matches!(scalar.value.view(text), ValueRef::Str(b"SopsSecret"))
                         }
                         _ => false,
                     })
@@ -608,12 +605,14 @@ fn rfc3339(time: SystemTime) -> String {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     };
-    crate::tree::timestamp::Timestamp {
+    let time = ValueRef::Time(Timestamp {
         seconds,
         nanoseconds: 0,
         offset_minutes: 0,
-    }
-    .to_string()
+    });
+    let mut text = Vec::new();
+    time.plaintext(&mut text);
+    String::from_utf8(text).expect("times are written in ASCII")
 }
 
 /// Returns whether a text is an encrypted file: it has metadata that can be read, with a version and a MAC.

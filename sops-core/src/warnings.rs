@@ -19,11 +19,8 @@ pub(crate) fn after_encryption(
     let mut warnings = Vec::new();
     if leaves.encrypted == 0 && leaves.leaves > 0 {
         warnings.push(
-            Warning::new(format!(
-                "nothing was encrypted: no value is selected by {}",
-                metadata.selector
-            ))
-            .hint("check the selector against the keys of the file"),
+            Warning::new(nothing_encrypted(metadata))
+                .hint("check the selector against the keys of the file"),
         );
     }
     if format == Format::Yaml
@@ -90,6 +87,16 @@ pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves
         .hint("keep binary data in YAML, or in a file of its own")
     });
     comments.chain(lossy).collect()
+}
+
+fn nothing_encrypted(metadata: &Metadata) -> String {
+    match metadata.selector.key() {
+        Some(key) => format!(
+            "nothing was encrypted: {key} ({:?}) selects no value",
+            metadata.selector.text()
+        ),
+        None => "nothing was encrypted: there is no value".to_owned(),
+    }
 }
 
 fn about(text: &str, tree: &Tree, node: NodeId, message: &str) -> Warning {

@@ -399,6 +399,7 @@ fn a_broken_rule_stands_in_the_way_of_its_own_files_only() {
         "age: {a: b}",
         "age: [age1a, 5]",
         "age: [null]",
+        "age: [age1a, '']",
         "pgp: 1234567890",
         "pgp: [[a]]",
         "hckms: [region]",
@@ -407,6 +408,7 @@ fn a_broken_rule_stands_in_the_way_of_its_own_files_only() {
         "key_groups: [{age: [someone]}]",
         "key_groups: [{pgp: ['']}]",
         "key_groups: [{kms: [{role: a}]}]",
+        "key_groups: [{kms: [{}]}]",
         "key_groups: [{kms: [{arn: a, context: {a: null}}]}]",
         "key_groups: [{hckms: [{key_id: a}]}]",
         "key_groups: [{gcp_kms: [{}]}]",
@@ -491,12 +493,32 @@ fn without_rules() {
     }
     let error = rule("creation_rules: []\n").expect_err("no rule");
     assert_eq!(error.kind, ConfigErrorKind::NoMatchingRule);
-    assert_eq!(
-        rule("creation_rules: [null]\n")
-            .expect("an empty rule")
-            .groups(),
-        vec![vec![]]
-    );
+    let error = rule("creation_rules: [null]\n").expect_err("null items count as not there");
+    assert_eq!(error.kind, ConfigErrorKind::NoMatchingRule);
+    let rule = rule("creation_rules: [{}]\n").expect("an empty rule");
+    assert_eq!(rule.groups(), vec![vec![]]);
+}
+
+#[test]
+fn null_items_count_as_not_there() {
+    let rule = rule(
+        "creation_rules:
+  - null
+  - age: age1flat
+    key_groups: [null]
+",
+    )
+    .expect("a rule");
+    assert_eq!(recipients(&rule), [["age1flat"]]);
+    let rule = self::rule(
+        "creation_rules:
+  - key_groups: [{age: [age1a, null], kms: [null], merge: [null]}]
+    shamir_threshold: 2.0
+",
+    )
+    .expect("a rule");
+    assert_eq!(recipients(&rule), [["age1a"]]);
+    assert_eq!(rule.shamir_threshold, Some(2));
 }
 
 #[test]

@@ -14,6 +14,7 @@ const ONLY_ENCRYPTED_SEED: [u8; 32] = [
 ];
 
 /// The MAC of a file while its leaves go by: SHA-512 over their plaintexts, in document order, without separators.
+#[derive(Clone)]
 pub(crate) struct Mac(Sha512);
 
 impl Mac {

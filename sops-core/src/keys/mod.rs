@@ -1,8 +1,33 @@
 //! Keys: who can wrap and unwrap a data key.
 
+#[cfg(feature = "age")]
+mod age;
+#[cfg(feature = "age")]
+mod command;
+#[cfg(feature = "age")]
+mod env;
+#[cfg(feature = "age")]
+mod identities;
+mod keyring;
+mod keyring_error;
+#[cfg(test)]
+mod keyring_tests;
+mod shamir;
+#[cfg(feature = "age")]
+mod words;
+
+#[cfg(feature = "age")]
+pub use env::{own_recipients_from_env, user_key_file_from_env};
+#[cfg(feature = "age")]
+pub use identities::{Identities, IdentityError};
+pub use keyring::Keyring;
+pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
+pub use shamir::ShamirError;
+
 use crate::{
     metadata::{KeyEntry, MasterKey},
     secret::SecretBytes,
+    warning::Warning,
 };
 
 /// Whatever can wrap and unwrap data keys: local age identities, a `gpg`, a cloud service, a remote key service.
@@ -19,6 +44,26 @@ pub trait KeyService {
     ///
     /// `None`: this service does not handle such keys. `Some(Err)`: it does, but it failed.
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>>;
+
+    /// Returns where keys were looked for and what was there, for the error of a file that cannot be unlocked. Looks at
+    /// nothing anew.
+    fn searched(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns what deserves a word about what was read so far.
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+}
+
+/// Returns whether `text` looks like a secret key of age, which must not be shown even where a public key belongs.
+fn is_secret_key(text: &str) -> bool {
+    let text = text.trim_start();
+    ["AGE-SECRET-KEY-", "AGE-PLUGIN-"].iter().any(|prefix| {
+        text.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    })
 }
 
 /// Why a key could not wrap or unwrap. Never holds key material.

@@ -102,7 +102,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Takes a whole number that is not negative; 0 if absent.
+    /// Takes a whole number; 0 if absent, or negative, as the reference writes it if told to and then ignores it.
     pub(super) fn count(&mut self, name: &str) -> Result<usize, MetadataError> {
         let Some(raw) = self.take(name) else {
             return Ok(0);
@@ -122,8 +122,8 @@ impl<'r> Fields<'r> {
             other => return Err(mismatch(&path, "a whole number", other)),
         };
         number
-            .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| MetadataError::new(path, "expected a whole number of 0 or more"))
+            .map(|number| usize::try_from(number).unwrap_or(0))
+            .ok_or_else(|| MetadataError::new(path, "expected a whole number"))
     }
 
     /// Takes a list of mappings; empty if absent. A single mapping is a list of one, an empty one an empty list.

@@ -8,7 +8,7 @@ mod raw;
 mod read;
 mod rfc3339;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 mod write;
 
 pub use error::MetadataError;

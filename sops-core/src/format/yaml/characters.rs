@@ -1,0 +1,50 @@
+//! Classes of characters, on bytes. Text past its end reads as NUL, which ends everything.
+
+/// Returns the length in bytes of the line break at `at`: LF, CR, CR LF, and as in YAML 1.1 NEL, LS and PS; 0 if there
+/// is none.
+pub(super) fn break_length(bytes: &[u8], at: usize) -> usize {
+    match byte(bytes, at) {
+        b'\n' => 1,
+        b'\r' => 1 + usize::from(byte(bytes, at + 1) == b'\n'),
+        0xC2 if byte(bytes, at + 1) == 0x85 => 2,
+        0xE2 if byte(bytes, at + 1) == 0x80 && matches!(byte(bytes, at + 2), 0xA8 | 0xA9) => 3,
+        _ => 0,
+    }
+}
+
+pub(super) fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+pub(super) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+pub(super) fn is_break(bytes: &[u8], at: usize) -> bool {
+    break_length(bytes, at) > 0
+}
+
+/// A line break, or the end of the text.
+pub(super) fn is_break_or_end(bytes: &[u8], at: usize) -> bool {
+    byte(bytes, at) == 0 || is_break(bytes, at)
+}
+
+/// A blank, a line break, or the end of the text.
+pub(super) fn is_blank_or_end(bytes: &[u8], at: usize) -> bool {
+    is_blank(byte(bytes, at)) || is_break_or_end(bytes, at)
+}
+
+/// What anchors, directive names and tag handles are made of.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// What a tag may contain.
+pub(super) fn is_uri(byte: u8) -> bool {
+    is_word(byte) || b";/?:@&=+$,.!~*'()[]%".contains(&byte)
+}
+
+/// Returns the number of characters in a piece of UTF-8.
+pub(super) fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
+}

@@ -1,0 +1,708 @@
+//! From events to the tree: keys with their values, anchors with their aliases, and comments among the items of the
+//! container under whose path the reference encrypts them.
+
+use std::collections::HashMap;
+
+use super::{
+    comments::{Piece, Pieces},
+    parser::{Event, EventKind, Parser, Properties},
+    resolve::{self, ResolveError, Resolved},
+    scanner::ScanError,
+};
+use crate::{
+    format::{SyntaxError, SyntaxErrorKind, conflict_markers},
+    tree::{Node, NodeId, NodeKind, Scalar, Span, Style, Text, Tree, Value, span::Position},
+};
+
+/// What an anchor names.
+enum Target {
+    Node(NodeId),
+    /// A key: an alias to it is a copy of its text.
+    Key(Box<[u8]>),
+}
+
+/// A key that waits for its value: comments of the value come before it.
+struct PendingKey {
+    text: Text,
+    is_alias: bool,
+    span: Span,
+    outer_start: usize,
+    foot: Pieces,
+}
+
+/// A collection that is being put together.
+struct Frame {
+    id: NodeId,
+    is_map: bool,
+    flow: bool,
+    key: Option<PendingKey>,
+    /// The key of this container in the one around it, whose foot comments come after the container.
+    own_key_foot: Pieces,
+    /// Where the last value in it ends.
+    text_end: usize,
+    /// The value is that of the key that will be appended: it gets no nodes.
+    skips_value: bool,
+}
+
+struct Composer<'s> {
+    source: &'s str,
+    tree: Tree,
+    frames: Vec<Frame>,
+    anchors: HashMap<&'s str, Target>,
+    document: Option<NodeId>,
+    /// Comments before the root value.
+    document_head: Pieces,
+    /// Comments that belong before a node that is in the tree already.
+    insertions: Vec<Insertion>,
+    has_content: bool,
+}
+
+/// Parses a whole text.
+pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, SyntaxError> {
+    let mut parser = Parser::new(source, before_root_key);
+    let mut composer = Composer {
+        source,
+        tree: Tree::default(),
+        frames: Vec::new(),
+        anchors: HashMap::new(),
+        document: None,
+        document_head: Vec::new(),
+        insertions: Vec::new(),
+        has_content: false,
+    };
+    loop {
+        let event = parser
+            .next_event()
+            .map_err(|error| malformed(source, &error))?;
+        if matches!(event.kind, EventKind::StreamEnd) {
+            break;
+        }
+        composer.event(event)?;
+    }
+    let mut tree = composer.tree;
+    if !composer.insertions.is_empty() {
+        tree = insert_comments(tree, composer.insertions);
+    }
+    if !composer.has_content {
+        let error = if source.is_empty() {
+            SyntaxError::at(source, 0, SyntaxErrorKind::Empty, "the file is empty")
+        } else {
+            let message = "the file has no document: only blanks and comments";
+            SyntaxError::at(source, 0, SyntaxErrorKind::NoDocument, message)
+        };
+        return Err(error.with_hint("write at least one key with a value"));
+    }
+    check_duplicates(source, &tree)?;
+    Ok(tree)
+}
+
+impl<'s> Composer<'s> {
+    fn event(&mut self, event: Event) -> Result<(), SyntaxError> {
+        let Event {
+            kind,
+            outer_start,
+            start,
+            end,
+            head,
+            line,
+            foot,
+        } = event;
+        let span = Span::new(start, end);
+        match kind {
+            EventKind::DocumentStart { .. } => {
+                let id = self
+                    .tree
+                    .push(NodeKind::Document, Span::new(start, start), narrow(start));
+                self.document = Some(id);
+                self.document_head = head;
+                self.anchors.clear();
+                self.has_content = true;
+            }
+            EventKind::DocumentEnd => self.end_document(start, [head, line, foot].concat()),
+            EventKind::StreamEnd => {}
+            EventKind::AppendedKey => {
+                self.comments(&foot);
+                self.comments(&head);
+                self.comments(&line);
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.skips_value = true;
+                }
+            }
+            EventKind::Scalar {
+                properties,
+                text,
+                style,
+            } => {
+                self.scalar(properties, text, style, span, outer_start, head, line, foot)?;
+            }
+            EventKind::Alias { name } => self.alias(name, span, head, line, foot)?,
+            EventKind::MappingStart { properties, flow } => {
+                self.start(true, flow, &properties, span, outer_start, head, line, foot)?;
+            }
+            EventKind::SequenceStart { properties, flow } => {
+                self.start(
+                    false,
+                    flow,
+                    &properties,
+                    span,
+                    outer_start,
+                    head,
+                    line,
+                    foot,
+                )?;
+            }
+            EventKind::MappingEnd | EventKind::SequenceEnd => self.end(end, &head, &line, foot),
+        }
+        Ok(())
+    }
+
+    fn comments(&mut self, pieces: &[Piece]) {
+        for piece in pieces {
+            if let Piece::Line(span) = piece {
+                self.tree.push(NodeKind::Comment, *span, span.start);
+            }
+        }
+    }
+
+    /// Whether the next node is a key of the current mapping.
+    fn expects_key(&self) -> bool {
+        self.frames
+            .last()
+            .is_some_and(|frame| frame.is_map && frame.key.is_none() && !frame.skips_value)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
+    fn scalar(
+        &mut self,
+        properties: Properties,
+        text: Text,
+        style: Style,
+        span: Span,
+        outer_start: usize,
+        head: Pieces,
+        line: Pieces,
+        foot: Pieces,
+    ) -> Result<(), SyntaxError> {
+        if self.frames.last().is_some_and(|frame| frame.skips_value) {
+            if let Some(frame) = self.frames.last_mut() {
+                frame.skips_value = false;
+            }
+            for pieces in [head, line, foot] {
+                self.comments(&pieces);
+            }
+            return Ok(());
+        }
+        let is_key = self.expects_key();
+        let resolved = self.resolve(&properties, &text, style, span)?;
+        if is_key {
+            if !matches!(resolved, Resolved::Str | Resolved::Bytes(_)) {
+                let message =
+                    "a mapping key is a number, boolean, null or time; only texts can be keys";
+                let kind = SyntaxErrorKind::NonStringKey;
+                let error = SyntaxError::at(self.source, span.range().start, kind, message);
+                return Err(error.with_hint("put the key in quotes"));
+            }
+            if let Some(name) = properties.anchor {
+                let copy = text.bytes(self.source).into();
+                self.anchors.insert(name.of(self.source), Target::Key(copy));
+            }
+            self.key(text, false, span, outer_start, head, line, foot);
+            return Ok(());
+        }
+        let converting_tag = properties
+            .tag
+            .as_deref()
+            .is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
+        let value = match resolved {
+            Resolved::Null => Value::Null,
+            Resolved::Bool(value) => Value::Bool(value),
+            Resolved::Int(value) => Value::Int(value),
+            Resolved::Unsigned(value) => Value::Unsigned(value),
+            Resolved::Float(value) => Value::Float(value),
+            Resolved::Time(value) => Value::Time(value),
+            Resolved::Bytes(bytes) => Value::Str(Text::Owned(bytes.into_boxed_slice())),
+            Resolved::Str => Value::Str(text),
+        };
+        let flow = self.frames.last().is_some_and(|frame| frame.flow);
+        let scalar = Scalar {
+            value,
+            style,
+            flow,
+            converting_tag,
+        };
+        let id = self.leaf(
+            NodeKind::Scalar(scalar),
+            span,
+            outer_start,
+            head,
+            line,
+            foot,
+        )?;
+        self.anchor(&properties, id);
+        Ok(())
+    }
+
+    fn resolve(
+        &self,
+        properties: &Properties,
+        text: &Text,
+        style: Style,
+        span: Span,
+    ) -> Result<Resolved, SyntaxError> {
+        let tag = properties.tag.as_deref().filter(|&tag| tag != "!");
+        let is_plain = style == Style::Plain;
+        let bytes = text.bytes(self.source);
+        let resolved = match std::str::from_utf8(bytes) {
+            Ok(text) => resolve::resolve(text, tag, is_plain),
+            Err(_) => Ok(Resolved::Str),
+        };
+        resolved.map_err(|error| {
+            let (message, hint) = match error {
+                ResolveError::Impossible => (
+                    "the tag does not fit the value",
+                    "correct the tag or the value",
+                ),
+                ResolveError::BadBase64 => {
+                    ("the !!binary value is not base64", "correct the value")
+                }
+                ResolveError::TimeOffset => (
+                    "the offset of the time is a day or more",
+                    "put the value in quotes",
+                ),
+            };
+            SyntaxError::at(
+                self.source,
+                span.range().start,
+                SyntaxErrorKind::Malformed,
+                message,
+            )
+            .with_hint(hint)
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
+    fn key(
+        &mut self,
+        text: Text,
+        is_alias: bool,
+        span: Span,
+        outer_start: usize,
+        head: Pieces,
+        line: Pieces,
+        foot: Pieces,
+    ) {
+        // In block style, a foot found at a key is that of the entry before.
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
+        let has_entry_before = self.tree.len() > frame.id.index() + 1;
+        let own_foot = if !frame.flow && has_entry_before {
+            self.comments(&foot);
+            Vec::new()
+        } else {
+            foot
+        };
+        self.comments(&head);
+        self.comments(&line);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.key = Some(PendingKey {
+                text,
+                is_alias,
+                span,
+                outer_start,
+                foot: own_foot,
+            });
+        }
+    }
+
+    /// Pushes the key that waits for the value that comes now. Returns the comments that come after the value.
+    fn push_key(&mut self) -> Pieces {
+        let Some(key) = self.frames.last_mut().and_then(|frame| frame.key.take()) else {
+            return Vec::new();
+        };
+        let kind = NodeKind::Key {
+            text: key.text,
+            alias: key.is_alias,
+        };
+        self.tree.push(kind, key.span, narrow(key.outer_start));
+        key.foot
+    }
+
+    /// Pushes a scalar or alias as a value or item.
+    fn leaf(
+        &mut self,
+        kind: NodeKind,
+        span: Span,
+        outer_start: usize,
+        head: Pieces,
+        line: Pieces,
+        foot: Pieces,
+    ) -> Result<NodeId, SyntaxError> {
+        if self.frames.is_empty() {
+            self.check_root(&kind, span)?;
+            let document_head = std::mem::take(&mut self.document_head);
+            self.comments(&document_head);
+        }
+        self.comments(&head);
+        self.comments(&line);
+        let key_foot = self.push_key();
+        let id = self.tree.push(kind, span, narrow(outer_start));
+        self.comments(&foot);
+        self.comments(&key_foot);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.text_end = frame.text_end.max(span.range().end);
+        }
+        Ok(id)
+    }
+
+    fn check_root(&self, kind: &NodeKind, span: Span) -> Result<(), SyntaxError> {
+        match kind {
+            NodeKind::Scalar(scalar) if matches!(scalar.value, Value::Null) => Ok(()),
+            _ => Err(not_a_mapping(self.source, span, "a single value")),
+        }
+    }
+
+    fn alias(
+        &mut self,
+        name: Span,
+        span: Span,
+        head: Pieces,
+        line: Pieces,
+        foot: Pieces,
+    ) -> Result<(), SyntaxError> {
+        let bad = |message| {
+            let kind = SyntaxErrorKind::BadAlias;
+            Err(SyntaxError::at(
+                self.source,
+                span.range().start,
+                kind,
+                message,
+            ))
+        };
+        let key_text = |text: &[u8]| Text::Owned(text.into());
+        let Some(target) = self.anchors.get(name.of(self.source)) else {
+            return bad("the alias names an anchor that is not defined above it").map_err(
+                |error: SyntaxError| error.with_hint("put a value that starts with * in quotes"),
+            );
+        };
+        if self.expects_key() {
+            let text = match target {
+                Target::Key(text) => key_text(text),
+                Target::Node(id) => match &self.tree[self.tree.resolve(*id)].kind {
+                    NodeKind::Scalar(Scalar {
+                        value: Value::Str(text),
+                        ..
+                    }) => key_text(text.bytes(self.source)),
+                    _ => return bad("a mapping key is an alias of something that is no text"),
+                },
+            };
+            self.key(text, true, span, span.range().start, head, line, foot);
+            return Ok(());
+        }
+        let kind = match target {
+            Target::Node(id) => {
+                if self.frames.iter().any(|frame| frame.id == *id) {
+                    return bad("the alias stands inside of what it names");
+                }
+                NodeKind::Alias { target: *id }
+            }
+            Target::Key(text) => NodeKind::Scalar(Scalar {
+                value: Value::Str(key_text(text)),
+                style: Style::Plain,
+                flow: self.frames.last().is_some_and(|frame| frame.flow),
+                converting_tag: false,
+            }),
+        };
+        self.leaf(kind, span, span.range().start, head, line, foot)?;
+        Ok(())
+    }
+
+    fn anchor(&mut self, properties: &Properties, id: NodeId) {
+        if let Some(name) = properties.anchor {
+            self.anchors.insert(name.of(self.source), Target::Node(id));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
+    fn start(
+        &mut self,
+        is_map: bool,
+        flow: bool,
+        properties: &Properties,
+        span: Span,
+        outer_start: usize,
+        head: Pieces,
+        line: Pieces,
+        foot: Pieces,
+    ) -> Result<(), SyntaxError> {
+        if self.expects_key() {
+            let message = "a mapping key is a list or a mapping; only texts can be keys";
+            let kind = SyntaxErrorKind::Malformed;
+            return Err(
+                SyntaxError::at(self.source, span.range().start, kind, message)
+                    .with_hint("put a key, or a value, that starts with [ or { in quotes"),
+            );
+        }
+        if self.frames.is_empty() && !is_map {
+            return Err(not_a_mapping(self.source, span, "a list"));
+        }
+        let in_list = self.frames.last().is_some_and(|frame| !frame.is_map);
+        if in_list {
+            self.comments(&head);
+            self.comments(&line);
+            self.comments(&foot);
+        }
+        let own_key_foot = self.push_key();
+        let kind = if is_map {
+            NodeKind::Map { flow }
+        } else {
+            NodeKind::Sequence { flow }
+        };
+        let id = self.tree.push(kind, span, narrow(outer_start));
+        self.anchor(properties, id);
+        if self.frames.is_empty() {
+            let document_head = std::mem::take(&mut self.document_head);
+            self.comments(&document_head);
+        }
+        if !in_list {
+            self.comments(&head);
+            self.comments(&line);
+            self.comments(&foot);
+        }
+        self.frames.push(Frame {
+            id,
+            is_map,
+            flow,
+            key: None,
+            own_key_foot,
+            text_end: span.range().end,
+            skips_value: false,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, end: usize, head: &[Piece], line: &[Piece], foot: Pieces) {
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
+        let (flow, is_map, id) = (frame.flow, frame.is_map, frame.id);
+        let is_root = self.frames.len() == 1;
+        // A flow collection's brackets end it; a block ends with its last value.
+        let text_end = if flow && end > frame.text_end {
+            end
+        } else {
+            frame.text_end
+        };
+        // Comments after the last entry of a block mapping are its own.
+        let stays_inside = is_map && !flow;
+        self.comments(head);
+        if stays_inside {
+            self.comments(&foot);
+        }
+        let in_list = self.frames.len() > 1 && !self.frames[self.frames.len() - 2].is_map;
+        // The comment on the line of the closing bracket comes before the first item; for an item of a list, before it.
+        let (before, inside) = if in_list {
+            (id, None)
+        } else {
+            (NodeId(id.0 + 1), Some(id))
+        };
+        for piece in line {
+            if let Piece::Line(span) = piece {
+                self.insertions.push(Insertion {
+                    before,
+                    inside,
+                    span: *span,
+                });
+            }
+        }
+        if is_root {
+            // The root stays open until the document ends, for the comments in between.
+            if !stays_inside {
+                self.comments(&foot);
+            }
+            if let Some(frame) = self.frames.last_mut() {
+                frame.text_end = text_end;
+            }
+            return;
+        }
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
+        self.tree.close(id, narrow(text_end));
+        if !stays_inside {
+            self.comments(&foot);
+        }
+        self.comments(&frame.own_key_foot);
+        if let Some(parent) = self.frames.last_mut() {
+            parent.text_end = parent.text_end.max(text_end);
+        }
+    }
+
+    fn end_document(&mut self, at: usize, comments: Pieces) {
+        self.comments(&comments);
+        if let Some(root) = self.frames.pop() {
+            self.comments(&root.own_key_foot);
+            self.tree.close(root.id, narrow(root.text_end));
+        }
+        self.frames.clear();
+        let head = std::mem::take(&mut self.document_head);
+        self.comments(&head);
+        if let Some(document) = self.document.take() {
+            self.tree.close(document, narrow(at));
+        }
+    }
+}
+
+/// Tags that would convert the text of an encrypted value.
+const CONVERTING_TAGS: [&str; 6] = [
+    "!!int",
+    "!!float",
+    "!!bool",
+    "!!null",
+    "!!timestamp",
+    "!!binary",
+];
+
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).expect("sources of 4 GiB and more are refused before parsing")
+}
+
+fn malformed(source: &str, error: &ScanError) -> SyntaxError {
+    let kind = if error.is_too_deep {
+        SyntaxErrorKind::TooDeep
+    } else {
+        SyntaxErrorKind::Malformed
+    };
+    let mut shown = SyntaxError::at(source, error.at, kind, error.message);
+    shown.hint = error.hint.map(str::to_owned);
+    conflict_markers::explain(source, shown)
+}
+
+fn not_a_mapping(source: &str, span: Span, what: &str) -> SyntaxError {
+    let message = format!("the top level of the document is {what}; it must be a mapping");
+    SyntaxError::at(
+        source,
+        span.range().start,
+        SyntaxErrorKind::NotAMapping,
+        message,
+    )
+    .with_hint("put it under a key")
+}
+
+/// Refuses mappings that have a key twice.
+fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
+    for (index, node) in tree.nodes().iter().enumerate() {
+        if !matches!(node.kind, NodeKind::Map { .. }) {
+            continue;
+        }
+        let map = NodeId(narrow(index));
+        let mut seen: HashMap<&[u8], NodeId> = HashMap::new();
+        let mut few: Vec<(&[u8], NodeId)> = Vec::new();
+        for (key, _) in tree.entries(map) {
+            let NodeKind::Key { text, .. } = &tree[key].kind else {
+                continue;
+            };
+            let text = text.bytes(source);
+            let earlier = if few.len() < FEW_KEYS {
+                let earlier = few
+                    .iter()
+                    .find(|(known, _)| *known == text)
+                    .map(|(_, id)| *id);
+                few.push((text, key));
+                if few.len() == FEW_KEYS {
+                    seen.extend(few.iter().copied());
+                }
+                earlier
+            } else {
+                seen.insert(text, key)
+            };
+            if let Some(earlier) = earlier {
+                let first = Position::of(source, tree[earlier].span.range().start);
+                let name = String::from_utf8_lossy(text);
+                let message = format!(
+                    "the key {name:?} stands twice in one mapping, first in line {}",
+                    first.line
+                );
+                let at = tree[key].span.range().start;
+                let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
+                return Err(error.with_hint("remove one of them, or rename it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Up to how many keys comparing each with each is faster than hashing.
+const FEW_KEYS: usize = 12;
+
+/// A comment whose place was known only after the nodes that follow it.
+struct Insertion {
+    before: NodeId,
+    /// The container that it is the first item of; `None` if it comes beside the node.
+    inside: Option<NodeId>,
+    span: Span,
+}
+
+/// Rebuilds a tree with the comments in their places.
+fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
+    insertions.sort_by_key(|insertion| (insertion.before.0, insertion.inside.is_none()));
+    let mut rebuilt = Tree::default();
+    let mut numbers: Vec<u32> = Vec::with_capacity(tree.len());
+    // Open containers: their numbers and ends in the old tree.
+    let mut open: Vec<(u32, u32)> = Vec::new();
+    let mut pending = insertions.into_iter().peekable();
+    let close = |rebuilt: &mut Tree,
+                 numbers: &[u32],
+                 open: &mut Vec<(u32, u32)>,
+                 closes: &dyn Fn(u32, u32) -> bool| {
+        while let Some(&(id, end)) = open.last().filter(|(id, end)| closes(*id, *end)) {
+            let _ = end;
+            let text_end = rebuilt[NodeId(numbers[id as usize])].span.end;
+            rebuilt.close(NodeId(numbers[id as usize]), text_end);
+            open.pop();
+        }
+    };
+    for (index, node) in tree.into_nodes().into_iter().enumerate() {
+        let index = narrow(index);
+        while let Some(insertion) = pending.next_if(|insertion| insertion.before.0 <= index) {
+            match insertion.inside {
+                Some(container) => close(&mut rebuilt, &numbers, &mut open, &|id, _| {
+                    id != container.0
+                }),
+                None => close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index),
+            }
+            rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
+        }
+        close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index);
+        let Node {
+            kind,
+            span,
+            outer_start,
+            end,
+        } = node;
+        numbers.push(rebuilt.push(kind, span, outer_start).0);
+        if end > index + 1
+            || matches!(
+                rebuilt[NodeId(numbers[index as usize])].kind,
+                NodeKind::Map { .. } | NodeKind::Sequence { .. }
+            )
+        {
+            open.push((index, end));
+        }
+    }
+    for insertion in pending {
+        if let Some(container) = insertion.inside {
+            close(&mut rebuilt, &numbers, &mut open, &|id, _| {
+                id != container.0
+            });
+        }
+        rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
+    }
+    close(&mut rebuilt, &numbers, &mut open, &|_, _| true);
+    for node in rebuilt.nodes_mut() {
+        if let NodeKind::Alias { target } = &mut node.kind {
+            *target = NodeId(numbers[target.index()]);
+        }
+    }
+    rebuilt
+}

@@ -1,0 +1,136 @@
+//! Lines, columns and indentations of a YAML text.
+
+use crate::tree::{Node, NodeId, NodeKind, Tree};
+
+/// The indentation step when a text shows none: that of the reference.
+const DEFAULT_STEP: usize = 4;
+
+/// Returns where the line of the byte at `offset` starts.
+pub(super) fn line_start(source: &str, offset: usize) -> usize {
+    let start = source[..offset]
+        .rfind(['\n', '\r'])
+        .map_or(0, |line_break| line_break + 1);
+    // The byte order mark takes no column.
+    match source[start..offset].strip_prefix('\u{FEFF}') {
+        Some(rest) => offset - rest.len(),
+        None => start,
+    }
+}
+
+/// Returns where the line of the byte at `offset` ends, before its line break.
+pub(super) fn line_end(source: &str, offset: usize) -> usize {
+    source[offset..]
+        .find(['\n', '\r'])
+        .map_or(source.len(), |length| offset + length)
+}
+
+/// Returns the line break at `offset`; empty if there is none.
+pub(super) fn line_break_at(source: &str, offset: usize) -> &str {
+    let rest = &source[offset..];
+    let length = match rest.as_bytes() {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    };
+    &rest[..length]
+}
+
+/// Returns where the line behind that of `offset` starts, or the end of the text.
+pub(super) fn next_line(source: &str, offset: usize) -> usize {
+    let end = line_end(source, offset);
+    end + line_break_at(source, end).len()
+}
+
+/// Returns the line break that the text uses: its first.
+pub(super) fn line_break_of(source: &str) -> &str {
+    match line_break_at(source, line_end(source, 0)) {
+        "" => "\n",
+        line_break => line_break,
+    }
+}
+
+/// Returns the column of the byte at `offset`, counted from 0. In block context only blanks and indicators precede a
+/// node on its line, so that bytes are columns.
+pub(super) fn column(source: &str, offset: usize) -> usize {
+    offset - line_start(source, offset)
+}
+
+/// Returns the indentation of the block collection that the value `id` stands in: that which an indentation indicator
+/// counts from.
+pub(super) fn parent_indentation(source: &str, tree: &Tree, id: NodeId) -> usize {
+    let start = tree[id].outer_start as usize;
+    let key = id.index().checked_sub(1).map(|key| &tree.nodes()[key]);
+    match key {
+        Some(key) if matches!(key.kind, NodeKind::Key { .. }) => mapping_column(source, key, start),
+        _ => dash_column(source, start),
+    }
+}
+
+/// The column of a key; that of the `:` where it starts a line, since the key stands behind a `?` then.
+fn mapping_column(source: &str, key: &Node, value_start: usize) -> usize {
+    let between = &source[key.span.end as usize..value_start];
+    match between.rfind(['\n', '\r']) {
+        Some(line_break) => {
+            let line = &between[line_break + 1..];
+            let blanks = line.len() - line.trim_start_matches(' ').len();
+            // The `:` may stand on an earlier line than the value.
+            if line[blanks..].starts_with(':') {
+                return blanks;
+            }
+            let lines = between[..line_break].split(['\n', '\r']).skip(1);
+            let colon = lines
+                .map(|line| (line, line.trim_start_matches(' ')))
+                .find(|(_, content)| content.starts_with(':'));
+            colon.map_or_else(
+                || column(source, key.outer_start as usize),
+                |(line, content)| line.len() - content.len(),
+            )
+        }
+        None => column(source, key.outer_start as usize),
+    }
+}
+
+/// The column of the `-` that the value at `start` belongs to; it may stand on an earlier line.
+fn dash_column(source: &str, start: usize) -> usize {
+    let mut end = start;
+    loop {
+        let line = line_start(source, end);
+        let mut dash = None;
+        for (column, byte) in source[line..end].bytes().enumerate() {
+            match byte {
+                b'-' => dash = Some(column),
+                b' ' | b'\t' | b'?' | b':' => {}
+                _ => break,
+            }
+        }
+        match dash {
+            Some(column) => return column,
+            None if !source[..line].ends_with(['\n', '\r']) => return 0,
+            None => end = line - 1,
+        }
+    }
+}
+
+/// Returns how far a mapping is indented from the key it belongs to, as the first of the text shows.
+///
+/// Looks at no more than `limit` nodes, from the start and from the end.
+pub(super) fn indentation_step(source: &str, tree: &Tree, limit: usize) -> usize {
+    let nodes = tree.nodes();
+    let step = |pair: &[Node]| match pair {
+        [key, map]
+            if matches!(key.kind, NodeKind::Key { .. })
+                && matches!(map.kind, NodeKind::Map { flow: false }) =>
+        {
+            let inner = column(source, map.span.start as usize);
+            let outer = column(source, key.outer_start as usize);
+            inner
+                .checked_sub(outer)
+                .filter(|step| (1..=9).contains(step))
+        }
+        _ => None,
+    };
+    let forward = nodes.windows(2).take(limit).find_map(step);
+    forward
+        .or_else(|| nodes.windows(2).rev().take(limit).find_map(step))
+        .unwrap_or(DEFAULT_STEP)
+}

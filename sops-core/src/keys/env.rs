@@ -1,0 +1,473 @@
+//! Identities from the environment: with [`command`], the one place of [`keys`](super)
+//! that reads variables and files, and runs commands.
+
+use std::{
+    collections::HashMap,
+    env,
+    ffi::OsString,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use super::{
+    Identities, IdentityError, KeyError,
+    age::{FoundIdentities, IdentitySource},
+    command::{self, read_limited},
+};
+use crate::{secret::SecretBytes, warning::Warning};
+
+const KEY: &str = "SOPS_AGE_KEY";
+const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
+const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
+/// What the command is told.
+const RECIPIENT: &str = "SOPS_AGE_RECIPIENT";
+/// What the reference reads SSH keys from.
+const SSH_KEYS: [&str; 2] = [
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
+
+/// Returns where the identities of this user are kept if nothing else is said: `sops/age/keys.txt` in the folder that
+/// the platform has for configurations. Reads the environment.
+///
+/// The folder is `$XDG_CONFIG_HOME`, or else `~/.config` (macOS: `~/Library/Application Support`); on Windows
+/// `%AppData%`. `None` if none of these is set.
+#[must_use]
+pub fn user_key_file_from_env() -> Option<PathBuf> {
+    user_key_file(&|name| env::var_os(name))
+}
+
+/// Returns the recipients of the identities that [`Keyring::from_env`](super::Keyring::from_env) would use, apart from
+/// those that a command would have to give. Reads the environment and files.
+///
+/// # Errors
+///
+/// Fails if there is no identity, and one of the places for them cannot be read.
+pub fn own_recipients_from_env() -> Result<Vec<String>, KeyError> {
+    let mut found = Environment::from_env().look();
+    if found.identities.is_empty() && !found.problems.is_empty() {
+        return Err(found.problems.swap_remove(0));
+    }
+    Ok(found.identities.recipients())
+}
+
+/// Looks up an environment variable.
+type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
+/// The identities that the environment names. Nothing is read before they are needed.
+pub(super) struct Environment {
+    variable: Box<Lookup>,
+    common: OnceLock<FoundIdentities>,
+    /// What the command gave, for each recipient it was asked for.
+    by_recipient: Mutex<HashMap<String, Arc<OnceLock<FoundIdentities>>>>,
+}
+
+impl Environment {
+    pub(super) fn from_env() -> Self {
+        Self::new(|name| env::var_os(name))
+    }
+
+    fn new(variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static) -> Self {
+        Self {
+            variable: Box::new(variable),
+            common: OnceLock::new(),
+            by_recipient: Mutex::default(),
+        }
+    }
+
+    /// Reads all places, as the reference does: the first is not preferred to the others, and a place that cannot be
+    /// read is no reason not to use the others.
+    fn look(&self) -> FoundIdentities {
+        let mut found = FoundIdentities::default();
+        match (self.variable)(KEY) {
+            Some(text) => {
+                let text = SecretBytes::new(text.into_encoded_bytes());
+                found.take(KEY, Identities::parse_words(&text, KEY));
+            }
+            None => found.searched.push(format!("{KEY}: not set")),
+        }
+        match (self.variable)(KEY_FILE) {
+            Some(path) if path.is_empty() => {
+                found
+                    .problems
+                    .push(KeyError::new(format!("{KEY_FILE} is set, but empty")));
+                found.searched.push(format!("{KEY_FILE}: empty"));
+            }
+            Some(path) => found.read_file(Path::new(&path), Some(KEY_FILE)),
+            None => found.searched.push(format!("{KEY_FILE}: not set")),
+        }
+        found.searched.push(match (self.variable)(KEY_COMMAND) {
+            Some(_) => format!("{KEY_COMMAND}: set, and run when no other identity fits"),
+            None => format!("{KEY_COMMAND}: not set"),
+        });
+        match user_key_file(&self.variable) {
+            Some(path) => found.read_file(&path, None),
+            None => found
+                .searched
+                .push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
+        }
+        let ssh_keys = SSH_KEYS
+            .iter()
+            .filter(|name| (self.variable)(name).is_some());
+        let unsupported =
+            |name| format!("{name}: set, but SSH keys are not supported by this build yet");
+        found.searched.extend(ssh_keys.map(unsupported));
+        found
+    }
+
+    fn ask_command(&self, recipient: &str) -> FoundIdentities {
+        let mut found = FoundIdentities::default();
+        let Some(command) = (self.variable)(KEY_COMMAND) else {
+            return found;
+        };
+        match command::run(
+            KEY_COMMAND,
+            &command.to_string_lossy(),
+            (RECIPIENT, recipient),
+        ) {
+            Ok(text) => found.take(KEY_COMMAND, Identities::parse(&text, KEY_COMMAND)),
+            Err(problem) => found.problems.push(problem),
+        }
+        found
+    }
+}
+
+impl IdentitySource for Environment {
+    fn common(&self) -> &FoundIdentities {
+        self.common.get_or_init(|| self.look())
+    }
+
+    fn for_recipient(&self, recipient: &str, attempt: &mut dyn FnMut(&FoundIdentities)) {
+        if (self.variable)(KEY_COMMAND).is_none() {
+            return;
+        }
+        let answer = {
+            let mut answers = self
+                .by_recipient
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(answers.entry(recipient.to_owned()).or_default())
+        };
+        // Outside the lock: commands for other recipients need not wait for this one.
+        attempt(answer.get_or_init(|| self.ask_command(recipient)));
+    }
+
+    fn already_found(&self) -> Option<&FoundIdentities> {
+        self.common.get()
+    }
+}
+
+impl FoundIdentities {
+    fn take(&mut self, place: &str, parsed: Result<Identities, IdentityError>) {
+        match parsed {
+            Ok(identities) => {
+                self.searched.push(match identities.len() {
+                    0 => format!("{place}: no age identity"),
+                    1 => format!("{place}: 1 age identity"),
+                    count => format!("{place}: {count} age identities"),
+                });
+                self.identities.append(identities);
+            }
+            Err(error) => {
+                self.searched.push(format!("{place}: malformed"));
+                let hint = error.hint();
+                self.problems
+                    .push(KeyError::new(error.to_string()).with_hint(hint));
+            }
+        }
+    }
+
+    /// Reads the file at `path`, which is that of `variable`, or else one that need not exist.
+    fn read_file(&mut self, path: &Path, variable: Option<&str>) {
+        let place = match variable {
+            Some(variable) => format!("{variable} ({})", path.display()),
+            None => path.display().to_string(),
+        };
+        let text = File::open(path).and_then(|mut file| {
+            self.warnings.extend(warn_of_readers(path, &file));
+            read_limited(&mut file)
+        });
+        match text {
+            Ok(text) => self.take(
+                &place,
+                Identities::parse(&text, &path.display().to_string()),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && variable.is_none() => {
+                self.searched.push(format!("{place}: does not exist"));
+            }
+            Err(error) => {
+                self.searched.push(format!("{place}: cannot be read"));
+                let mut problem = KeyError::new(format!("cannot read {place}: {error}"));
+                if variable.is_some() {
+                    problem = problem.with_hint(format!(
+                        "set {KEY_FILE} to the path of an age identity file"
+                    ));
+                }
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+fn user_key_file(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let configuration = if cfg!(windows) {
+        folder("AppData")
+    } else if cfg!(target_os = "macos") {
+        let library = || folder("HOME").map(|home| home.join("Library/Application Support"));
+        folder("XDG_CONFIG_HOME").or_else(library)
+    } else {
+        match folder("XDG_CONFIG_HOME") {
+            // The reference refuses to use a relative one, and does not look in ~/.config either.
+            Some(path) => path.is_absolute().then_some(path),
+            None => folder("HOME").map(|home| home.join(".config")),
+        }
+    };
+    configuration.map(|folder| folder.join("sops").join("age").join("keys.txt"))
+}
+
+#[cfg(unix)]
+fn warn_of_readers(path: &Path, file: &File) -> Option<Warning> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = file.metadata().ok()?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if !metadata.is_file() || mode & 0o044 == 0 {
+        return None;
+    }
+    let path = path.display();
+    let warning = Warning::new(format!(
+        "{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"
+    ));
+    Some(warning.hint(format!("chmod 600 {path}")))
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_path: &Path, _file: &File) -> Option<Warning> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A home folder of its own for one test.
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a temporary folder"))
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder is made");
+            fs::write(&path, text).expect("a file is written");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                    .expect("a mode is set");
+            }
+            path
+        }
+
+        fn environment(&self, variables: &[(&str, &str)]) -> Environment {
+            let mut map: HashMap<String, OsString> = variables
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.into()))
+                .collect();
+            map.entry("XDG_CONFIG_HOME".to_owned())
+                .or_insert_with(|| self.0.path().into());
+            Environment::new(move |name| map.get(name).cloned())
+        }
+    }
+
+    fn identity() -> (String, String) {
+        let made = Identities::generate();
+        (
+            made.to_text().expose().trim_end().to_owned(),
+            made.recipients().remove(0),
+        )
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn all_places_are_read_together() {
+        let home = Home::new();
+        let made: Vec<_> = (0..4).map(|_| identity()).collect();
+        home.write("sops/age/keys.txt", &format!("# mine\n{}\n", made[0].0));
+        let file = home.write("other.txt", &made[1].0);
+        let environment = home.environment(&[
+            (KEY, &format!("{} {}", made[2].0, made[3].0)),
+            (KEY_FILE, &file.to_string_lossy()),
+        ]);
+        assert!(
+            environment.already_found().is_none(),
+            "nothing is read before it is needed"
+        );
+        let found = environment.common();
+        let mut recipients = found.identities.recipients();
+        let mut expected: Vec<_> = made.into_iter().map(|(_, recipient)| recipient).collect();
+        recipients.sort();
+        expected.sort();
+        assert_eq!(recipients, expected);
+        assert!(
+            found.problems.is_empty() && found.warnings.is_empty(),
+            "{found:?}"
+        );
+        assert_eq!(found.searched[0], "SOPS_AGE_KEY: 2 age identities");
+        assert_eq!(found.searched[2], "SOPS_AGE_KEY_CMD: not set");
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn a_missing_file_is_a_problem_only_if_it_was_named() {
+        let home = Home::new();
+        let found = home.environment(&[]).look();
+        assert!(found.problems.is_empty());
+        assert!(
+            found.searched[3].ends_with("sops/age/keys.txt: does not exist"),
+            "{found:?}"
+        );
+
+        let (text, _) = identity();
+        home.write("sops/age/keys.txt", &text);
+        let found = home
+            .environment(&[(KEY_FILE, "/does/not/exist.txt")])
+            .look();
+        assert_eq!(
+            found.identities.len(),
+            1,
+            "the others are used all the same"
+        );
+        assert!(
+            found.problems[0]
+                .message
+                .contains("SOPS_AGE_KEY_FILE (/does/not/exist.txt)")
+        );
+        assert!(found.problems[0].hint.is_some());
+        assert_eq!(home.environment(&[(KEY_FILE, "")]).look().problems.len(), 1);
+    }
+
+    #[test]
+    fn a_malformed_place_is_a_problem_without_its_text() {
+        let home = Home::new();
+        let found = home.environment(&[(KEY, "hunter2")]).look();
+        assert!(found.identities.is_empty());
+        assert_eq!(
+            found.problems[0].message,
+            "SOPS_AGE_KEY, line 1: unknown identity type"
+        );
+        assert!(!format!("{found:?}").contains("hunter2"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_others_can_read_are_warned_of() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = Home::new();
+        let (text, _) = identity();
+        let path = home.write("sops/age/keys.txt", &text);
+        for (mode, expected) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o622, 0)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode is set");
+            let found = home.environment(&[]).look();
+            assert_eq!(found.warnings.len(), expected, "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_command_is_run_once_per_recipient_and_told_which() {
+        let home = Home::new();
+        let (text, recipient) = identity();
+        let keys = home.write("vault.txt", &format!("{text}\n"));
+        let log = home.0.path().join("log");
+        let script = home.write(
+            "give key.sh",
+            &format!(
+                "echo \"$SOPS_AGE_RECIPIENT\" >> '{}'\ncat '{}'\n",
+                log.display(),
+                keys.display()
+            ),
+        );
+        let command = format!("sh '{}'", script.display());
+        let environment = home.environment(&[(KEY_COMMAND, &command)]);
+        assert!(environment.common().identities.is_empty());
+        assert!(!log.exists(), "not before it is needed");
+        for name in [&recipient, "other", &recipient] {
+            let mut recipients = Vec::new();
+            environment.for_recipient(name, &mut |found| {
+                recipients = found.identities.recipients()
+            });
+            assert_eq!(recipients, std::slice::from_ref(&recipient));
+        }
+        let told = fs::read_to_string(log).expect("a log");
+        assert_eq!(told, format!("{recipient}\nother\n"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn commands_that_fail_are_problems() {
+        let home = Home::new();
+        for (command, expected) in [
+            ("", "empty"),
+            ("# nothing", "empty"),
+            ("'sh", "quote"),
+            ("/does/not/exist", "cannot run /does/not/exist"),
+            (
+                "sh -c 'echo AGE-SECRET; exit 3'",
+                "sh failed (exit status: 3)",
+            ),
+            (
+                "sh -c 'echo hunter2'",
+                "SOPS_AGE_KEY_CMD, line 1: unknown identity type",
+            ),
+            ("yes", "too long"),
+        ] {
+            let environment = home.environment(&[(KEY_COMMAND, command)]);
+            let mut messages = Vec::new();
+            environment.for_recipient("age1", &mut |found| {
+                messages = found.problems.iter().map(ToString::to_string).collect();
+            });
+            assert_eq!(messages.len(), 1, "{command}");
+            assert!(messages[0].contains(expected), "{}", messages[0]);
+            assert!(!messages[0].contains("AGE-SECRET") && !messages[0].contains("hunter2"));
+        }
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn the_file_of_the_user_is_in_the_configuration_folder() {
+        let path = |variables: &[(&str, &str)]| {
+            user_key_file(&|name| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert_eq!(path(&[]), None);
+        assert_eq!(path(&[("HOME", "")]), None);
+        assert_eq!(
+            path(&[("HOME", "/h")]),
+            Some("/h/.config/sops/age/keys.txt".into())
+        );
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]),
+            Some("/x/sops/age/keys.txt".into())
+        );
+        assert_eq!(
+            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "")]),
+            Some("/h/.config/sops/age/keys.txt".into())
+        );
+        assert_eq!(path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "x")]), None);
+    }
+}

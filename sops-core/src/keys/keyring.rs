@@ -1,0 +1,264 @@
+//! The keyring: all key services together, key groups, and the order of trying.
+
+use std::fmt;
+
+use super::{
+    KeyError, KeyService, KeyringError,
+    keyring_error::{GroupOutcome, KeyFailure, UnwrapFailure},
+    shamir,
+};
+use crate::{
+    crypto::DataKey,
+    metadata::{KeyEntry, MasterKey, Metadata},
+    secret::SecretBytes,
+    warning::Warning,
+};
+
+/// The kinds of keys in the order in which they are tried: what needs nobody and no network comes first.
+const DECRYPTION_ORDER: [&str; 7] = [
+    "age", "pgp", "kms", "gcp_kms", "hckms", "azure_kv", "hc_vault",
+];
+
+/// Everything that can wrap and unwrap data keys for one user.
+///
+/// One keyring serves any number of files, also in parallel: identities are looked for at the first entry that needs
+/// them, and once.
+#[derive(Default)]
+pub struct Keyring {
+    services: Vec<Box<dyn KeyService + Send + Sync>>,
+    decryption_order: Vec<String>,
+}
+
+impl Keyring {
+    /// Returns a keyring that can do nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns a keyring with the keys that the environment names: age identities from `SOPS_AGE_KEY`,
+    /// `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD` and `sops/age/keys.txt` in the user's configuration folder, all of them
+    /// together. They are read when the first file needs them; encrypting never does.
+    ///
+    /// # Errors
+    ///
+    /// None so far; what cannot be read is reported with the file that needs it.
+    pub fn from_env() -> Result<Self, KeyError> {
+        let keyring = Self::new();
+        #[cfg(feature = "age")]
+        let keyring = keyring.with_service(super::age::AgeService::new(
+            super::env::Environment::from_env(),
+        ));
+        Ok(keyring)
+    }
+
+    /// Returns a keyring with the identities that `text` holds as an identity file does.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a line is no identity.
+    #[cfg(feature = "age")]
+    pub fn from_identity(text: &crate::secret::SecretText) -> Result<Self, KeyError> {
+        let bytes = SecretBytes::new(text.expose().as_bytes().to_vec());
+        let identities = super::Identities::parse(&bytes, "identity")
+            .map_err(|error| KeyError::new(error.to_string()).with_hint(error.hint()))?;
+        Ok(Self::new().with_identities(identities))
+    }
+
+    /// Adds a service, to be asked after those that are there.
+    #[must_use]
+    pub fn with_service(mut self, service: impl KeyService + Send + Sync + 'static) -> Self {
+        self.services.push(Box::new(service));
+        self
+    }
+
+    /// Adds age identities, and with them the ability to wrap for age recipients.
+    #[cfg(feature = "age")]
+    #[must_use]
+    pub fn with_identities(self, identities: super::Identities) -> Self {
+        self.with_service(super::age::AgeService::with_identities(identities))
+    }
+
+    /// Sets which kinds of keys (`age`, `pgp`, `kms`, …) are tried first when a data key is unwrapped. The others follow
+    /// in the usual order.
+    #[must_use]
+    pub fn with_decryption_order(mut self, kinds: Vec<String>) -> Self {
+        self.decryption_order = kinds;
+        self
+    }
+
+    /// Wraps `data_key` for every key of `groups`, and returns what the metadata holds for each. With several groups,
+    /// each gets a share, of which `threshold` (all, if it is `None` or 0) recover the data key. `now` is the
+    /// `created_at` of the entries, RFC 3339 in UTC.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no group or an empty one; if the threshold is 1, or more than there are groups; if any key
+    /// cannot wrap: the error lists all that failed.
+    pub fn wrap_groups(
+        &self,
+        groups: &[Vec<MasterKey>],
+        threshold: Option<usize>,
+        data_key: &DataKey,
+        now: &str,
+    ) -> Result<Vec<Vec<KeyEntry>>, KeyringError> {
+        if groups.is_empty() {
+            return Err(KeyringError::NoGroups);
+        }
+        if groups.iter().any(Vec::is_empty) {
+            return Err(KeyringError::EmptyGroup);
+        }
+        let secret = data_key.to_secret();
+        let shares = if groups.len() == 1 {
+            vec![secret]
+        } else {
+            let threshold = threshold
+                .filter(|&number| number > 0)
+                .unwrap_or(groups.len());
+            shamir::split(&secret, groups.len(), threshold)?
+        };
+
+        let mut failures = Vec::new();
+        let mut wrapped = Vec::with_capacity(groups.len());
+        for (group, share) in groups.iter().zip(&shares) {
+            let mut entries = Vec::with_capacity(group.len());
+            for key in group {
+                match self.wrap(key, share) {
+                    Ok(enc) => {
+                        let created_at = !matches!(key, MasterKey::Age { .. });
+                        let created_at = created_at.then(|| now.to_owned());
+                        entries.push(KeyEntry::new(key.clone(), enc, created_at));
+                    }
+                    Err(error) => failures.push(failure(key, error)),
+                }
+            }
+            wrapped.push(entries);
+        }
+        if failures.is_empty() {
+            Ok(wrapped)
+        } else {
+            Err(KeyringError::Wrap(failures))
+        }
+    }
+
+    /// Recovers the data key of the file with this `metadata`: one key of its group, or of as many groups as its
+    /// threshold says. No more keys are tried than that takes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if too few keys can be used; the error lists those that were tried. Fails if what they hold is no data key.
+    pub fn unwrap(&self, metadata: &Metadata) -> Result<DataKey, KeyringError> {
+        let groups = &metadata.groups;
+        let needed = match metadata.shamir_threshold {
+            _ if groups.len() < 2 => 1,
+            // A threshold of 0 means all. Two shares are the least that can be combined.
+            None | Some(0) => groups.len(),
+            Some(threshold) => threshold.max(2),
+        };
+        let mut outcomes = Vec::with_capacity(groups.len());
+        let mut shares = Vec::with_capacity(needed.min(groups.len()));
+        for group in groups {
+            let (share, failures) = self.unwrap_group(group);
+            outcomes.push(GroupOutcome {
+                is_recovered: share.is_some(),
+                failures,
+            });
+            shares.extend(share);
+            if shares.len() == needed {
+                break;
+            }
+        }
+        if shares.len() < needed {
+            let searched = self.services.iter().flat_map(|service| service.searched());
+            return Err(KeyringError::Unwrap(UnwrapFailure {
+                needed,
+                groups: outcomes,
+                searched: searched.collect(),
+            }));
+        }
+        let secret = match shares.as_slice() {
+            [secret] => return Ok(DataKey::from_bytes(secret)?),
+            shares => shamir::combine(shares)?,
+        };
+        Ok(DataKey::from_bytes(&secret)?)
+    }
+
+    /// Returns what the services have to say about what they have read so far, such as an identity file that others can
+    /// read.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.services
+            .iter()
+            .flat_map(|service| service.warnings())
+            .collect()
+    }
+
+    fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Result<String, KeyError> {
+        self.first_success(key, |service| service.wrap(key, share))
+    }
+
+    fn unwrap_group(&self, group: &[KeyEntry]) -> (Option<SecretBytes>, Vec<KeyFailure>) {
+        let mut entries: Vec<&KeyEntry> = group.iter().collect();
+        entries.sort_by_key(|entry| self.rank(entry.key.kind()));
+        let mut failures = Vec::new();
+        for entry in entries {
+            match self.first_success(&entry.key, |service| service.unwrap(entry)) {
+                Ok(share) => return (Some(share), failures),
+                Err(error) => failures.push(failure(&entry.key, error)),
+            }
+        }
+        (None, failures)
+    }
+
+    /// Asks one service after the other until one succeeds. Of several failures the first is returned.
+    fn first_success<T>(
+        &self,
+        key: &MasterKey,
+        ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
+    ) -> Result<T, KeyError> {
+        let mut first_failure = None;
+        for service in &self.services {
+            match ask(service.as_ref()) {
+                Some(Ok(success)) => return Ok(success),
+                Some(Err(error)) => {
+                    first_failure.get_or_insert(error);
+                }
+                None => {}
+            }
+        }
+        Err(first_failure.unwrap_or_else(|| {
+            KeyError::new(format!("no support for {} keys in this build", key.kind()))
+        }))
+    }
+
+    /// Where keys of `kind` come in the order of trying.
+    fn rank(&self, kind: &str) -> (usize, usize) {
+        let asked = self.decryption_order.iter().position(|other| other == kind);
+        let usual = DECRYPTION_ORDER.iter().position(|other| *other == kind);
+        (asked.unwrap_or(usize::MAX), usual.unwrap_or(usize::MAX))
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring")
+            .field("services", &self.services.len())
+            .field("decryption_order", &self.decryption_order)
+            .finish()
+    }
+}
+
+fn failure(key: &MasterKey, error: KeyError) -> KeyFailure {
+    let name = key.to_string();
+    // A secret key in the wrong place must not end up in a log.
+    let key_name = if super::is_secret_key(&name) {
+        "[REDACTED]".to_owned()
+    } else {
+        name
+    };
+    KeyFailure {
+        kind: key.kind(),
+        key: key_name,
+        error,
+    }
+}
