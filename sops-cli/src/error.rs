@@ -196,7 +196,7 @@ fn code(error: &Error, doing: Doing) -> Code {
             _ => Code::Generic,
         },
         (Error::AlreadyEncrypted { document: 0, .. }, _) => Code::AlreadyEncrypted,
-        (Error::AlreadyEncrypted { .. } | Error::Unfaithful(_), _) => Code::Dump,
+        (Error::AlreadyEncrypted { .. } | Error::Unfaithful(_) | Error::Emit(_), _) => Code::Dump,
         (Error::Encrypt { .. }, _) => Code::Encrypt,
         (Error::Decrypt { .. }, _) => Code::Decrypt,
         (Error::Mac(_), _) => Code::MacMismatch,

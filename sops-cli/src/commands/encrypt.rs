@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     args.files
         .transform(context, |file: Option<&Path>, content| {
-            let target = context.target(file, &args.types)?;
+            let target = context.target_to_encrypt(file, &args.types)?;
             let keyring = context.keyring(Doing::Encrypting)?;
             let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
             let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
