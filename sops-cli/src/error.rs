@@ -163,7 +163,12 @@ impl Failure {
 
     /// A configuration that cannot be used.
     pub(crate) fn from_config(error: &ConfigError) -> Self {
-        let mut failure = Self::new(Code::Generic, format!("error loading config: {error}"));
+        let label = "error loading config";
+        let message = match error.to_string() {
+            message if message.contains(label) => message,
+            message => format!("{label}: {message}"),
+        };
+        let mut failure = Self::new(Code::Generic, message);
         failure.hints.extend(error.hint.clone());
         failure
     }
