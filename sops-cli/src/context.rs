@@ -164,6 +164,17 @@ impl Context {
         self.keyring.get_or_try(|| self.read_keyring(doing))
     }
 
+    /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    pub(crate) fn warn_about_keys(&self) {
+        let keyring = self.keyring.value.get();
+        for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
+            self.ui.warning(&warning.to_string());
+            if let Some(hint) = &warning.hint {
+                self.ui.hint(hint);
+            }
+        }
+    }
+
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
         if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
             return Err(Failure::not_yet("--keyservice"));
