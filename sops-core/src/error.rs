@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     crypto::{LeafProblem, select::SelectorError},
-    format::{Format, SyntaxError},
+    format::{EmitError, Format, SyntaxError},
     keys::KeyringError,
     metadata::MetadataError,
     tree::{PathError, span::Position},
@@ -77,6 +77,9 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// A format cannot hold what is to be written in it.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
     /// A document does not have the shape that a type asks for.
     #[error(transparent)]
     Deserialize(#[from] crate::deserialize::DeserializeError),
@@ -139,7 +142,11 @@ impl Error {
             Self::Unfaithful(_) => {
                 Some("please report this, with the structure of the file and made-up values")
             }
-            Self::Path(_) | Self::NotFound { .. } | Self::Deserialize(_) | Self::Random(_) => None,
+            Self::Emit(_)
+            | Self::Path(_)
+            | Self::NotFound { .. }
+            | Self::Deserialize(_)
+            | Self::Random(_) => None,
         }
     }
 

@@ -44,7 +44,8 @@ mod warning;
 mod warnings;
 
 pub use crypto::{
-    LeafProblem,
+    DataKey, DataKeyError, LeafProblem,
+    re2::RegexError,
     select::{Selector, SelectorError},
 };
 pub use deserialize::DeserializeError;
@@ -53,7 +54,7 @@ pub use document::{
     is_encrypted,
 };
 pub use error::{Error, MacError};
-pub use format::{Format, SyntaxError, SyntaxErrorKind};
+pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
 pub use keys::Keyring;
 pub use plaintext::Plaintext;
 pub use secret::{SecretBytes, SecretText};

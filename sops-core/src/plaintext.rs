@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     deserialize,
     error::Error,
-    format::Format,
+    format::{EmitError, Format, json, yaml},
     secret::{SecretBytes, SecretText},
     tree::{NodeKind, Tree, TreePath},
     warning::Warning,
@@ -78,6 +78,78 @@ impl Plaintext {
         String::from_utf8(text)
             .map(SecretText::new)
             .map_err(|_| not_found())
+    }
+
+    /// Returns what stands at a path, as `--extract` prints it: a text as it is, without a line break after it; anything
+    /// else in the format of the file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the path leads nowhere.
+    pub fn extract(&self, path: &TreePath) -> Result<SecretBytes, Error> {
+        self.extract_as(path, self.format)
+    }
+
+    /// Returns what stands at a path, maps and lists in the format `output`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the path leads nowhere; [`Error::Emit`] if the format cannot hold it.
+    pub fn extract_as(&self, path: &TreePath, output: Format) -> Result<SecretBytes, Error> {
+        let node = self.find(path).ok_or_else(|| Error::NotFound {
+            path: path.to_string(),
+        })?;
+        if let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind
+            && let crate::tree::ValueRef::Str(text) = scalar.value.view(self.text.expose())
+        {
+            return Ok(SecretBytes::new(text.to_vec()));
+        }
+        self.emit_node(node, output, None)
+    }
+
+    /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of
+    /// its own layout is kept.
+    ///
+    /// # Errors
+    /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
+    pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
+        let roots: Vec<_> = self
+            .tree
+            .documents()
+            .filter_map(|document| self.tree.root(document))
+            .collect();
+        if output == Format::Json && roots.len() > 1 {
+            return Err(EmitError::SeveralDocuments.into());
+        }
+        let mut text = Vec::new();
+        for (index, root) in roots.into_iter().enumerate() {
+            if index > 0 {
+                text.extend_from_slice(b"---\n");
+            }
+            text.extend_from_slice(self.emit_node(root, output, indent)?.expose());
+        }
+        Ok(SecretBytes::new(text))
+    }
+
+    fn emit_node(
+        &self,
+        node: crate::tree::NodeId,
+        output: Format,
+        indent: Option<usize>,
+    ) -> Result<SecretBytes, Error> {
+        let source = self.text.expose();
+        let text = match output {
+            Format::Yaml => {
+                let indent = indent.filter(|indent| (2..10).contains(indent));
+                yaml::emit::emit(
+                    source,
+                    &self.tree,
+                    node,
+                    indent.unwrap_or(yaml::emit::DEFAULT_INDENT),
+                )?
+            }
+            Format::Json => json::emit::emit(source, &self.tree, node, indent)?,
+            other => return Err(Error::UnsupportedFormat(other)),
+        };
+        Ok(SecretBytes::new(text.into_bytes()))
     }
 
     /// Reads the first document into a type of the caller's.

@@ -41,6 +41,12 @@ pub enum ConfigErrorKind {
 }
 
 impl ConfigError {
+    /// Returns what to do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(super) fn new(
         kind: ConfigErrorKind,
         path: &Path,

@@ -43,10 +43,11 @@ pub(super) fn read_flat(
 ) -> Vec<MasterKey> {
     let mut group = Vec::new();
     for &(kind, node) in lists {
-        let items = if reader.is_list(node) {
-            reader.list(node, kind.flat_key)
-        } else {
-            Ok(vec![node])
+        let is_list = reader.is_list(node);
+        let items = match (is_list, kind.name) {
+            (false, _) => Ok(vec![node]),
+            (true, "hckms") => reader.list(node, kind.flat_key),
+            (true, _) => reader.all_items(node, kind.flat_key),
         };
         for item in items.unwrap_or_default() {
             let text = if kind.name == "hckms" {
@@ -55,9 +56,13 @@ pub(super) fn read_flat(
                 reader.strict_text(item, kind.flat_key)
             };
             match text {
+                Ok(text) if is_list && text.trim().is_empty() => {
+                    let message = format!("{}: an item of the list is empty", kind.flat_key);
+                    problems.add(reader.error(item, message));
+                }
                 Ok(text) => push(
                     &mut group,
-                    parse_list(kind.name, &text, options)
+                    MasterKey::parse_list(kind.name, &text, options)
                         .map_err(|error| key_error(reader, item, kind.flat_key, error)),
                     problems,
                 ),
@@ -126,7 +131,7 @@ fn read_texts(
         let options = KmsOptions::default();
         // Only age recipients may share an item.
         let keys = match kind {
-            "age" => parse_list(kind, &text, &options),
+            "age" => MasterKey::parse_list(kind, &text, &options),
             _ => MasterKey::parse(kind, &text, &options).map(|key| vec![key]),
         };
         push(
@@ -186,14 +191,6 @@ fn azure_key(
         name,
         version,
     })
-}
-
-fn parse_list(
-    kind: &str,
-    text: &str,
-    options: &KmsOptions,
-) -> Result<Vec<MasterKey>, KeyTextError> {
-    MasterKey::parse_list(kind, text, options)
 }
 
 /// Adds the keys that the group does not have yet.

@@ -121,16 +121,31 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn integer(&self, node: NodeId, what: &str) -> Result<i64, ConfigError> {
-        if let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind
-            && let Value::Int(value) = scalar.value
-        {
-            return Ok(value);
+        if let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind {
+            match scalar.value {
+                Value::Int(value) => return Ok(value),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "it is whole, and within the range of whole numbers"
+                )]
+                Value::Float(value) if value.trunc() == value && value.abs() < 1e15 => {
+                    return Ok(value as i64);
+                }
+                _ => {}
+            }
         }
         Err(self.mismatch(node, what, "a whole number"))
     }
 
-    /// Reads the items of a list.
+    /// Reads the items of a list; those that are null count as not there.
     pub(super) fn list(&self, node: NodeId, what: &str) -> Result<Vec<NodeId>, ConfigError> {
+        let mut items = self.all_items(node, what)?;
+        items.retain(|&item| !self.is_null(item));
+        Ok(items)
+    }
+
+    /// Reads the items of a list, null or not.
+    pub(super) fn all_items(&self, node: NodeId, what: &str) -> Result<Vec<NodeId>, ConfigError> {
         let resolved = self.tree.resolve(node);
         match self.tree[resolved].kind {
             NodeKind::Sequence { .. } => Ok(self

@@ -188,6 +188,9 @@ impl Visitor for Encryptor<'_, '_> {
                     .format
                     .encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
             }
+            (None, None) if self.with.format == Format::Yaml => {
+                yaml::render::pinned(self.source, self.tree, at.id, &mut self.edits);
+            }
             (None, None) => {}
         }
         Ok(())

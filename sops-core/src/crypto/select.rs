@@ -1,5 +1,7 @@
 //! Which leaves are encrypted.
 
+use std::fmt;
+
 use super::re2::{self, Regex, RegexError};
 
 /// Which leaves of a file are encrypted: at most one of these per file.
@@ -126,6 +128,16 @@ impl Selector {
     }
 }
 
+/// The selector as the metadata write it.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key() {
+            Some(key) => write!(f, "{key} {:?}", self.text()),
+            None => f.write_str("all values"),
+        }
+    }
+}
+
 /// A [`Selector`] ready for a walk over a tree.
 ///
 /// A walk tests each key once, with [`key`](Self::key), and each comment once, with [`comment`](Self::comment), and
@@ -242,6 +254,14 @@ pub struct SelectorError {
     pub key: &'static str,
     /// What is wrong with the regular expression.
     pub error: RegexError,
+}
+
+impl SelectorError {
+    /// Returns what to do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.error.hint.as_deref()
+    }
 }
 
 #[cfg(test)]

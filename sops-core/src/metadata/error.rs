@@ -16,6 +16,12 @@ pub struct MetadataError {
 }
 
 impl MetadataError {
+    /// Returns what to do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             key: key.into(),

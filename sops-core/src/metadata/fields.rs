@@ -102,7 +102,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Takes a whole number that is not negative; 0 if absent.
+    /// Takes a whole number; 0 if absent, or negative, as the reference writes it if told to and then ignores it.
     pub(super) fn count(&mut self, name: &str) -> Result<usize, MetadataError> {
         let Some(raw) = self.take(name) else {
             return Ok(0);
@@ -122,12 +122,12 @@ impl<'r> Fields<'r> {
             other => return Err(mismatch(&path, "a whole number", other)),
         };
         number
-            .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| MetadataError::new(path, "expected a whole number of 0 or more"))
+            .map(|number| usize::try_from(number).unwrap_or(0))
+            .ok_or_else(|| MetadataError::new(path, "expected a whole number"))
     }
 
     /// Takes a list of mappings; empty if absent. A single mapping is a list of one, an empty one an empty list.
-    pub(super) fn mappings(&mut self, name: &str) -> Result<Vec<Fields<'r>>, MetadataError> {
+    pub(super) fn mappings(&mut self, name: &str) -> Result<Vec<Self>, MetadataError> {
         let path = self.path_of(name);
         match self.take(name) {
             None => Ok(Vec::new()),
@@ -135,9 +135,9 @@ impl<'r> Fields<'r> {
             Some(Raw::List(items)) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| Fields::new(format!("{path}[{index}]"), item))
+                .map(|(index, item)| Self::new(format!("{path}[{index}]"), item))
                 .collect(),
-            Some(single) => match Fields::new(path.as_str(), single) {
+            Some(single) => match Self::new(path.as_str(), single) {
                 Ok(fields) => Ok(vec![fields]),
                 Err(_) => Err(mismatch(&path, "a list of mappings", single)),
             },

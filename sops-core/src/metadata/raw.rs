@@ -21,9 +21,9 @@ pub enum Raw {
     /// A text.
     Text(String),
     /// A list.
-    List(Vec<Raw>),
+    List(Vec<Self>),
     /// A map, in the order of the file.
-    Map(Vec<(String, Raw)>),
+    Map(Vec<(String, Self)>),
 }
 
 /// The deepest nesting that is read. Metadata has five levels; what lies deeper could only be under an unknown key.

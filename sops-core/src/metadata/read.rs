@@ -209,9 +209,9 @@ fn is_version(text: &str) -> bool {
     let is_digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let has_leading_zero = |word: &str| word.len() > 1 && word.starts_with('0');
     numbers.len() == 3
-        && numbers
-            .iter()
-            .all(|number| is_digits(number) && !has_leading_zero(number) && number.len() < 20)
+        && numbers.iter().all(|number| {
+            is_digits(number) && !has_leading_zero(number) && number.parse::<u64>().is_ok()
+        })
         && prerelease.is_none_or(|text| {
             text.split('.')
                 .all(|word| is_word(word) && !(is_digits(word) && has_leading_zero(word)))
@@ -389,13 +389,15 @@ mod tests {
             ("1.9", Some(1)),
             ("true", Some(1)),
             ("0", None),
+            ("-1", None),
+            ("\"-1\"", None),
             ("null", None),
             ("\"\"", None),
         ] {
             let metadata = with("shamir_threshold", value).expect(value);
             assert_eq!(metadata.shamir_threshold, expected, "{value}");
         }
-        for bad in ["-1", "\"-1\"", "\"1.9\"", "\"two\"", "[]", "{}", "1e300"] {
+        for bad in ["\"1.9\"", "\"two\"", "[]", "{}", "1e300"] {
             assert_eq!(
                 failing_key(with("shamir_threshold", bad)),
                 "sops.shamir_threshold",

@@ -130,9 +130,12 @@ fn sorted_map(mut entries: Vec<(String, Raw)>, unknown: &[(String, Raw)]) -> Raw
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
     use crate::{
         crypto::select::Selector,
+        format::{Format, ParseOptions},
         metadata::test_support::{json, minimal},
     };
 
@@ -205,5 +208,38 @@ mod tests {
                 Raw::Text("_unencrypted".to_owned())
             ))
         );
+    }
+
+    /// Every file of the reference says what we would say of it.
+    #[test]
+    fn files_of_the_reference() {
+        for (format, folder) in [(Format::Json, "json"), (Format::Yaml, "yaml")] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../testdata")
+                .join(folder)
+                .join("reference");
+            let mut files = 0;
+            for entry in fs::read_dir(folder).expect("the folder is in the repository") {
+                let path = entry.expect("it can be listed").path();
+                let name = path.display().to_string();
+                // Binary files, which are JSON too, name no selector, but we would write the default.
+                if !name.ends_with(".enc.json") && !name.ends_with(".enc.yaml") {
+                    continue;
+                }
+                let source = fs::read_to_string(&path).expect("it can be read");
+                let tree = format
+                    .parse(&source, ParseOptions::default())
+                    .expect("the reference writes what it reads");
+                let root = tree.documents().next().and_then(|first| tree.root(first));
+                let (_, sops) = root
+                    .and_then(|root| tree.entry(&source, root, "sops"))
+                    .expect("it is encrypted");
+                let raw = Raw::from_tree(&source, &tree, sops);
+                let metadata = Metadata::from_raw(&raw).expect(&name);
+                assert_eq!(metadata.to_raw(), raw, "{name}");
+                files += 1;
+            }
+            assert!(files >= 14, "{files}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sops_core::{EncryptOptions, Format, Selector};
+use sops_core::{Format, Selector};
 
 use crate::support::{decrypt, encrypt, files, options};
 
@@ -27,11 +27,9 @@ fn every_file_comes_back_to_the_byte() {
         let format = Format::from_path(&path);
         for selector in selectors() {
             for mac_only_encrypted in [false, true] {
-                let options = EncryptOptions {
-                    selector: selector.clone(),
-                    mac_only_encrypted,
-                    ..options()
-                };
+                let mut options = options();
+                options.selector = selector.clone();
+                options.mac_only_encrypted = mac_only_encrypted;
                 let name = path.file_name().expect("a file").to_string_lossy();
                 let outcome =
                     encrypt(&text, format, &options).and_then(|enc| decrypt(&enc, format));

@@ -41,7 +41,9 @@
 //!
 //! `testdata/regex/go-re2.tsv` holds patterns and inputs with the answers of Go 1.26.
 
+mod characters;
 mod class;
+mod count;
 mod translate;
 mod unicode_names;
 

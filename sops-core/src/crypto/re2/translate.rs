@@ -2,7 +2,7 @@
 //!
 //! Only whether something matches is wanted, never what: groups capture nothing, and greed is dropped.
 
-use super::{RegexError, class};
+use super::{RegexError, count::Count};
 
 /// Returns the pattern in the syntax of the `regex` crate.
 pub(super) fn translate(pattern: &str) -> Result<String, RegexError> {
@@ -24,10 +24,10 @@ const MAX_DEPTH: usize = 200;
 /// The largest count of a repetition, nested ones multiplied.
 const MAX_REPEAT: u32 = 1000;
 
-struct Translator<'p> {
+pub(super) struct Translator<'p> {
     pattern: &'p str,
     /// The byte of the pattern that comes next.
-    at: usize,
+    pub(super) at: usize,
     out: String,
     flags: Flags,
     level: Level,
@@ -293,7 +293,14 @@ impl<'p> Translator<'p> {
             ));
         }
         let Some(atom) = self.level.last else {
-            return Err(self.error_at(start, "there is nothing to repeat"));
+            let error = self.error_at(start, "there is nothing to repeat");
+            return Err(if start == 0 {
+                error.with_hint(
+                    r"this is a regular expression, not a glob: write .*\.yaml$ for *.yaml",
+                )
+            } else {
+                error
+            });
         };
         if self.outer.len() + atom.depth >= MAX_DEPTH {
             return Err(self.too_deep(start));
@@ -316,233 +323,11 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn backslash(&mut self) -> Result<(), RegexError> {
-        let Some(next) = self.rest()[1..].chars().next() else {
-            return Err(self.error_at(self.at, "a \\ at the end escapes nothing"));
-        };
-        let anchor = match next {
-            'A' => Some(r"(?:\A)"),
-            'z' => Some(r"(?:\z)"),
-            'b' => Some(r"(?-u:\b)"),
-            'B' => Some(r"(?-u:\B)"),
-            _ => None,
-        };
-        if let Some(anchor) = anchor {
-            self.at += 2;
-            self.atom(anchor);
-        } else if next == 'Q' {
-            self.at += 2;
-            self.quoted();
-        } else if let Some(class) = self.class_escape()? {
-            self.bracketed(&class, false);
-        } else {
-            let literal = self.escape()?;
-            self.literal(literal);
-        }
-        Ok(())
-    }
-
-    /// `\Q…\E`, or to the end of the pattern.
-    fn quoted(&mut self) {
-        let rest = self.rest();
-        let (text, length) = match rest.split_once(r"\E") {
-            Some((text, _)) => (text, text.len() + 2),
-            None => (rest, rest.len()),
-        };
-        for literal in text.chars() {
-            self.literal(literal);
-        }
-        self.at += length;
-    }
-
-    /// Reads `[…]`.
-    fn bracket(&mut self) -> Result<(), RegexError> {
-        let start = self.at;
-        self.bump('[');
-        let negated = self.peek() == Some('^');
-        if negated {
-            self.bump('^');
-        }
-        let mut items = String::new();
-        let mut first = true;
-        loop {
-            match self.peek() {
-                None => return Err(self.error_at(start, "missing closing ]")),
-                Some(']') if !first => break,
-                Some(_) => {}
-            }
-            first = false;
-            if let Some(class) = self.named_class()? {
-                items.push_str(&class);
-            } else if let Some(class) = self.class_escape()? {
-                items.push_str(&class);
-            } else {
-                items.push_str(&self.class_range(start)?);
-            }
-        }
-        self.bump(']');
-        self.bracketed(&items, negated);
-        Ok(())
-    }
-
-    /// Reads `[:name:]` inside a bracket expression.
-    fn named_class(&mut self) -> Result<Option<String>, RegexError> {
-        let Some(rest) = self.rest().strip_prefix("[:") else {
-            return Ok(None);
-        };
-        let Some((name, _)) = rest.split_once(":]") else {
-            return Ok(None);
-        };
-        let class = class::posix(name)
-            .ok_or_else(|| self.error_at(self.at, "not one of the class names, like [:alpha:]"))?;
-        self.at += "[::]".len() + name.len();
-        Ok(Some(class))
-    }
-
-    /// Reads `\d`, `\pL`, `\p{Greek}` and the like; `None` if there is none here.
-    fn class_escape(&mut self) -> Result<Option<String>, RegexError> {
-        let Some(rest) = self.rest().strip_prefix('\\') else {
-            return Ok(None);
-        };
-        let Some(letter) = rest.chars().next() else {
-            return Ok(None);
-        };
-        if let Some(class) = class::perl(letter) {
-            self.at += 2;
-            return Ok(Some(class.to_owned()));
-        }
-        if !matches!(letter, 'p' | 'P') {
-            return Ok(None);
-        }
-        let rest = &rest[1..];
-        let (name, length) = match (rest.strip_prefix('{'), rest.chars().next()) {
-            (Some(braced), _) => match braced.split_once('}') {
-                Some((name, _)) => (name, name.len() + 2),
-                None => return Err(self.error_at(self.at, "missing closing } of a class name")),
-            },
-            (None, Some(letter)) => (&rest[..letter.len_utf8()], letter.len_utf8()),
-            (None, None) => {
-                return Err(self.error_at(self.at, "expected the name of a class, like \\p{L}"));
-            }
-        };
-        let class = class::unicode(name, letter == 'P').ok_or_else(|| {
-            self.error_at(self.at, "not a class of characters that Go knows")
-                .with_hint("it knows general categories like \\p{Lu} and scripts of one word like \\p{Greek}")
-        })?;
-        self.at += 2 + length;
-        Ok(Some(class))
-    }
-
-    /// Reads one character or a range of characters inside a bracket expression.
-    fn class_range(&mut self, bracket: usize) -> Result<String, RegexError> {
-        let start = self.at;
-        let low = self.class_character(bracket)?;
-        let mut high = low;
-        let rest = self.rest();
-        if rest.len() >= 2 && rest.starts_with('-') && !rest.starts_with("-]") {
-            self.bump('-');
-            high = self.class_character(bracket)?;
-            if high < low {
-                return Err(self.error_at(start, "the range is in the wrong order"));
-            }
-        }
-        Ok(format!(
-            r"\x{{{:X}}}-\x{{{:X}}}",
-            u32::from(low),
-            u32::from(high)
-        ))
-    }
-
-    fn class_character(&mut self, bracket: usize) -> Result<char, RegexError> {
-        match self.peek() {
-            None => Err(self.error_at(bracket, "missing closing ]")),
-            Some('\\') => self.escape(),
-            Some(character) => {
-                self.bump(character);
-                Ok(character)
-            }
-        }
-    }
-
-    /// Reads an escape that stands for one character.
-    fn escape(&mut self) -> Result<char, RegexError> {
-        let start = self.at;
-        self.bump('\\');
-        let Some(next) = self.peek() else {
-            return Err(self.error_at(start, "a \\ at the end escapes nothing"));
-        };
-        self.bump(next);
-        match next {
-            'a' => Ok('\u{7}'),
-            'f' => Ok('\u{c}'),
-            'n' => Ok('\n'),
-            'r' => Ok('\r'),
-            't' => Ok('\t'),
-            'v' => Ok('\u{b}'),
-            'x' => self.hexadecimal(start),
-            '0'..='7' => self.octal(start, next),
-            '8' | '9' => Err(self.backreference(start)),
-            punctuation if punctuation.is_ascii() && !punctuation.is_ascii_alphanumeric() => {
-                Ok(punctuation)
-            }
-            _ => Err(self.error_at(start, "not an escape that RE2, the syntax of Go, has")),
-        }
-    }
-
-    /// Up to three digits; one alone would be a backreference, unless it is 0.
-    fn octal(&mut self, start: usize, first: char) -> Result<char, RegexError> {
-        let is_octal = |digit: &char| ('0'..='7').contains(digit);
-        if first != '0' && self.peek().filter(is_octal).is_none() {
-            return Err(self.backreference(start));
-        }
-        let mut number = first.to_digit(8).unwrap_or(0);
-        for _ in 0..2 {
-            let Some(digit) = self.peek().filter(is_octal) else {
-                break;
-            };
-            self.bump(digit);
-            number = number * 8 + digit.to_digit(8).unwrap_or(0);
-        }
-        self.character(start, number)
-    }
-
-    /// Two digits, or any number of them in braces.
-    fn hexadecimal(&mut self, start: usize) -> Result<char, RegexError> {
-        let rest = self.rest();
-        let (digits, length) = match rest.strip_prefix('{') {
-            Some(braced) => match braced.split_once('}') {
-                Some((digits, _)) => (digits, digits.len() + 2),
-                None => ("", 0),
-            },
-            None => (rest.get(..2).unwrap_or(""), 2),
-        };
-        let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let digits = digits.trim_start_matches('0');
-        if !is_number || digits.len() > 6 {
-            return Err(self.error_at(
-                start,
-                "expected two hexadecimal digits after \\x, or up to 10FFFF in braces",
-            ));
-        }
-        self.at += length;
-        let number = u32::from_str_radix(digits, 16).unwrap_or(0);
-        self.character(start, number)
-    }
-
-    fn character(&self, start: usize, number: u32) -> Result<char, RegexError> {
-        char::from_u32(number)
-            .ok_or_else(|| self.error_at(start, "the escape stands for no Unicode character"))
-    }
-
-    fn backreference(&self, start: usize) -> RegexError {
-        self.error_at(start, "a backreference is not in RE2, the syntax of Go")
-    }
-
     fn too_deep(&self, start: usize) -> RegexError {
         self.error_at(start, "groups and repetitions are nested too deeply")
     }
 
-    fn literal(&mut self, literal: char) {
+    pub(super) fn literal(&mut self, literal: char) {
         let start = self.out.len();
         let folds = self.flags.fold_case && (literal.is_ascii_alphabetic() || !literal.is_ascii());
         if folds {
@@ -564,7 +349,7 @@ impl<'p> Translator<'p> {
         });
     }
 
-    fn bracketed(&mut self, items: &str, negated: bool) {
+    pub(super) fn bracketed(&mut self, items: &str, negated: bool) {
         let (open, close) = match self.flags.fold_case {
             true => ("(?i:[", "])"),
             false => ("[", "]"),
@@ -573,7 +358,7 @@ impl<'p> Translator<'p> {
         self.atom(&format!("{open}{caret}{items}{close}"));
     }
 
-    fn atom(&mut self, text: &str) {
+    pub(super) fn atom(&mut self, text: &str) {
         let start = self.out.len();
         self.out.push_str(text);
         self.push_atom(Atom {
@@ -589,19 +374,19 @@ impl<'p> Translator<'p> {
         self.level.last = Some(atom);
     }
 
-    fn peek(&self) -> Option<char> {
+    pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
-    fn rest(&self) -> &'p str {
+    pub(super) fn rest(&self) -> &'p str {
         &self.pattern[self.at..]
     }
 
-    fn bump(&mut self, next: char) {
+    pub(super) fn bump(&mut self, next: char) {
         self.at += next.len_utf8();
     }
 
-    fn error_at(&self, offset: usize, message: impl Into<String>) -> RegexError {
+    pub(super) fn error_at(&self, offset: usize, message: impl Into<String>) -> RegexError {
         RegexError::new(self.pattern[..offset].chars().count() + 1, message)
     }
 }
@@ -609,41 +394,4 @@ impl<'p> Translator<'p> {
 enum Group {
     Opens(Flags),
     SetsFlags(Flags),
-}
-
-/// The counts of a repetition; an inner `None` is a number too large to matter.
-struct Count {
-    min: Option<u32>,
-    max: Option<Option<u32>>,
-}
-
-impl Count {
-    /// Reads `{n}`, `{n,}` or `{n,m}` and returns it with its length.
-    fn read(text: &str) -> Option<(Self, usize)> {
-        let (inside, _) = text.strip_prefix('{')?.split_once('}')?;
-        let number = |digits: &str| {
-            let canonical = !digits.is_empty()
-                && digits.bytes().all(|digit| digit.is_ascii_digit())
-                && (digits == "0" || !digits.starts_with('0'));
-            canonical.then(|| digits.parse().ok())
-        };
-        let count = match inside.split_once(',') {
-            None => {
-                let count = number(inside)?;
-                Self {
-                    min: count,
-                    max: Some(count),
-                }
-            }
-            Some((min, "")) => Self {
-                min: number(min)?,
-                max: None,
-            },
-            Some((min, max)) => Self {
-                min: number(min)?,
-                max: Some(number(max)?),
-            },
-        };
-        Some((count, inside.len() + 2))
-    }
 }

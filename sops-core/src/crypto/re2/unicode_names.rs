@@ -6,7 +6,7 @@ pub(super) fn category(name: &str) -> Option<&'static str> {
         .iter()
         .find(|&&(short, long)| name == short || name == long)
         .map(|&(short, _)| short)
-        .or_else(|| match name {
+        .or(match name {
             "Cntrl" => Some("Cc"),
             "Digit" => Some("Nd"),
             "Punct" => Some("P"),

@@ -5,6 +5,7 @@ mod characters;
 pub(crate) mod comment_item;
 mod comments;
 mod compose;
+pub(crate) mod emit;
 mod flow_copy;
 pub(crate) mod metadata_block;
 mod metadata_text;
@@ -20,6 +21,8 @@ mod rewriting_tests;
 mod scalars;
 mod scanner;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     format::{ParseOptions, SyntaxError},

@@ -61,6 +61,27 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
     edits.push(edit(start, end, text));
 }
 
+/// Makes sure that a block scalar that stays in the clear keeps its value when something is appended to the text.
+///
+/// At the end of a text without a final line break, a value has none either, whatever its header says. With a line
+/// after it, only the stripping header says so.
+pub(crate) fn pinned(source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit>) {
+    let is_block = matches!(
+        &tree[id].kind,
+        NodeKind::Scalar(Scalar {
+            style: Style::Literal | Style::Folded,
+            ..
+        })
+    );
+    if is_block && tree[id].span.end as usize == source.len() && !source.ends_with(['\n', '\r']) {
+        let block = BlockScalar::read(source, tree, id);
+        let header = block.stripping_header();
+        if source[block.header.clone()] != header {
+            edits.push(edit(block.header.start, block.header.end, header));
+        }
+    }
+}
+
 /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
 pub(crate) fn restored(
     source: &str,

@@ -1,0 +1,314 @@
+//! The commands and their flags, and which function each of them runs.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{
+    commands::{check, decrypt, edit, encrypt, filestatus},
+    context::Context,
+    error::{Code, Failure},
+    legacy::{self, Request},
+    ui::{self, Ui},
+};
+
+#[cfg(feature = "age")]
+use crate::commands::{demo, init};
+
+/// Encrypts the secrets in YAML and JSON files, and nothing else in them.
+///
+/// `sops FILE` opens an encrypted file in your editor. The files are those of SOPS: every other program that reads
+/// SOPS files reads them, and the other way round.
+#[derive(Parser, Debug)]
+#[command(
+    name = "sops",
+    args_override_self = true,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    after_help = AFTER_HELP,
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Encrypt(encrypt::Args),
+    Decrypt(decrypt::Args),
+    Edit(edit::Args),
+    Filestatus(filestatus::Args),
+    Check(check::Args),
+    #[cfg(feature = "age")]
+    Init(init::Args),
+    #[cfg(feature = "age")]
+    Demo(demo::Args),
+}
+
+const AFTER_HELP: &str = "\
+The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
+
+Not in this version yet: set, unset, rotate, updatekeys, groups, exec-env, exec-file, publish, keyservice, completion; \
+the formats dotenv, INI and binary; keys other than age.
+
+Start with `sops init`, or see `sops demo`.";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct GlobalArgs {
+    /// Use this configuration instead of looking for a `.sops.yaml` in the working folder and above
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SOPS_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Say more about what is done
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+
+    /// Kinds of keys in the order to try them, for example `age,pgp`
+    #[arg(
+        long,
+        global = true,
+        value_name = "KINDS",
+        env = "SOPS_DECRYPTION_ORDER",
+        hide_env_values = true
+    )]
+    pub(crate) decryption_order: Option<String>,
+
+    /// Whether the keys of this machine are used
+    #[arg(long, global = true, value_name = "BOOL", env = "SOPS_ENABLE_LOCAL_KEYSERVICE", hide_env_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = parse_bool)]
+    pub(crate) enable_local_keyservice: Option<bool>,
+
+    /// A remote key service to use as well; may be given several times
+    #[arg(long, global = true, value_name = "URI", env = "SOPS_KEYSERVICE", hide_env_values = true,
+        value_delimiter = ',', action = ArgAction::Append)]
+    pub(crate) keyservice: Vec<String>,
+
+    /// Put the MAC over encrypted values only
+    #[arg(long, global = true)]
+    pub(crate) mac_only_encrypted: bool,
+
+    /// The number of blanks to indent a newly formatted file by
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) indent: Option<i64>,
+
+    /// Accepted for compatibility: this program never asks the network for a newer version
+    #[arg(long, global = true, hide = true)]
+    pub(crate) disable_version_check: bool,
+
+    /// Accepted for compatibility: this program never asks the network for a newer version
+    #[arg(long, global = true, hide = true)]
+    pub(crate) check_for_updates: bool,
+}
+
+/// Keys to encrypt for. Any of them, on the command line or in the environment, replaces those of the creation rule.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Keys")]
+pub(crate) struct KeyArgs {
+    /// age recipients, comma-separated
+    #[arg(
+        long,
+        short,
+        value_name = "LIST",
+        env = "SOPS_AGE_RECIPIENTS",
+        hide_env_values = true
+    )]
+    pub(crate) age: Option<String>,
+
+    /// OpenPGP fingerprints, comma-separated
+    #[arg(
+        long,
+        short,
+        value_name = "LIST",
+        env = "SOPS_PGP_FP",
+        hide_env_values = true
+    )]
+    pub(crate) pgp: Option<String>,
+
+    /// ARNs of AWS KMS, comma-separated
+    #[arg(
+        long,
+        short,
+        value_name = "LIST",
+        env = "SOPS_KMS_ARN",
+        hide_env_values = true
+    )]
+    pub(crate) kms: Option<String>,
+
+    /// The AWS profile to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) aws_profile: Option<String>,
+
+    /// Encryption context for AWS KMS: `key:value`, comma-separated
+    #[arg(long, value_name = "LIST")]
+    pub(crate) encryption_context: Option<String>,
+
+    /// Resource ids of GCP KMS, comma-separated
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "SOPS_GCP_KMS_IDS",
+        hide_env_values = true
+    )]
+    pub(crate) gcp_kms: Option<String>,
+
+    /// Key ids of HuaweiCloud KMS, comma-separated
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "SOPS_HUAWEICLOUD_KMS_IDS",
+        hide_env_values = true
+    )]
+    pub(crate) hckms: Option<String>,
+
+    /// URLs of Azure Key Vault keys, comma-separated
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "SOPS_AZURE_KEYVAULT_URLS",
+        hide_env_values = true
+    )]
+    pub(crate) azure_kv: Option<String>,
+
+    /// URIs of keys in the transit engine of Vault, comma-separated
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "SOPS_VAULT_URIS",
+        hide_env_values = true
+    )]
+    pub(crate) hc_vault_transit: Option<String>,
+
+    /// How many key groups are needed to decrypt
+    #[arg(long, value_name = "N")]
+    pub(crate) shamir_secret_sharing_threshold: Option<usize>,
+}
+
+/// What to encrypt; at most one of these, and none beside one in the creation rule.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "What to encrypt")]
+pub(crate) struct SelectorArgs {
+    /// Leave what is below keys with this suffix in clear
+    #[arg(long, value_name = "SUFFIX")]
+    pub(crate) unencrypted_suffix: Option<String>,
+
+    /// Encrypt only what is below keys with this suffix
+    #[arg(long, value_name = "SUFFIX")]
+    pub(crate) encrypted_suffix: Option<String>,
+
+    /// Leave what is below matching keys in clear
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) unencrypted_regex: Option<String>,
+
+    /// Encrypt only what is below matching keys
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) encrypted_regex: Option<String>,
+
+    /// Leave what follows a matching comment in clear
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) unencrypted_comment_regex: Option<String>,
+
+    /// Encrypt only what follows a matching comment
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) encrypted_comment_regex: Option<String>,
+}
+
+/// Which format a file has, when its name does not tell.
+#[derive(Args, Debug, Default)]
+pub(crate) struct TypeArgs {
+    /// The format of the input: yaml, json, dotenv, ini, binary
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_type: Option<String>,
+
+    /// The format of the output
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output_type: Option<String>,
+
+    /// Use this name instead of the file's for finding the creation rule and the format
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filename_override: Option<PathBuf>,
+}
+
+/// Runs the program with `arguments`, without its name.
+///
+/// # Errors
+///
+/// The failure to report, unless it was reported already, file by file.
+pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
+    if arguments.is_empty() {
+        return Err(Failure::new(Code::NoFile, "no file specified")
+            .hint("`sops --help` lists the commands; `sops init` sets up a folder; `sops demo` shows what it does"));
+    }
+    let mut command = definition();
+    let exists = |name: &std::ffi::OsStr| std::path::Path::new(name).exists();
+    let (arguments, warnings) = match legacy::rewrite(&command, arguments, exists)? {
+        Request::Version => return print_version(),
+        Request::Run {
+            arguments,
+            warnings,
+        } => (arguments, warnings),
+    };
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return ui::print(&error.render().to_string()),
+        Err(error) => return Err(usage(&error)),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+
+    let ui = Ui::new(cli.global.verbose);
+    for warning in warnings {
+        ui.warning(&warning);
+    }
+    let context = Context::new(cli.global, ui);
+    let result = match cli.command {
+        Command::Encrypt(args) => encrypt::run(&args, &context),
+        Command::Decrypt(args) => decrypt::run(&args, &context),
+        Command::Edit(args) => edit::run(&args, &context),
+        Command::Filestatus(args) => filestatus::run(&args, &context),
+        Command::Check(args) => check::run(&args, &context),
+        #[cfg(feature = "age")]
+        Command::Init(args) => init::run(&args, &context),
+        #[cfg(feature = "age")]
+        Command::Demo(args) => demo::run(&args, &context),
+    };
+    context.warn_about_keys();
+    result
+}
+
+/// The definitions of all commands.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// The version of the reference whose behaviour and file format this is comes first: programs compare it.
+fn print_version() -> Result<(), Failure> {
+    ui::print(concat!(
+        "sops 3.13.2 (sops-rs ",
+        env!("CARGO_PKG_VERSION"),
+        ")\n"
+    ))
+}
+
+/// Clap's own message, without its label.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let text = text.split("\n\n").next().unwrap_or(&text).trim_end();
+    Failure::new(Code::Generic, text.strip_prefix("error: ").unwrap_or(text))
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    // The reference takes a variable that is set but empty for false.
+    match text {
+        "" => Ok(false),
+        _ => legacy::parse_bool(text).ok_or_else(|| "neither true nor false".to_owned()),
+    }
+}

@@ -1,0 +1,61 @@
+//! `sops decrypt`.
+
+use std::path::Path;
+
+use sops_core::{DecryptOptions, EncryptedFile, TreePath};
+
+use super::transform::{FileArgs, Product};
+use crate::{
+    cli::TypeArgs,
+    context::Context,
+    error::{Doing, Failure},
+};
+
+/// Decrypt files
+///
+/// Prints the file in the clear, or one value of it with --extract, or replaces it with --in-place.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    types: TypeArgs,
+
+    /// Print one value only, such as `["db"]["users"][0]` or `db.users[0]`
+    #[arg(long, value_name = "PATH")]
+    extract: Option<String>,
+
+    /// Go on when the MAC does not fit: the file may have been tampered with
+    #[arg(long)]
+    ignore_mac: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    context.check_given_config()?;
+    let path = match args.extract.as_deref().filter(|path| !path.is_empty()) {
+        Some(path) => Some(TreePath::parse(path).map_err(|error| {
+            Failure::from_library(&error.into(), Doing::Decrypting, "--extract")
+        })?),
+        None => None,
+    };
+    let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
+    args.files
+        .transform(context, |file: Option<&Path>, content| {
+            let target = context.target(file, &args.types)?;
+            let keyring = context.keyring(Doing::Decrypting)?;
+            let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+            let encrypted = EncryptedFile::parse(content, target.format).map_err(failed)?;
+            let plain = encrypted
+                .unlock(keyring)
+                .map_err(failed)?
+                .decrypt(&options)
+                .map_err(failed)?;
+            let warnings = plain.warnings().to_vec();
+            let bytes = match (&path, context.rewriting(&target)?) {
+                (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
+                (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
+                (None, None) => plain.into_bytes(),
+            };
+            Ok(Product { bytes, warnings })
+        })
+}

@@ -1,0 +1,198 @@
+//! `sops edit`, and `sops FILE`.
+
+use std::path::{Path, PathBuf};
+
+use sops_core::{
+    DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Unlocked,
+};
+
+use super::transform::{name_of, warn_of_more_files};
+use crate::{
+    cli::{KeyArgs, SelectorArgs, TypeArgs},
+    context::{Context, Target},
+    editor::{PrivateFile, Session},
+    error::{Code, Doing, Failure},
+    files::{self, Original},
+};
+
+/// Edit an encrypted file, or make one
+///
+/// Opens the file in the clear in SOPS_EDITOR, EDITOR, vim, nano or vi, and encrypts it again afterwards. Values that
+/// did not change keep their ciphertext. `sops FILE` is the same.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file; if it does not exist, it is made
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    types: TypeArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    selectors: SelectorArgs,
+
+    /// Edit the metadata too
+    #[arg(long, short)]
+    show_master_keys: bool,
+
+    /// Go on when the MAC does not fit: the file may have been tampered with
+    #[arg(long)]
+    ignore_mac: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let Some(file) = args.files.first() else {
+        return Err(Failure::new(Code::NoFile, "no file specified"));
+    };
+    warn_of_more_files(&args.files, context);
+    if args.show_master_keys {
+        return Err(Failure::not_yet("--show-master-keys"));
+    }
+    let target = context.target_to_encrypt(Some(file), &args.types)?;
+    if file.exists() {
+        edit_existing(args, context, file, &target)
+    } else {
+        edit_new(args, context, file, &target)
+    }
+}
+
+fn edit_existing(
+    args: &Args,
+    context: &Context,
+    file: &Path,
+    target: &Target,
+) -> Result<(), Failure> {
+    context.check_given_config()?;
+    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let original = Original::read(file)?;
+    let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+    let unlocked = encrypted
+        .unlock(context.keyring(Doing::Decrypting)?)
+        .map_err(failed)?;
+    let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
+    let plain = unlocked.decrypt(&options).map_err(failed)?;
+    context.ui.warn_of_all(&target.name, plain.warnings());
+    let edit = Edit {
+        context,
+        file,
+        before: plain.bytes(),
+        encrypt: &|text| update(&unlocked, text),
+        write: &|bytes| original.replace(bytes),
+    };
+    edit.run()
+}
+
+fn update(unlocked: &Unlocked, text: &[u8]) -> Result<sops_core::Encrypted, Error> {
+    unlocked.update(text)
+}
+
+fn edit_new(args: &Args, context: &Context, file: &Path, target: &Target) -> Result<(), Failure> {
+    let options = context.encrypt_options(target, &args.keys, &args.selectors)?;
+    let keyring = context.keyring(Doing::Encrypting)?;
+    let example = example(target.format);
+    let encrypt = |text: &[u8]| encrypt(text, target.format, &options, keyring);
+    // A key that does not work is found before somebody has typed a page.
+    encrypt(example.as_bytes())
+        .map_err(|error| Failure::from_library(&error, Doing::Encrypting, &target.name))?;
+    let edit = Edit {
+        context,
+        file,
+        before: example.as_bytes(),
+        encrypt: &encrypt,
+        write: &|bytes| files::create(file, bytes),
+    };
+    edit.run()
+}
+
+fn encrypt(
+    text: &[u8],
+    format: Format,
+    options: &EncryptOptions,
+    keyring: &Keyring,
+) -> Result<sops_core::Encrypted, Error> {
+    PlainFile::parse(text, format)?.encrypt(options, keyring)
+}
+
+/// One text on its way through the editor.
+struct Edit<'e> {
+    context: &'e Context,
+    file: &'e Path,
+    before: &'e [u8],
+    encrypt: &'e dyn Fn(&[u8]) -> Result<sops_core::Encrypted, Error>,
+    write: &'e dyn Fn(&[u8]) -> Result<(), Failure>,
+}
+
+impl Edit<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let session = Session::start()?;
+        let private = PrivateFile::create(self.file, self.before)?;
+        let encrypted = loop {
+            let closed = session.edit(&private);
+            if let Err(failure) = closed {
+                return Err(self.after_editor_failed(failure, private));
+            }
+            let text = private.read()?;
+            if text.expose() == self.before {
+                let message = "File has not changed, exiting.";
+                return Err(Failure::new(Code::Unchanged, message));
+            }
+            match (self.encrypt)(text.expose()) {
+                Ok(encrypted) => break encrypted,
+                Err(error) => {
+                    let name = name_of(Some(self.file));
+                    let failure = Failure::from_library(&error, Doing::Encrypting, &name);
+                    failure.print(self.context.ui);
+                    if !session.ask_to_return()? {
+                        let kept = keep(private);
+                        return Err(
+                            Failure::new(failure.code, "the text cannot be encrypted").hint(kept)
+                        );
+                    }
+                }
+            }
+        };
+        session.check()?;
+        self.context
+            .ui
+            .warn_of_all(&name_of(Some(self.file)), &encrypted.warnings);
+        (self.write)(&encrypted.bytes).map_err(|failure| failure.hint(keep(private)))
+    }
+}
+
+impl Edit<'_> {
+    /// What was saved before the editor broke down is not lost; what was cancelled is.
+    fn after_editor_failed(&self, failure: Failure, private: PrivateFile) -> Failure {
+        let is_changed = private
+            .read()
+            .is_ok_and(|text| text.expose() != self.before);
+        match failure.code {
+            Code::Editor if is_changed => failure.hint(keep(private)),
+            _ => failure,
+        }
+    }
+}
+
+/// Leaves what was typed where it is, for its owner alone, and says where.
+fn keep(private: PrivateFile) -> String {
+    let path = private.keep();
+    format!(
+        "your text is kept, in the clear, in {}; remove it when you have it",
+        path.display()
+    )
+}
+
+/// What a new file starts as.
+fn example(format: Format) -> &'static str {
+    match format {
+        Format::Json => {
+            "{\n\t\"example\": \"Replace this by your secrets. Values are encrypted, keys are not.\",\n\t\
+             \"database\": {\n\t\t\"user\": \"admin\",\n\t\t\"password\": \"change-me\"\n\t},\n\t\
+             \"note_unencrypted\": \"a key that ends with _unencrypted keeps its value in the clear\"\n}\n"
+        }
+        _ => {
+            "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
+             database:\n  user: admin\n  password: change-me\n\
+             note_unencrypted: a key that ends with _unencrypted keeps its value in the clear\n"
+        }
+    }
+}

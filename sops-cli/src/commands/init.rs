@@ -1,0 +1,162 @@
+//! `sops init`.
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use sops_core::{
+    SecretText,
+    config::Config,
+    keys::{self, Identities, KeyError},
+};
+
+use crate::{
+    context::Context,
+    error::{Code, Doing, Failure},
+    ui,
+};
+
+/// Set up a folder: an age key where there is none, and a `.sops.yaml`
+///
+/// Nothing that exists is changed. The key is made where sops looks for it, for your user alone; the creation rule in
+/// `.sops.yaml` names its recipient.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {}
+
+const CONFIG: &str = ".sops.yaml";
+
+pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
+    let config = Path::new(CONFIG);
+    let has_config = config.symlink_metadata().is_ok();
+    let above = Config::discover(Path::new("."))
+        .path
+        .filter(|_| !has_config);
+    let mut report = String::new();
+
+    let recipients = match keys::own_recipients_from_env() {
+        Ok(found) if !found.is_empty() => {
+            report += "Found your age key.\n";
+            found
+        }
+        searched => {
+            let path = path_for_key(searched.err().as_ref())?;
+            let recipient = make_key(&path)?;
+            report += &format!(
+                "Made an age key in {}. Keep a copy of it in a safe place: without it nothing can be decrypted.\n",
+                path.display()
+            );
+            vec![recipient]
+        }
+    };
+    for recipient in &recipients {
+        report += &format!("  recipient: {recipient}\n");
+    }
+
+    if has_config {
+        report += &format!("There is a {CONFIG} already; it was not changed.\n");
+    } else {
+        write_new(config, rules(&recipients).as_bytes(), 0o666)
+            .map_err(|error| Failure::writing(config, &error))?;
+        report += &format!(
+            "Made {CONFIG}: whatever is encrypted in this folder is encrypted for that key.\n"
+        );
+    }
+    if let Some(above) = above {
+        report += &format!("In this folder it counts instead of {}.\n", above.display());
+    }
+    report += "\nNext:\n  \
+        sops encrypt --in-place FILE   encrypts a YAML or JSON file\n  \
+        sops FILE                      opens it in your editor\n  \
+        sops decrypt FILE              prints it in the clear\n";
+    context.ui.detail("no file was replaced");
+    ui::print(&report)
+}
+
+/// Where sops will look for the key that is about to be made. Fails where there is a file already: then a key is
+/// configured, but cannot be used.
+fn path_for_key(problem: Option<&KeyError>) -> Result<PathBuf, Failure> {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let path = match env::var_os("SOPS_AGE_KEY_FILE") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ if is_set("SOPS_AGE_KEY") || is_set("SOPS_AGE_KEY_CMD") => {
+            let failure = match problem {
+                Some(problem) => Failure::from_key(problem, Doing::Encrypting),
+                None => Failure::new(
+                    Code::Generic,
+                    "SOPS_AGE_KEY or SOPS_AGE_KEY_CMD is set, and the recipient of that key cannot be told",
+                ),
+            };
+            return Err(failure.hint("nothing was made; write the recipient into a .sops.yaml yourself, or unset the variable"));
+        }
+        _ => keys::user_key_file_from_env().ok_or_else(|| {
+            Failure::new(Code::Generic, "there is no home folder to keep a key in")
+                .hint("set SOPS_AGE_KEY_FILE to where the key shall be, or XDG_CONFIG_HOME or HOME")
+        })?,
+    };
+    if path.symlink_metadata().is_err() {
+        return Ok(path);
+    }
+    let message = match problem {
+        Some(problem) => problem.message.clone(),
+        None => "the file has no age identity (AGE-SECRET-KEY-1...)".to_owned(),
+    };
+    Err(Failure::new(Code::Generic, message)
+        .in_file(&path.display().to_string())
+        .hint("nothing was made or changed; move the file away, or put an identity into it"))
+}
+
+/// Makes a key and writes it to a file that does not exist yet; returns its recipient.
+fn make_key(path: &Path) -> Result<String, Failure> {
+    let identities = Identities::generate();
+    let recipient = identities.recipients().join(",");
+    let failed = |error: io::Error| Failure::writing(path, &error);
+    if let Some(folder) = path.parent() {
+        make_private_folders(folder).map_err(failed)?;
+    }
+    let text = SecretText::new(format!(
+        "# public key: {recipient}\n{}",
+        identities.to_text().expose()
+    ));
+    write_new(path, text.expose().as_bytes(), 0o600).map_err(failed)?;
+    Ok(recipient)
+}
+
+fn make_private_folders(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(mode);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn rules(recipients: &[String]) -> String {
+    format!(
+        "# Who can read the secrets of this folder, and which values are secret.\n\
+         # The first rule whose path_regex matches a file counts; a rule without one matches every file. For example:\n\
+         #\n\
+         #   - path_regex: (^|/)prod/\n\
+         #     age: age1...,age1...              # several recipients: each of them can decrypt\n\
+         #     encrypted_regex: ^(data|stringData)$   # only what is below these keys; all values without it\n\
+         creation_rules:\n  - age: {}\n",
+        recipients.join(",")
+    )
+}

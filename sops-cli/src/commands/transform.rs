@@ -1,0 +1,138 @@
+//! What `encrypt` and `decrypt` share: where the input comes from and where the result goes.
+
+use std::path::{Path, PathBuf};
+
+use sops_core::{SecretBytes, Warning};
+
+use crate::{
+    context::Context,
+    error::{Code, Failure},
+    files::{self, Original},
+    parallel, ui,
+};
+
+/// Files, and where the results go.
+#[derive(clap::Args, Debug)]
+pub(crate) struct FileArgs {
+    /// The file; standard input if none is given. With --in-place there may be many
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Replace the file by the result
+    #[arg(long, short)]
+    pub(crate) in_place: bool,
+
+    /// Write the result to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// A result, and what to say about it.
+pub(crate) struct Product {
+    pub(crate) bytes: SecretBytes,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl FileArgs {
+    /// Applies `work` to a file (`None` is standard input) and its content, for every file, and puts the result where
+    /// it belongs.
+    pub(crate) fn transform(
+        &self,
+        context: &Context,
+        work: impl Fn(Option<&Path>, &[u8]) -> Result<Product, Failure> + Sync,
+    ) -> Result<(), Failure> {
+        let output = self
+            .output
+            .as_deref()
+            .filter(|path| !path.as_os_str().is_empty());
+        let file = self.first();
+        if self.in_place {
+            if output.is_some() {
+                let message = "cannot operate on both --output and --in-place";
+                return Err(Failure::new(Code::Conflict, message));
+            }
+            if file.is_none() {
+                let message = "cannot use --in-place when reading from stdin";
+                return Err(Failure::new(Code::Conflict, message));
+            }
+            return self.transform_in_place(context, work);
+        }
+        warn_of_more_files(&self.files, context);
+        let content = match file {
+            Some(file) => files::read(file)?,
+            None => files::read_stdin()?,
+        };
+        let product = work(file, content.expose())?;
+        context.ui.warn_of_all(&name_of(file), &product.warnings);
+        match output {
+            Some(output) => files::write(output, product.bytes.expose()),
+            None => ui::write_stdout(product.bytes.expose()),
+        }
+    }
+
+    /// The one file to work on, unless it is standard input.
+    pub(crate) fn first(&self) -> Option<&Path> {
+        self.files
+            .first()
+            .map(PathBuf::as_path)
+            .filter(|file| !is_stdin(file))
+    }
+
+    /// Replaces every file independently of the others.
+    fn transform_in_place(
+        &self,
+        context: &Context,
+        work: impl Fn(Option<&Path>, &[u8]) -> Result<Product, Failure> + Sync,
+    ) -> Result<(), Failure> {
+        let one = |file: &PathBuf| {
+            if is_stdin(file) {
+                let message = "cannot use --in-place when reading from stdin";
+                return Err(Failure::new(Code::Conflict, message));
+            }
+            let original = Original::read(file)?;
+            let product = work(Some(file), original.content())?;
+            original.replace(product.bytes.expose())?;
+            Ok(product.warnings)
+        };
+        let mut first_failure = None;
+        let mut failed = 0;
+        parallel::for_each_in_order(
+            self.files.iter().collect(),
+            |file| (file, one(file)),
+            |(file, result)| match result {
+                Ok(warnings) => context.ui.warn_of_all(&name_of(Some(file)), &warnings),
+                Err(failure) => {
+                    failed += 1;
+                    failure.print(context.ui);
+                    first_failure.get_or_insert(failure.code);
+                }
+            },
+        );
+        let all = self.files.len();
+        if all > 1 {
+            let done = all - failed;
+            context.ui.note(&match failed {
+                0 => format!("{done} files written"),
+                _ => format!("{done} of {all} files written, {failed} failed"),
+            });
+        }
+        first_failure.map_or(Ok(()), |code| Err(Failure::reported(code)))
+    }
+}
+
+/// Warns that only the first of several files is used, in the words of the reference.
+pub(crate) fn warn_of_more_files(files: &[PathBuf], context: &Context) {
+    if files.len() > 1 {
+        context.ui.warning(
+            "More than one positional argument provided. Only the first one will be used!",
+        );
+    }
+}
+
+pub(crate) fn name_of(file: Option<&Path>) -> String {
+    file.map_or_else(|| "<stdin>".to_owned(), |file| file.display().to_string())
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-") || file == Path::new("/dev/stdin")
+}

@@ -1,0 +1,345 @@
+//! What a command needs to know besides its arguments: the configuration, the keys, the format of a file.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use sops_core::{
+    EncryptOptions, Format, Keyring, Selector,
+    config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
+};
+
+use crate::{
+    cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
+    error::{Code, Doing, Failure},
+    ui::Ui,
+};
+
+/// The run of one command.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    global: GlobalArgs,
+    config: Once<Option<Config>>,
+    keyring: Once<Keyring>,
+}
+
+/// The names and formats of a file to work on.
+pub(crate) struct Target {
+    /// How messages call it.
+    pub(crate) name: String,
+    /// The absolute path that creation rules are matched with.
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    /// The format of the result.
+    pub(crate) output: Format,
+}
+
+impl Context {
+    pub(crate) fn new(global: GlobalArgs, ui: Ui) -> Self {
+        Self {
+            ui,
+            global,
+            config: Once::default(),
+            keyring: Once::default(),
+        }
+    }
+
+    /// Names a file, and finds out its format. No file is standard input.
+    pub(crate) fn target(&self, file: Option<&Path>, types: &TypeArgs) -> Result<Target, Failure> {
+        let given = |name: &Option<String>| name.as_deref().and_then(Format::from_name);
+        let named = non_empty_path(types.filename_override.as_deref()).or(file);
+        let by_name = named.map_or(Format::Binary, Format::from_path);
+        let format = given(&types.input_type).unwrap_or(by_name);
+        let output = given(&types.output_type).unwrap_or(match by_name {
+            // A name that says nothing about the format; the reference fails there.
+            Format::Binary => format,
+            _ => by_name,
+        });
+        let path = named.unwrap_or(Path::new("/dev/stdin"));
+        Ok(Target {
+            name: file.map_or_else(|| "<stdin>".to_owned(), |file| file.display().to_string()),
+            path: absolute(path)?,
+            format,
+            output,
+        })
+    }
+
+    /// The same for a file that is to be encrypted, where the result keeps every byte it can: it is in the format of
+    /// the source and not indented anew.
+    pub(crate) fn target_to_encrypt(
+        &self,
+        file: Option<&Path>,
+        types: &TypeArgs,
+    ) -> Result<Target, Failure> {
+        let target = self.target(file, types)?;
+        if let Some(indent) = self.global.indent.filter(|&indent| indent != 4) {
+            return Err(Failure::not_yet(format_args!(
+                "encrypting with --indent {indent}"
+            )));
+        }
+        if target.output != target.format {
+            return Err(Failure::not_yet(format_args!(
+                "encrypting {} into {}",
+                target.format.name(),
+                target.output.name()
+            )));
+        }
+        Ok(target)
+    }
+
+    /// Whether a decrypted file is to be written in the style of the reference instead of its own, and how far it is
+    /// then indented (`None` is the style's own way).
+    pub(crate) fn rewriting(&self, target: &Target) -> Result<Option<Option<usize>>, Failure> {
+        let given = self
+            .global
+            .indent
+            .map(|indent| usize::try_from(indent).ok());
+        if given.is_some() || target.output == target.format {
+            return Ok(given);
+        }
+        let stores = self.config()?.map(Config::stores);
+        Ok(Some(stores.and_then(|stores| match target.output {
+            Format::Yaml => stores.yaml_indent,
+            _ => stores.json_indent,
+        })))
+    }
+
+    /// The configuration that was asked for, or that of the working folder and above.
+    pub(crate) fn config(&self) -> Result<Option<&Config>, Failure> {
+        let config = self.config.get_or_try(|| {
+            let path = match non_empty_path(self.global.config.as_deref()) {
+                Some(path) => Some(path.to_owned()),
+                None => {
+                    let found = Config::discover(Path::new("."));
+                    found.warning.iter().for_each(|warning| self.warn(warning));
+                    found.path
+                }
+            };
+            let Some(path) = path else { return Ok(None) };
+            self.ui.detail(&format!("using {}", path.display()));
+            let config = Config::load(&path).map_err(|error| Failure::from_config(&error))?;
+            config
+                .warnings()
+                .iter()
+                .for_each(|warning| self.warn(warning));
+            Ok(Some(config))
+        });
+        config.map(Option::as_ref)
+    }
+
+    /// Fails if the configuration that was asked for cannot be read, though nothing in it is needed.
+    pub(crate) fn check_given_config(&self) -> Result<(), Failure> {
+        match non_empty_path(self.global.config.as_deref()) {
+            Some(_) => self.config().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn warn(&self, warning: &ConfigWarning) {
+        self.ui.warning(&warning.to_string());
+        if let Some(hint) = &warning.hint {
+            self.ui.hint(hint);
+        }
+    }
+
+    /// The creation rule for a file; no rule is a reason of its own.
+    pub(crate) fn rule(&self, path: &Path) -> Result<Result<&CreationRule, Failure>, Failure> {
+        let Some(config) = self.config()? else {
+            return Ok(Err(no_rules()));
+        };
+        match config.rule_for(path) {
+            Ok(rule) => Ok(Ok(rule)),
+            Err(error) => match error.kind {
+                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules())),
+                ConfigErrorKind::NoMatchingRule => Ok(Err(Failure::from_config(&error))),
+                _ => Err(Failure::from_config(&error)),
+            },
+        }
+    }
+
+    /// The keys that this machine can decrypt with, in the order that was asked for.
+    pub(crate) fn keyring(&self, doing: Doing) -> Result<&Keyring, Failure> {
+        self.keyring.get_or_try(|| self.read_keyring(doing))
+    }
+
+    /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    pub(crate) fn warn_about_keys(&self) {
+        let keyring = self.keyring.value.get();
+        for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
+            self.ui.warning(&warning.to_string());
+            if let Some(hint) = &warning.hint {
+                self.ui.hint(hint);
+            }
+        }
+    }
+
+    fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
+        if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
+            return Err(Failure::not_yet("--keyservice"));
+        }
+        let order = self.decryption_order()?;
+        let keyring = match self.global.enable_local_keyservice {
+            Some(false) => Ok(Keyring::new()),
+            _ => Keyring::from_env(),
+        };
+        Ok(keyring
+            .map_err(|error| Failure::from_key(&error, doing))?
+            .with_decryption_order(order))
+    }
+
+    fn decryption_order(&self) -> Result<Vec<String>, Failure> {
+        let order = self.global.decryption_order.as_deref().unwrap_or_default();
+        let mut kinds: Vec<String> = Vec::new();
+        for kind in order
+            .split(',')
+            .map(str::trim)
+            .filter(|kind| !kind.is_empty())
+        {
+            if kinds.iter().any(|known| known == kind) {
+                let message = format!("Duplicate decryption key type: {kind}");
+                return Err(Failure::new(Code::DuplicateOrder, message));
+            }
+            kinds.push(kind.to_owned());
+        }
+        Ok(kinds)
+    }
+
+    /// How to encrypt a new file: what the arguments say, then what the creation rule says.
+    pub(crate) fn encrypt_options(
+        &self,
+        target: &Target,
+        keys: &KeyArgs,
+        selectors: &SelectorArgs,
+    ) -> Result<EncryptOptions, Failure> {
+        let found = self.rule(&target.path)?;
+        let rule = found.as_ref().ok().copied();
+        let groups = match keys.master_keys()? {
+            // Keys that are given replace those of the rule, and need none.
+            given if !given.is_empty() => vec![given],
+            _ => match found {
+                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Err(failure) => return Err(failure),
+            },
+        };
+        if groups.iter().all(Vec::is_empty) {
+            return Err(Failure::new(
+                Code::Generic,
+                "the creation rule for the file names no keys",
+            )
+            .in_file(&target.name));
+        }
+        let mut options = EncryptOptions::new(groups);
+        options.shamir_threshold = keys
+            .shamir_secret_sharing_threshold
+            .filter(|&threshold| threshold > 0)
+            .or_else(|| rule.and_then(|rule| rule.shamir_threshold));
+        options.mac_only_encrypted =
+            self.global.mac_only_encrypted || rule.is_some_and(|rule| rule.mac_only_encrypted);
+        if let Some(selector) = selectors.selector(rule.and_then(|rule| rule.selector.as_ref()))? {
+            options.selector = selector;
+        }
+        if let Some(config) = self.config()? {
+            options.layout = config.stores().layout;
+        }
+        Ok(options)
+    }
+}
+
+fn no_rules() -> Failure {
+    Failure::new(
+        Code::Generic,
+        "config file not found, or has no creation rules, and no keys provided through command line options",
+    )
+    .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
+}
+
+impl SelectorArgs {
+    /// The one selector that is given here or by the rule.
+    fn selector(&self, of_rule: Option<&Selector>) -> Result<Option<Selector>, Failure> {
+        type Make = fn(String) -> Selector;
+        let given = [
+            (
+                &self.unencrypted_suffix,
+                Selector::UnencryptedSuffix as Make,
+            ),
+            (&self.encrypted_suffix, Selector::EncryptedSuffix),
+            (&self.unencrypted_regex, Selector::UnencryptedRegex),
+            (&self.encrypted_regex, Selector::EncryptedRegex),
+            (
+                &self.unencrypted_comment_regex,
+                Selector::UnencryptedCommentRegex,
+            ),
+            (
+                &self.encrypted_comment_regex,
+                Selector::EncryptedCommentRegex,
+            ),
+        ];
+        let given: Vec<Selector> = given
+            .into_iter()
+            .filter_map(|(text, make)| text.clone().filter(|text| !text.is_empty()).map(make))
+            .collect();
+        // The same selector with another text replaces that of the rule; a different one does not go with it.
+        let of_rule = of_rule.filter(|of_rule| {
+            let kind = std::mem::discriminant::<Selector>(of_rule);
+            !given
+                .iter()
+                .any(|given| std::mem::discriminant(given) == kind)
+        });
+        let mut all: Vec<Selector> = given.into_iter().chain(of_rule.cloned()).collect();
+        if all.len() > 1 {
+            return Err(Failure::new(
+                Code::Conflict,
+                "cannot use more than one of encrypted_suffix, unencrypted_suffix, encrypted_regex, \
+                 unencrypted_regex, encrypted_comment_regex, or unencrypted_comment_regex in the same file",
+            ));
+        }
+        Ok(all.pop())
+    }
+}
+
+/// Something that is read at most once, when the first thread needs it.
+struct Once<T> {
+    value: OnceLock<T>,
+    reading: Mutex<()>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self {
+            value: OnceLock::new(),
+            reading: Mutex::new(()),
+        }
+    }
+}
+
+impl<T> Once<T> {
+    fn get_or_try(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
+        if let Some(value) = self.value.get() {
+            return Ok(value);
+        }
+        let _guard = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.value.get() {
+            Some(value) => Ok(value),
+            None => read().map(|value| self.value.get_or_init(|| value)),
+        }
+    }
+}
+
+fn non_empty_path(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error| {
+        Failure::new(
+            Code::Generic,
+            format!("the working folder cannot be found: {error}"),
+        )
+    };
+    if path == Path::new(".") {
+        return env::current_dir().map_err(failed);
+    }
+    std::path::absolute(path).map_err(failed)
+}

@@ -1,0 +1,229 @@
+//! The exit codes, and how each failure becomes a code, a message and a hint: the one table of them.
+
+use std::{fmt, io, path::Path};
+
+use sops_core::{Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
+
+use crate::ui::Ui;
+
+/// Success, a failure, or nothing to do: what a process tells its caller. The numbers are those of the reference,
+/// which scripts and plugins compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Anything without a number of its own; on decrypting also input that cannot be read, no key, no rule.
+    Generic = 1,
+    /// The input cannot be read, or, on encrypting, parsed.
+    Input = 2,
+    /// The output cannot be written.
+    Output = 3,
+    /// The result cannot be expressed in the output format.
+    Dump = 4,
+    /// A KMS encryption context is malformed.
+    KmsContext = 6,
+    /// Options that exclude each other.
+    Conflict = 8,
+    /// A value or comment cannot be encrypted.
+    Encrypt = 23,
+    /// A value cannot be decrypted.
+    Decrypt = 25,
+    /// The MAC does not fit the content.
+    MacMismatch = 51,
+    /// A tree path is malformed.
+    TreePath = 91,
+    /// There is no document to encrypt.
+    NoDocument = 92,
+    /// No file was named, or it does not exist.
+    NoFile = 100,
+    /// A kind of key is listed twice in the decryption order.
+    DuplicateOrder = 112,
+    /// The data key could not be recovered.
+    NoDataKey = 128,
+    /// The editor left the file as it was.
+    Unchanged = 200,
+    /// There is no editor, or it failed.
+    Editor = 201,
+    /// The file to encrypt is encrypted.
+    AlreadyEncrypted = 203,
+}
+
+/// What was being done when a library error came up: the same error has different codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Encrypting,
+    Decrypting,
+}
+
+/// A failure as the user sees it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    /// `FILE`, `FILE:LINE:COLUMN` or nothing.
+    place: Option<String>,
+    pub(crate) message: String,
+    hints: Vec<String>,
+    /// Whether it was printed already.
+    is_reported: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            place: None,
+            message: message.into(),
+            hints: Vec::new(),
+            is_reported: false,
+        }
+    }
+
+    /// A failure of which everything was said, file by file, save for the exit code.
+    pub(crate) fn reported(code: Code) -> Self {
+        Self {
+            is_reported: true,
+            ..Self::new(code, "")
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Gives it another code.
+    pub(crate) fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Says which file it is about.
+    pub(crate) fn in_file(mut self, file: &str) -> Self {
+        self.place = Some(file.to_owned());
+        self
+    }
+
+    /// Says something that this version cannot do yet, so that nobody believes it was done.
+    pub(crate) fn not_yet(what: impl fmt::Display) -> Self {
+        Self::new(
+            Code::Generic,
+            format!("{what}: this version cannot do that yet"),
+        )
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn reading(path: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::new(
+                Code::NoFile,
+                format!(
+                    "cannot operate on non-existent file {:?}",
+                    path.display().to_string()
+                ),
+            );
+        }
+        Self::new(Code::Input, format!("cannot read the file: {error}"))
+            .in_file(&path.display().to_string())
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn writing(path: &Path, error: &io::Error) -> Self {
+        Self::new(
+            Code::Output,
+            format!("cannot write the file: {error}; nothing was changed"),
+        )
+        .in_file(&path.display().to_string())
+    }
+
+    /// A failure of the library while it worked on `file`.
+    pub(crate) fn from_library(error: &Error, doing: Doing, file: &str) -> Self {
+        let place = match error.position() {
+            Some(position) => format!("{file}:{position}"),
+            None => file.to_owned(),
+        };
+        Self {
+            code: code(error, doing),
+            place: Some(place),
+            message: with_causes(error),
+            hints: error.hint().map(str::to_owned).into_iter().collect(),
+            is_reported: false,
+        }
+    }
+
+    /// Keys that cannot be used.
+    pub(crate) fn from_key(error: &KeyError, doing: Doing) -> Self {
+        let code = match doing {
+            Doing::Encrypting => Code::Generic,
+            Doing::Decrypting => Code::NoDataKey,
+        };
+        let mut failure = Self::new(code, error.message.clone());
+        failure.hints.extend(error.hint.clone());
+        failure
+    }
+
+    /// A configuration that cannot be used.
+    pub(crate) fn from_config(error: &ConfigError) -> Self {
+        let label = "error loading config";
+        let message = match error.to_string() {
+            message if message.contains(label) => message,
+            message => format!("{label}: {message}"),
+        };
+        let mut failure = Self::new(Code::Generic, message);
+        failure.hints.extend(error.hint.clone());
+        failure
+    }
+
+    /// Prints the failure.
+    pub(crate) fn print(&self, ui: Ui) {
+        if self.is_reported {
+            return;
+        }
+        match &self.place {
+            Some(place) => ui.error(&format!("{place}: {}", self.message)),
+            None => ui.error(&self.message),
+        }
+        for hint in &self.hints {
+            ui.hint(hint);
+        }
+    }
+}
+
+/// The table: which code a library error has.
+fn code(error: &Error, doing: Doing) -> Code {
+    match (error, doing) {
+        (Error::Syntax(error), Doing::Encrypting) => match error.kind {
+            SyntaxErrorKind::Empty => Code::NoDocument,
+            SyntaxErrorKind::NonStringKey | SyntaxErrorKind::IntegerOutOfRange => Code::Encrypt,
+            _ => Code::Input,
+        },
+        (Error::Syntax(error), Doing::Decrypting) => match error.kind {
+            SyntaxErrorKind::NonStringKey | SyntaxErrorKind::IntegerOutOfRange => Code::Decrypt,
+            _ => Code::Generic,
+        },
+        (Error::AlreadyEncrypted { document: 0, .. }, _) => Code::AlreadyEncrypted,
+        (Error::AlreadyEncrypted { .. } | Error::Unfaithful(_) | Error::Emit(_), _) => Code::Dump,
+        (Error::Encrypt { .. }, _) => Code::Encrypt,
+        (Error::Decrypt { .. }, _) => Code::Decrypt,
+        (Error::Mac(_), _) => Code::MacMismatch,
+        (Error::Unwrap(_), _) => Code::NoDataKey,
+        (Error::Path(_), _) => Code::TreePath,
+        _ => Code::Generic,
+    }
+}
+
+/// The message with those of its causes that it does not hold already. The place stands before it.
+fn with_causes(error: &Error) -> String {
+    let mut message = match error {
+        Error::Syntax(error) => return error.message.clone(),
+        _ => error.to_string(),
+    };
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}

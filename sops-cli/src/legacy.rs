@@ -1,0 +1,781 @@
+//! The argument grammar of the reference, rewritten for clap.
+//!
+//! The reference reads its arguments as Go programs do, and has two forms: `sops decrypt -i FILE` and the older
+//! `sops -d -i FILE`. Both come out of here in one strict form, `sops [global] VERB --flag=value … -- FILE…`:
+//!
+//! - `-flag` is `--flag`; short flags do not combine.
+//! - `--flag=value` and `--flag value`; a switch takes `=true` and `=false`, in all of Go's spellings.
+//! - Flags may stand before and after the verb and the files; `--` ends them.
+//! - Without a verb, `-e`, `-d` decide, and without those it is `edit`. There, a flag that means nothing to the verb
+//!   is no error.
+//!
+//! What flags there are, and whether they take a value, comes from the definitions in `cli`, save for those that exist
+//! in the older form only.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{ArgAction, Command};
+
+use crate::error::{Code, Failure};
+
+/// What the arguments ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// `--version`.
+    Version,
+    /// Anything else: arguments for clap, and warnings to print first.
+    Run {
+        arguments: Vec<OsString>,
+        warnings: Vec<String>,
+    },
+}
+
+/// Reads the arguments, without the program's name. `exists` tells whether there is a file of that name.
+pub(crate) fn rewrite(
+    command: &Command,
+    arguments: Vec<OsString>,
+    exists: impl Fn(&OsStr) -> bool,
+) -> Result<Request, Failure> {
+    let mut words = Words::read(command, arguments)?;
+    if words.verb_first
+        && words
+            .flags
+            .iter()
+            .any(|flag| flag.before_verb && flag.is_mode())
+    {
+        // `sops -d demo` has always decrypted a file of that name.
+        words.verb_first = !OWN_VERBS.iter().any(|verb| words.positionals[0] == *verb);
+    }
+    if words.flags.iter().any(|flag| flag.known == Known::Version) {
+        return Ok(Request::Version);
+    }
+    let mut warnings = Vec::new();
+    let mut files = words.positionals;
+    let asks_help = words.flags.iter().find(|flag| flag.known == Known::Help);
+    let asks_help = asks_help.map(|flag| flag.name.clone());
+
+    let (verb, form) = if words.verb_first && is_help_verb(&files[0]) {
+        return help(command, files.get(1), "help");
+    } else if words.verb_first {
+        let verb = files.remove(0).to_string_lossy().into_owned();
+        if let Some(flag) = words.flags.iter().find(|flag| flag.is_mode()) {
+            warnings.push(format!(
+                "--{} has no effect beside the command {verb}",
+                flag.name
+            ));
+        }
+        (verb, Form::Verb)
+    } else if let Some(flag) = &asks_help {
+        return help(command, None, flag);
+    } else {
+        let verb = verb_of_modes(&words.flags, &mut warnings)?;
+        if verb == "edit" && !words.has_dashes {
+            refuse_misspelt_verb(command, &words.flags, &files, exists)?;
+        }
+        (verb.to_owned(), Form::Legacy)
+    };
+
+    if LATER_VERBS.contains(&verb.as_str()) {
+        return Err(Failure::not_yet(format_args!("sops {verb}")));
+    }
+    let Some(subcommand) = command.find_subcommand(&verb) else {
+        return Err(Failure::new(
+            Code::Generic,
+            format!("unknown command {verb}"),
+        ));
+    };
+    if let Some(flag) = asks_help {
+        return help(command, Some(&verb.into()), &flag);
+    }
+
+    let mut global = vec![OsString::from("sops")];
+    let mut local = vec![OsString::from(&verb)];
+    for flag in words.flags {
+        match flag.known {
+            Known::Later if form == Form::Legacy || !flag.is_mode() => {
+                return Err(Failure::not_yet(format_args!("--{}", flag.name)));
+            }
+            Known::Defined { .. } if defines(command, &flag.name) => global.push(flag.written()),
+            Known::Defined { .. } if defines(subcommand, &flag.name) => {
+                local.push(flag.written());
+            }
+            Known::Defined { .. } if is_tolerated(&verb, &flag.name) => {}
+            Known::Defined { .. } if form == Form::Legacy || flag.before_verb => {
+                warnings.push(format!("--{} has no effect on {verb}", flag.name));
+            }
+            Known::Defined { .. } => return Err(undefined(command, Some(&verb), &flag.name)),
+            _ => {}
+        }
+    }
+    global.extend(local);
+    global.push("--".into());
+    global.extend(files);
+    Ok(Request::Run {
+        arguments: global,
+        warnings,
+    })
+}
+
+/// Commands of the reference that are not here yet.
+pub(crate) const LATER_VERBS: [&str; 10] = [
+    "set",
+    "unset",
+    "rotate",
+    "updatekeys",
+    "groups",
+    "exec-env",
+    "exec-file",
+    "publish",
+    "keyservice",
+    "completion",
+];
+
+/// Commands that the reference does not have.
+const OWN_VERBS: [&str; 3] = ["check", "init", "demo"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Verb,
+    Legacy,
+}
+
+/// Arguments taken apart.
+struct Words {
+    flags: Vec<Flag>,
+    positionals: Vec<OsString>,
+    /// Whether the first positional names a command.
+    verb_first: bool,
+    /// Whether `--` said that files follow.
+    has_dashes: bool,
+}
+
+struct Flag {
+    /// The long name.
+    name: String,
+    known: Known,
+    value: Option<OsString>,
+    before_verb: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Help,
+    Version,
+    /// `--encrypt`, `--decrypt`.
+    Mode,
+    /// A flag of something this version does not do.
+    Later,
+    /// Defined in `cli`.
+    Defined {
+        takes: Takes,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Value,
+    OptionalValue,
+}
+
+impl Words {
+    fn read(command: &Command, arguments: Vec<OsString>) -> Result<Self, Failure> {
+        let mut words = Self {
+            flags: Vec::new(),
+            positionals: Vec::new(),
+            verb_first: false,
+            has_dashes: false,
+        };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            if argument == "--" {
+                words.has_dashes = true;
+                words.positionals.extend(arguments);
+                break;
+            }
+            let Some((name, value)) = split_flag(&argument) else {
+                if words.positionals.is_empty() {
+                    words.verb_first = is_verb(command, &argument);
+                }
+                words.positionals.push(argument);
+                continue;
+            };
+            let verb = words
+                .verb_first
+                .then(|| words.positionals[0].to_string_lossy());
+            let Some((name, known)) = look_up(command, &name) else {
+                return Err(undefined(command, verb.as_deref(), &name));
+            };
+            let before_verb = !words.verb_first;
+            let value = match takes(&name, known) {
+                Takes::Nothing => match value.map(|value| switch(&name, &value)) {
+                    None | Some(Ok(true)) => None,
+                    Some(Ok(false)) => {
+                        // A switch turned off is one turned off again: the last one wins.
+                        words.flags.retain(|flag| flag.name != name);
+                        continue;
+                    }
+                    Some(Err(failure)) => return Err(failure),
+                },
+                Takes::OptionalValue => value,
+                Takes::Value => match value.or_else(|| arguments.next()) {
+                    Some(value) => Some(value),
+                    None => {
+                        let message = format!("flag needs an argument: --{name}");
+                        return Err(Failure::new(Code::Generic, message));
+                    }
+                },
+            };
+            words.flags.push(Flag {
+                name,
+                known,
+                value,
+                before_verb,
+            });
+        }
+        Ok(words)
+    }
+}
+
+impl Flag {
+    fn is_mode(&self) -> bool {
+        self.known == Known::Mode || matches!(self.name.as_str(), "rotate" | "set")
+    }
+
+    /// The flag as clap reads it without doubt.
+    fn written(self) -> OsString {
+        let mut written = OsString::from(format!("--{}", self.name));
+        if let Some(value) = self.value {
+            written.push("=");
+            written.push(value);
+        }
+        written
+    }
+}
+
+/// Takes `--name=value` apart. `None`: no flag, such as a file name or a lone `-`.
+fn split_flag(argument: &OsStr) -> Option<(String, Option<OsString>)> {
+    let (name, value) = match argument.to_str() {
+        Some(text) => match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(OsString::from(value))),
+            None => (text.to_owned(), None),
+        },
+        None => split_bytes(argument)?,
+    };
+    let dashes = name.len() - name.trim_start_matches('-').len();
+    let bare = name[dashes.min(2)..].to_owned();
+    (dashes > 0 && !bare.is_empty()).then_some((bare, value))
+}
+
+/// A flag whose value, such as a path, is not UTF-8.
+#[cfg(unix)]
+fn split_bytes(argument: &OsStr) -> Option<(String, Option<OsString>)> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    let bytes = argument.as_bytes();
+    let end = bytes.iter().position(|&byte| byte == b'=')?;
+    let name = std::str::from_utf8(&bytes[..end]).ok()?;
+    Some((
+        name.to_owned(),
+        Some(OsString::from_vec(bytes[end + 1..].to_vec())),
+    ))
+}
+
+#[cfg(not(unix))]
+fn split_bytes(_argument: &OsStr) -> Option<(String, Option<OsString>)> {
+    None
+}
+
+/// Finds a flag by its long or short name, whichever command defines it: a flag has the same shape everywhere.
+fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
+    let special = match name {
+        "help" => Some(("help", Known::Help)),
+        "h" => Some(("h", Known::Help)),
+        "version" | "v" => Some(("version", Known::Version)),
+        "encrypt" | "e" => Some(("encrypt", Known::Mode)),
+        "decrypt" | "d" => Some(("decrypt", Known::Mode)),
+        "rotate" | "r" => Some(("rotate", Known::Later)),
+        "set" => Some(("set", Known::Later)),
+        _ => None,
+    };
+    if let Some((long, known)) = special {
+        return Some((long.to_owned(), known));
+    }
+    let key_kind = name
+        .strip_prefix("add-")
+        .or_else(|| name.strip_prefix("rm-"));
+    if key_kind.is_some_and(|kind| KEY_FLAGS.contains(&kind)) {
+        return Some((name.to_owned(), Known::Later));
+    }
+    commands(command)
+        .flat_map(Command::get_arguments)
+        .find_map(|arg| {
+            let long = arg.get_long()?;
+            let short = arg
+                .get_short()
+                .is_some_and(|short| name.chars().eq([short]));
+            (long == name || short).then(|| {
+                let optional = arg
+                    .get_num_args()
+                    .is_some_and(|range| range.min_values() == 0);
+                let takes = match arg.get_action() {
+                    ArgAction::Set | ArgAction::Append if optional => Takes::OptionalValue,
+                    ArgAction::Set | ArgAction::Append => Takes::Value,
+                    _ => Takes::Nothing,
+                };
+                (long.to_owned(), Known::Defined { takes })
+            })
+        })
+}
+
+fn takes(name: &str, known: Known) -> Takes {
+    match known {
+        Known::Defined { takes } => takes,
+        Known::Later if name != "rotate" => Takes::Value,
+        _ => Takes::Nothing,
+    }
+}
+
+/// Reads the value of a switch as Go's `strconv.ParseBool` does.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn switch(name: &str, value: &OsStr) -> Result<bool, Failure> {
+    value.to_str().and_then(parse_bool).ok_or_else(|| {
+        let value = value.to_string_lossy();
+        Failure::new(
+            Code::Generic,
+            format!("invalid boolean value {value:?} for --{name}"),
+        )
+    })
+}
+
+/// The verb that `-e`, `-d` and the like stand for. When there are several the reference does all of them, and shows
+/// the outcome of the last one in its own order.
+fn verb_of_modes(flags: &[Flag], warnings: &mut Vec<String>) -> Result<&'static str, Failure> {
+    let given = |name: &str| flags.iter().any(|flag| flag.name == name);
+    let mut modes: Vec<&'static str> = ["encrypt", "decrypt", "rotate", "set"]
+        .into_iter()
+        .filter(|name| given(name))
+        .collect();
+    if modes.len() > 1 {
+        warnings.push(format!(
+            "more than one command (--{}) has been specified; only the last one counts",
+            modes.join(", --")
+        ));
+    }
+    if modes.is_empty() && given("extract") {
+        return Err(
+            Failure::new(Code::Generic, "--extract works on decrypting only")
+                .hint("use `sops decrypt --extract PATH FILE`"),
+        );
+    }
+    Ok(modes.pop().unwrap_or("edit"))
+}
+
+/// `sops decrpyt FILE` would edit a new file of that name.
+fn refuse_misspelt_verb(
+    command: &Command,
+    flags: &[Flag],
+    files: &[OsString],
+    exists: impl Fn(&OsStr) -> bool,
+) -> Result<(), Failure> {
+    let Some(word) = files.first().and_then(|file| file.to_str()) else {
+        return Ok(());
+    };
+    let is_path = word.contains(['/', '\\', '.']) || exists(word.as_ref());
+    if is_path || flags.iter().any(Flag::is_mode) {
+        return Ok(());
+    }
+    let verbs = command
+        .get_subcommands()
+        .map(Command::get_name)
+        .chain(LATER_VERBS);
+    match closest(word, verbs) {
+        Some(verb) => Err(Failure::new(
+            Code::Generic,
+            format!("there is no command and no file {word:?}"),
+        )
+        .hint(format!("did you mean `sops {verb}`?"))
+        .hint(format!(
+            "to make a new file of that name: `sops edit {word}`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// An undefined flag, in the words of the reference.
+fn undefined(command: &Command, verb: Option<&str>, name: &str) -> Failure {
+    let failure = Failure::new(
+        Code::Generic,
+        format!("flag provided but not defined: --{name}"),
+    );
+    let subcommand = verb.and_then(|verb| command.find_subcommand(verb));
+    let names = [Some(command), subcommand]
+        .into_iter()
+        .flatten()
+        .flat_map(Command::get_arguments)
+        .filter_map(clap::Arg::get_long)
+        .chain(["help", "version"])
+        .chain(
+            verb.is_none()
+                .then_some(["encrypt", "decrypt"])
+                .into_iter()
+                .flatten(),
+        );
+    let everywhere = commands(command)
+        .flat_map(Command::get_arguments)
+        .filter_map(clap::Arg::get_long);
+    let all_short = name.len() > 1
+        && name
+            .chars()
+            .all(|letter| look_up(command, letter.encode_utf8(&mut [0; 4])).is_some());
+    if all_short {
+        let apart: Vec<String> = name.chars().map(|letter| format!("-{letter}")).collect();
+        return failure.hint(format!("short flags stand apart: {}", apart.join(" ")));
+    }
+    match closest(name, names).or_else(|| closest(name, everywhere).filter(|_| verb.is_none())) {
+        Some(known) if known != name => failure.hint(format!("did you mean --{known}?")),
+        _ => match verb {
+            Some(verb) => failure.hint(format!("`sops {verb} --help` lists the flags")),
+            None => failure.hint("`sops --help` lists commands and flags"),
+        },
+    }
+}
+
+/// The name that differs from `word` by a slip of the fingers.
+fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    names
+        .map(|name| (strsim::osa_distance(word, name), name))
+        .filter(|&(distance, name)| distance <= (name.len() / 3).clamp(1, 3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Flags that callers pass whatever the verb: those of encrypting when they decrypt.
+fn is_tolerated(verb: &str, name: &str) -> bool {
+    match verb {
+        "decrypt" => {
+            KEY_FLAGS.contains(&name)
+                || name.ends_with("-suffix")
+                || name.ends_with("-regex")
+                || matches!(
+                    name,
+                    "aws-profile" | "encryption-context" | "shamir-secret-sharing-threshold"
+                )
+        }
+        "edit" => name == "in-place",
+        _ => false,
+    }
+}
+
+const KEY_FLAGS: [&str; 7] = [
+    "age",
+    "pgp",
+    "kms",
+    "gcp-kms",
+    "hckms",
+    "azure-kv",
+    "hc-vault-transit",
+];
+
+fn is_verb(command: &Command, word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| {
+        is_help_verb(word.as_ref())
+            || LATER_VERBS.contains(&word)
+            || command.find_subcommand(word).is_some()
+    })
+}
+
+fn is_help_verb(word: &OsStr) -> bool {
+    word == "help" || word == "h"
+}
+
+/// Asks clap for the help: `-h` for a summary, `--help` for all of it.
+fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Request, Failure> {
+    let mut arguments = vec![OsString::from("sops")];
+    if let Some(verb) = verb {
+        let name = verb.to_string_lossy();
+        if LATER_VERBS.contains(&&*name) {
+            return Err(Failure::not_yet(format_args!("sops {name}")));
+        }
+        if command.find_subcommand(&*name).is_none() {
+            return Err(
+                Failure::new(Code::Generic, format!("unknown command {name:?}"))
+                    .hint("`sops --help` lists the commands"),
+            );
+        }
+        arguments.push(verb.clone());
+    }
+    arguments.push(if flag == "h" { "-h" } else { "--help" }.into());
+    Ok(Request::Run {
+        arguments,
+        warnings: Vec::new(),
+    })
+}
+
+fn commands(command: &Command) -> impl Iterator<Item = &Command> {
+    std::iter::once(command).chain(command.get_subcommands())
+}
+
+fn defines(command: &Command, name: &str) -> bool {
+    command
+        .get_arguments()
+        .any(|arg| arg.get_long() == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn rewritten(line: &str) -> Result<Request, Failure> {
+        let arguments = line.split_whitespace().map(OsString::from).collect();
+        rewrite(&cli::definition(), arguments, |name| name == "existing")
+    }
+
+    fn arguments(line: &str) -> (String, Vec<String>) {
+        match rewritten(line) {
+            Ok(Request::Run {
+                arguments,
+                warnings,
+            }) => {
+                let words: Vec<_> = arguments
+                    .iter()
+                    .map(|word| word.to_string_lossy())
+                    .collect();
+                (words.join(" "), warnings)
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn rewrites() {
+        for (line, expected) in [
+            // Verbs.
+            ("decrypt f.yaml", "sops decrypt -- f.yaml"),
+            ("decrypt", "sops decrypt --"),
+            ("decrypt -- f.yaml", "sops decrypt -- f.yaml"),
+            ("decrypt -- -d", "sops decrypt -- -d"),
+            ("decrypt -", "sops decrypt -- -"),
+            ("decrypt -i f.yaml", "sops decrypt --in-place -- f.yaml"),
+            ("decrypt f.yaml -i", "sops decrypt --in-place -- f.yaml"),
+            (
+                "decrypt f.yaml -i g.yaml",
+                "sops decrypt --in-place -- f.yaml g.yaml",
+            ),
+            (
+                "decrypt -in-place f.yaml",
+                "sops decrypt --in-place -- f.yaml",
+            ),
+            ("decrypt --i f.yaml", "sops decrypt --in-place -- f.yaml"),
+            (
+                "decrypt --in-place=T f.yaml",
+                "sops decrypt --in-place -- f.yaml",
+            ),
+            ("decrypt --in-place=false f.yaml", "sops decrypt -- f.yaml"),
+            ("decrypt -i -i=0 f.yaml", "sops decrypt -- f.yaml"),
+            (
+                "decrypt -i=0 -i f.yaml",
+                "sops decrypt --in-place -- f.yaml",
+            ),
+            (
+                "decrypt --output o f.yaml",
+                "sops decrypt --output=o -- f.yaml",
+            ),
+            (
+                "decrypt -output=o=p f.yaml",
+                "sops decrypt --output=o=p -- f.yaml",
+            ),
+            (
+                "decrypt --output -d f.yaml",
+                "sops decrypt --output=-d -- f.yaml",
+            ),
+            (
+                "decrypt --output= f.yaml",
+                "sops decrypt --output= -- f.yaml",
+            ),
+            ("decrypt decrypt", "sops decrypt -- decrypt"),
+            // Global flags, before and after the verb.
+            (
+                "--config c decrypt f.yaml",
+                "sops --config=c decrypt -- f.yaml",
+            ),
+            (
+                "decrypt --config c f.yaml",
+                "sops --config=c decrypt -- f.yaml",
+            ),
+            (
+                "--config a --config b decrypt f",
+                "sops --config=a --config=b decrypt -- f",
+            ),
+            ("--config set decrypt f", "sops --config=set decrypt -- f"),
+            ("--ignore-mac decrypt f", "sops decrypt --ignore-mac -- f"),
+            (
+                "decrypt --enable-local-keyservice=false f",
+                "sops --enable-local-keyservice=false decrypt -- f",
+            ),
+            (
+                "decrypt --enable-local-keyservice f",
+                "sops --enable-local-keyservice decrypt -- f",
+            ),
+            (
+                "decrypt --keyservice a --keyservice b f",
+                "sops --keyservice=a --keyservice=b decrypt -- f",
+            ),
+            // Flags of encrypting beside decrypt.
+            ("decrypt --aws-profile p --age x f", "sops decrypt -- f"),
+            (
+                "--hc-vault-transit u -d --encrypted-regex r -i f",
+                "sops decrypt --in-place -- f",
+            ),
+            // The older form.
+            ("f.yaml", "sops edit -- f.yaml"),
+            ("existing", "sops edit -- existing"),
+            ("secrets", "sops edit -- secrets"),
+            ("-i f.yaml", "sops edit -- f.yaml"),
+            ("-- decrypt", "sops edit -- decrypt"),
+            ("-d f.yaml", "sops decrypt -- f.yaml"),
+            ("f.yaml -d", "sops decrypt -- f.yaml"),
+            ("--d f.yaml", "sops decrypt -- f.yaml"),
+            ("-decrypt=1 f.yaml", "sops decrypt -- f.yaml"),
+            ("-e -i f.yaml", "sops encrypt --in-place -- f.yaml"),
+            (
+                "-e -a x -p y -k z f",
+                "sops encrypt --age=x --pgp=y --kms=z -- f",
+            ),
+            (
+                "-e -encrypted-comment-regex r f",
+                "sops encrypt --encrypted-comment-regex=r -- f",
+            ),
+            (
+                "-d --extract [\"a\"] f",
+                "sops decrypt --extract=[\"a\"] -- f",
+            ),
+            (
+                "--ignore-mac --input-type yaml --output-type yaml --decrypt f",
+                "sops decrypt --ignore-mac --input-type=yaml --output-type=yaml -- f",
+            ),
+            ("-d", "sops decrypt --"),
+            ("-d demo", "sops decrypt -- demo"),
+            ("-e -i check", "sops encrypt --in-place -- check"),
+            ("check a b", "sops check -- a b"),
+            // Help.
+            ("help", "sops --help"),
+            ("h", "sops --help"),
+            ("-h", "sops -h"),
+            ("-d --help f", "sops --help"),
+            ("help encrypt", "sops encrypt --help"),
+            ("encrypt -h f", "sops encrypt -h"),
+        ] {
+            let (actual, warnings) = arguments(line);
+            assert_eq!(actual, expected, "{line}");
+            assert_eq!(warnings, Vec::<String>::new(), "{line}");
+        }
+    }
+
+    #[test]
+    fn warns_of_what_has_no_effect() {
+        for (line, expected, warning) in [
+            (
+                "-e --ignore-mac f",
+                "sops encrypt -- f",
+                "--ignore-mac has no effect on encrypt",
+            ),
+            (
+                "--extract x encrypt f",
+                "sops encrypt -- f",
+                "--extract has no effect on encrypt",
+            ),
+            (
+                "-d encrypt f",
+                "sops encrypt -- f",
+                "--decrypt has no effect beside the command encrypt",
+            ),
+            (
+                "-e -d f",
+                "sops decrypt -- f",
+                "more than one command (--encrypt, --decrypt) has been specified; only the last one counts",
+            ),
+        ] {
+            let (actual, warnings) = arguments(line);
+            assert_eq!(actual, expected, "{line}");
+            assert_eq!(warnings, [warning], "{line}");
+        }
+    }
+
+    #[test]
+    fn prints_the_version_whatever_stands_beside_it() {
+        for line in [
+            "--version",
+            "-v",
+            "-version",
+            "--version --disable-version-check",
+            "--check-for-updates -v",
+        ] {
+            assert_eq!(rewritten(line).unwrap(), Request::Version, "{line}");
+        }
+    }
+
+    #[test]
+    fn refuses() {
+        for (line, message) in [
+            ("decrypt --nope f", "flag provided but not defined: --nope"),
+            (
+                "decrypt --in-plase f",
+                "flag provided but not defined: --in-plase",
+            ),
+            ("decrypt -di f", "flag provided but not defined: --di"),
+            (
+                "filestatus --age x f",
+                "flag provided but not defined: --age",
+            ),
+            (
+                "encrypt --extract x f",
+                "flag provided but not defined: --extract",
+            ),
+            ("---decrypt f", "flag provided but not defined: ---decrypt"),
+            ("decrypt --output", "flag needs an argument: --output"),
+            (
+                "decrypt --in-place=maybe f",
+                "invalid boolean value \"maybe\" for --in-place",
+            ),
+            (
+                "-d=maybe f",
+                "invalid boolean value \"maybe\" for --decrypt",
+            ),
+            ("decrpyt f", "there is no command and no file \"decrpyt\""),
+            ("rotat f", "there is no command and no file \"rotat\""),
+            ("help nothing", "unknown command \"nothing\""),
+            ("--extract x f", "--extract works on decrypting only"),
+            ("rotate f", "sops rotate: this version cannot do that yet"),
+            (
+                "help rotate",
+                "sops rotate: this version cannot do that yet",
+            ),
+            ("-r f", "sops rotate: this version cannot do that yet"),
+            ("--set x f", "sops set: this version cannot do that yet"),
+            (
+                "--add-age x f",
+                "--add-age: this version cannot do that yet",
+            ),
+            (
+                "-e --rm-kms x f",
+                "--rm-kms: this version cannot do that yet",
+            ),
+            (
+                "exec-env f x",
+                "sops exec-env: this version cannot do that yet",
+            ),
+        ] {
+            let failure = rewritten(line).expect_err(line);
+            assert_eq!(failure.message, message, "{line}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where comments end up, by the tables that were made with the reference.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    crypto::{
+        select::Matcher,
+        walk::{Place, Visitor, walk},
+    },
+    format::ParseOptions,
+    tree::{NodeId, Scalar, Tree},
+};
+
+struct Comments<'s> {
+    source: &'s str,
+    tree: &'s Tree,
+    found: BTreeMap<String, String>,
+}
+
+impl Visitor for Comments<'_> {
+    type Error = ();
+    fn leaf(&mut self, _: &Place<'_>, _: &Scalar) -> Result<(), ()> {
+        Ok(())
+    }
+    fn comment(&mut self, at: &Place<'_>) -> Result<(), ()> {
+        let name = self.tree[at.id].span.of(self.source).trim().to_owned();
+        let path = String::from_utf8_lossy(at.additional_data).into_owned();
+        assert!(
+            self.found.insert(name, path).is_none(),
+            "a comment is there once"
+        );
+        Ok(())
+    }
+    fn too_many_nodes(&mut self, _: NodeId) {}
+}
+
+#[test]
+fn comments_are_under_the_path_of_the_container_that_go_attaches_them_to() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../testdata/golden/comment-paths.json"
+    );
+    let text = std::fs::read_to_string(file).expect("readable");
+    let cases: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let mut failures = Vec::new();
+    for case in cases.as_array().expect("a list") {
+        let source = case["input"].as_str().expect("a text");
+        let expected: BTreeMap<String, String> = case["paths"]
+            .as_object()
+            .expect("a map")
+            .iter()
+            // A comment that the reference loses has no path.
+            .filter_map(|(name, path)| Some((name.clone(), path.as_str()?.to_owned())))
+            .collect();
+        let tree = match super::parse(
+            source,
+            ParseOptions {
+                before_root_key: true,
+            },
+        ) {
+            Ok(tree) => tree,
+            Err(error) => {
+                failures.push(format!("{error}\n{source}"));
+                continue;
+            }
+        };
+        let mut comments = Comments {
+            source,
+            tree: &tree,
+            found: BTreeMap::new(),
+        };
+        walk(source, &tree, &Matcher::all(), &mut comments).expect("no error");
+        comments.found.retain(|name, _| expected.contains_key(name));
+        if comments.found != expected {
+            failures.push(format!(
+                "{source}\nfound {:?}\nnot   {expected:?}",
+                comments.found
+            ));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures\n{}",
+        failures.len(),
+        failures[..failures.len().min(8)].join("\n---\n")
+    );
+}
