@@ -84,21 +84,23 @@ fn run(file: &Path, steps: &[Step], problems: &mut Vec<String>) {
 
     for step in steps {
         let mut command = Command::new("sh");
+        command.args(["-c", &format!("{{ {}\n}} 2>&1", step.command)]);
+        // Neither the keys nor the settings of whoever runs the tests.
+        let foreign = ["SOPS_", "XDG_", "GIT_", "EDITOR", "VISUAL"];
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if foreign.iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
         command
-            .args(["-c", &format!("{{ {}\n}} 2>&1", step.command)])
             .current_dir(&folder)
             .stdin(Stdio::null())
             .env("HOME", home.path())
             .env("PATH", &path)
             .env("NO_COLOR", "1")
+            .env("LC_ALL", "C")
             .env("GIT_CONFIG_NOSYSTEM", "1");
-        for (name, _) in env::vars_os() {
-            let name_text = name.to_string_lossy();
-            let is_ours = ["SOPS_", "XDG_", "GIT_DIR", "EDITOR", "VISUAL"];
-            if is_ours.iter().any(|prefix| name_text.starts_with(prefix)) {
-                command.env_remove(&name);
-            }
-        }
         let output = command.output().expect("there is a shell");
         let printed = String::from_utf8_lossy(&output.stdout);
         let expected = step.expected.trim_end();

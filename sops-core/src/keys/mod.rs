@@ -32,7 +32,8 @@ use crate::{
 
 /// Whatever can wrap and unwrap data keys: local age identities, a `gpg`, a cloud service, a remote key service.
 ///
-/// This is the one joint between SOPS files and keys.
+/// This is the one joint between SOPS files and keys. The documentation of the [crate](crate#keys-of-your-own) has an
+/// example.
 pub trait KeyService {
     /// Wraps `share` (the 32 bytes of a data key, or a Shamir share of 33) for `key`, and returns the text that the
     /// metadata holds as `enc`.
