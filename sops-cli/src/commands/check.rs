@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut failed = None;
     parallel::for_each_in_order(
         files,
+        Waits::ForNothing,
         |file| {
             let findings = check_file(context, &checker, &file, is_named);
             (file, findings)
