@@ -269,7 +269,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         ui.warning(&warning);
     }
     let context = Context::new(cli.global, ui);
-    match cli.command {
+    let result = match cli.command {
         Command::Encrypt(args) => encrypt::run(&args, &context),
         Command::Decrypt(args) => decrypt::run(&args, &context),
         Command::Edit(args) => edit::run(&args, &context),
@@ -279,7 +279,9 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Init(args) => init::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Demo(args) => demo::run(&args, &context),
-    }
+    };
+    context.warn_about_keys();
+    result
 }
 
 /// The definitions of all commands.

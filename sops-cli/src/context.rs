@@ -32,6 +32,8 @@ pub(crate) struct Target {
     /// The absolute path that creation rules are matched with.
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
+    /// The format of the result.
+    pub(crate) output: Format,
 }
 
 impl Context {
@@ -46,33 +48,62 @@ impl Context {
 
     /// Names a file, and finds out its format. No file is standard input.
     pub(crate) fn target(&self, file: Option<&Path>, types: &TypeArgs) -> Result<Target, Failure> {
-        // Results are written as the source has it, which is not indented anew.
-        if let Some(indent) = self.global.indent.filter(|&indent| indent != 4) {
-            return Err(Failure::not_yet(format_args!("--indent {indent}")));
-        }
         let given = |name: &Option<String>| name.as_deref().and_then(Format::from_name);
         let named = non_empty_path(types.filename_override.as_deref()).or(file);
         let by_name = named.map_or(Format::Binary, Format::from_path);
         let format = given(&types.input_type).unwrap_or(by_name);
-        let output = match given(&types.output_type) {
-            Some(output) => output,
+        let output = given(&types.output_type).unwrap_or(match by_name {
             // A name that says nothing about the format; the reference fails there.
-            None if by_name == Format::Binary => format,
-            None => by_name,
-        };
-        if output != format {
-            return Err(Failure::not_yet(format_args!(
-                "turning {} into {}",
-                format.name(),
-                output.name()
-            )));
-        }
+            Format::Binary => format,
+            _ => by_name,
+        });
         let path = named.unwrap_or(Path::new("/dev/stdin"));
         Ok(Target {
             name: file.map_or_else(|| "<stdin>".to_owned(), |file| file.display().to_string()),
             path: absolute(path)?,
             format,
+            output,
         })
+    }
+
+    /// The same for a file that is to be encrypted, where the result keeps every byte it can: it is in the format of
+    /// the source and not indented anew.
+    pub(crate) fn target_to_encrypt(
+        &self,
+        file: Option<&Path>,
+        types: &TypeArgs,
+    ) -> Result<Target, Failure> {
+        let target = self.target(file, types)?;
+        if let Some(indent) = self.global.indent.filter(|&indent| indent != 4) {
+            return Err(Failure::not_yet(format_args!(
+                "encrypting with --indent {indent}"
+            )));
+        }
+        if target.output != target.format {
+            return Err(Failure::not_yet(format_args!(
+                "encrypting {} into {}",
+                target.format.name(),
+                target.output.name()
+            )));
+        }
+        Ok(target)
+    }
+
+    /// Whether a decrypted file is to be written in the style of the reference instead of its own, and how far it is
+    /// then indented (`None` is the style's own way).
+    pub(crate) fn rewriting(&self, target: &Target) -> Result<Option<Option<usize>>, Failure> {
+        let given = self
+            .global
+            .indent
+            .map(|indent| usize::try_from(indent).ok());
+        if given.is_some() || target.output == target.format {
+            return Ok(given);
+        }
+        let stores = self.config()?.map(Config::stores);
+        Ok(Some(stores.and_then(|stores| match target.output {
+            Format::Yaml => stores.yaml_indent,
+            _ => stores.json_indent,
+        })))
     }
 
     /// The configuration that was asked for, or that of the working folder and above.
@@ -131,6 +162,17 @@ impl Context {
     /// The keys that this machine can decrypt with, in the order that was asked for.
     pub(crate) fn keyring(&self, doing: Doing) -> Result<&Keyring, Failure> {
         self.keyring.get_or_try(|| self.read_keyring(doing))
+    }
+
+    /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    pub(crate) fn warn_about_keys(&self) {
+        let keyring = self.keyring.value.get();
+        for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
+            self.ui.warning(&warning.to_string());
+            if let Some(hint) = &warning.hint {
+                self.ui.hint(hint);
+            }
+        }
     }
 
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
@@ -216,8 +258,12 @@ fn no_rules() -> Failure {
 impl SelectorArgs {
     /// The one selector that is given here or by the rule.
     fn selector(&self, of_rule: Option<&Selector>) -> Result<Option<Selector>, Failure> {
-        let given: [(&Option<String>, fn(String) -> Selector); 6] = [
-            (&self.unencrypted_suffix, Selector::UnencryptedSuffix),
+        type Make = fn(String) -> Selector;
+        let given = [
+            (
+                &self.unencrypted_suffix,
+                Selector::UnencryptedSuffix as Make,
+            ),
             (&self.encrypted_suffix, Selector::EncryptedSuffix),
             (&self.unencrypted_regex, Selector::UnencryptedRegex),
             (&self.encrypted_regex, Selector::EncryptedRegex),

@@ -163,7 +163,12 @@ impl Failure {
 
     /// A configuration that cannot be used.
     pub(crate) fn from_config(error: &ConfigError) -> Self {
-        let mut failure = Self::new(Code::Generic, format!("error loading config: {error}"));
+        let label = "error loading config";
+        let message = match error.to_string() {
+            message if message.contains(label) => message,
+            message => format!("{label}: {message}"),
+        };
+        let mut failure = Self::new(Code::Generic, message);
         failure.hints.extend(error.hint.clone());
         failure
     }
@@ -196,7 +201,7 @@ fn code(error: &Error, doing: Doing) -> Code {
             _ => Code::Generic,
         },
         (Error::AlreadyEncrypted { document: 0, .. }, _) => Code::AlreadyEncrypted,
-        (Error::AlreadyEncrypted { .. } | Error::Unfaithful(_), _) => Code::Dump,
+        (Error::AlreadyEncrypted { .. } | Error::Unfaithful(_) | Error::Emit(_), _) => Code::Dump,
         (Error::Encrypt { .. }, _) => Code::Encrypt,
         (Error::Decrypt { .. }, _) => Code::Decrypt,
         (Error::Mac(_), _) => Code::MacMismatch,

@@ -98,7 +98,8 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-            Code::Output,
+            // That of the reference, which keeps its code for output to files.
+            Code::Generic,
             format!("cannot write to standard output: {error}"),
         )),
         _ => Ok(()),

@@ -21,7 +21,10 @@ use crate::{
         walk::{METADATA_KEY, metadata_entry},
     },
     error::{Error, MacError},
-    format::{Format, ParseOptions, SyntaxError, SyntaxErrorKind, edit::splice},
+    format::{
+        Format, ParseOptions, SyntaxError, SyntaxErrorKind,
+        edit::{splice, splice_both},
+    },
     keys::Keyring,
     layout::{self, Layout},
     metadata::{MasterKey, Metadata, Raw},
@@ -342,6 +345,7 @@ fn open(
         matcher,
         mac_only_encrypted: metadata.mac_only_encrypted,
         with_stash: how.with_stash,
+        with_fingerprint: !how.is_compared,
     };
     let mut leaves = decryption
         .run(text, tree)
@@ -360,6 +364,14 @@ fn open(
         layout.apply(tree, metadata_span(text, tree), &mut edits);
         edits.extend(removals.iter().cloned());
         let spelled = SecretText::new(splice(text, &mut edits));
+        if how.is_compared {
+            return Ok(Opened {
+                text: spelled,
+                tree: None,
+                warnings,
+                stash,
+            });
+        }
         let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
         if let Ok(tree) = spelled_tree
             && has_leaves(&spelled, &tree, &expected)
@@ -372,9 +384,8 @@ fn open(
             });
         }
     }
-    let mut edits = leaves.edits;
-    edits.extend(removals);
-    let plain = SecretText::new(splice(text, &mut edits));
+    let mut removals = removals;
+    let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
     if how.is_compared {
         return Ok(Opened {
             text: plain,
@@ -462,17 +473,17 @@ impl Seal<'_> {
         let mac = leaves.mac.finish();
         let additional_data = metadata.mac_additional_data()?;
         metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
-        let write = |metadata: &Metadata| {
-            let mut edits = leaves.edits.clone();
-            edits.extend(format.insert_metadata(text, tree, &metadata.to_raw()));
-            splice(text, &mut edits)
+        let mut edits = leaves.edits;
+        let mut write = |metadata: &Metadata| {
+            let mut insertions = format.insert_metadata(text, tree, &metadata.to_raw());
+            splice_both(text, &mut edits, &mut insertions)
         };
 
         let how = Open {
             is_compared: true,
             ..Open::default()
         };
-        let reopen = |metadata: &Metadata| {
+        let mut reopen = |metadata: &Metadata| {
             let written = EncryptedFile::from_text(write(metadata), *format)?;
             let back = open(&written, self.cipher, self.matcher, how)?.text;
             Ok::<_, Error>((written, back))

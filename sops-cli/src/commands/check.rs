@@ -200,6 +200,9 @@ impl Report {
             1 => "1 file".to_owned(),
             count => format!("{count} files"),
         };
+        if self.checked == 0 {
+            return "nothing to check: no file is encrypted, and none has a path_regex that covers it".to_owned();
+        }
         match self.findings.len() {
             0 => format!("{} checked, nothing found", files(self.checked)),
             1 => format!("{} checked, 1 problem", files(self.checked)),

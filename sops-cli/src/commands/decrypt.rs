@@ -51,9 +51,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 .decrypt(&options)
                 .map_err(failed)?;
             let warnings = plain.warnings().to_vec();
-            let bytes = match &path {
-                Some(path) => plain.extract(path).map_err(failed)?,
-                None => plain.into_bytes(),
+            let bytes = match (&path, context.rewriting(&target)?) {
+                (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
+                (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
+                (None, None) => plain.into_bytes(),
             };
             Ok(Product { bytes, warnings })
         })

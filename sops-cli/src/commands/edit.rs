@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if args.show_master_keys {
         return Err(Failure::not_yet("--show-master-keys"));
     }
-    let target = context.target(Some(file), &args.types)?;
+    let target = context.target_to_encrypt(Some(file), &args.types)?;
     if file.exists() {
         edit_existing(args, context, file, &target)
     } else {

@@ -43,15 +43,24 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     args.files
         .transform(context, |file: Option<&Path>, content| {
-            let target = context.target(file, &args.types)?;
+            let target = context.target_to_encrypt(file, &args.types)?;
             let keyring = context.keyring(Doing::Encrypting)?;
             let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
             let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
-            let plain = PlainFile::parse(content, target.format).map_err(failed)?;
+            let plain = PlainFile::parse(content, target.format)
+                .map_err(|error| unparsable(failed(error), target.format))?;
             let encrypted = plain.encrypt(&options, keyring).map_err(failed)?;
             Ok(Product {
                 bytes: SecretBytes::new(encrypted.bytes),
                 warnings: encrypted.warnings,
             })
         })
+}
+
+/// The code for a file without any document is one for YAML; an empty JSON text is malformed.
+fn unparsable(failure: Failure, format: Format) -> Failure {
+    match (failure.code, format) {
+        (Code::NoDocument, Format::Json) => failure.with_code(Code::Input),
+        _ => failure,
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use sops_core::{
     SecretText,
+    config::Config,
     keys::{self, Identities, KeyError},
 };
 
@@ -30,6 +31,9 @@ const CONFIG: &str = ".sops.yaml";
 pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
     let config = Path::new(CONFIG);
     let has_config = config.symlink_metadata().is_ok();
+    let above = Config::discover(Path::new("."))
+        .path
+        .filter(|_| !has_config);
     let mut report = String::new();
 
     let recipients = match keys::own_recipients_from_env() {
@@ -59,6 +63,9 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
         report += &format!(
             "Made {CONFIG}: whatever is encrypted in this folder is encrypted for that key.\n"
         );
+    }
+    if let Some(above) = above {
+        report += &format!("In this folder it counts instead of {}.\n", above.display());
     }
     report += "\nNext:\n  \
         sops encrypt --in-place FILE   encrypts a YAML or JSON file\n  \

@@ -251,8 +251,11 @@ impl<'s> Composer<'s> {
     ) -> Result<Resolved, SyntaxError> {
         let tag = properties.tag.as_deref().filter(|&tag| tag != "!");
         let is_plain = style == Style::Plain;
-        let bytes = text.bytes(self.source);
-        let resolved = match std::str::from_utf8(bytes) {
+        let text = match text {
+            Text::Source(span) => Ok(span.of(self.source)),
+            Text::Owned(bytes) => std::str::from_utf8(bytes),
+        };
+        let resolved = match text {
             Ok(text) => resolve::resolve(text, tag, is_plain),
             Err(_) => Ok(Resolved::Str),
         };
