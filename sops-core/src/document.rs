@@ -21,7 +21,10 @@ use crate::{
         walk::{METADATA_KEY, metadata_entry},
     },
     error::{Error, MacError},
-    format::{Format, ParseOptions, SyntaxError, SyntaxErrorKind, edit::splice},
+    format::{
+        Format, ParseOptions, SyntaxError, SyntaxErrorKind,
+        edit::{splice, splice_both},
+    },
     keys::Keyring,
     layout::{self, Layout},
     metadata::{MasterKey, Metadata, Raw},
@@ -342,6 +345,7 @@ fn open(
         matcher,
         mac_only_encrypted: metadata.mac_only_encrypted,
         with_stash: how.with_stash,
+        with_fingerprint: !how.is_compared,
     };
     let mut leaves = decryption
         .run(text, tree)
@@ -360,6 +364,14 @@ fn open(
         layout.apply(tree, metadata_span(text, tree), &mut edits);
         edits.extend(removals.iter().cloned());
         let spelled = SecretText::new(splice(text, &mut edits));
+        if how.is_compared {
+            return Ok(Opened {
+                text: spelled,
+                tree: None,
+                warnings,
+                stash,
+            });
+        }
         let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
         if let Ok(tree) = spelled_tree
             && has_leaves(&spelled, &tree, &expected)
@@ -372,9 +384,9 @@ fn open(
             });
         }
     }
-    let mut edits = leaves.edits;
-    edits.extend(removals);
-    let plain = SecretText::new(splice(text, &mut edits));
+    let mut removals = removals;
+    let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
+    drop((leaves.edits, removals));
     if how.is_compared {
         return Ok(Opened {
             text: plain,
@@ -430,6 +442,9 @@ fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Optio
     Layout::from_text(std::str::from_utf8(&text).ok()?)
 }
 
+/// Up to how many bytes of plaintext the ciphertexts are kept, in case the file has to be written a second time.
+const KEPT_EDITS: usize = 1 << 20;
+
 /// Encrypts a plain file under a data key and metadata that are there.
 struct Seal<'s> {
     matcher: &'s Matcher,
@@ -454,30 +469,40 @@ impl Seal<'_> {
             mac_only_encrypted: metadata.mac_only_encrypted,
             stash: self.stash,
         };
-        let leaves = encryption
-            .run(text, tree, &mut nonces)
-            .map_err(|error| located(text, tree, error, true))?;
+        let encrypt = |nonces: &mut NonceSource| {
+            encryption
+                .run(text, tree, nonces)
+                .map_err(|error| located(text, tree, error, true))
+        };
+        let leaves = encrypt(&mut nonces)?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
 
         let mac = leaves.mac.finish();
         let additional_data = metadata.mac_additional_data()?;
         metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
-        let write = |metadata: &Metadata| {
-            let mut edits = leaves.edits.clone();
-            edits.extend(format.insert_metadata(text, tree, &metadata.to_raw()));
-            splice(text, &mut edits)
+        let mut edits = Some(leaves.edits);
+        let mut write = |metadata: &Metadata, nonces: &mut NonceSource| {
+            let mut insertions = format.insert_metadata(text, tree, &metadata.to_raw());
+            let mut leaves = match edits.take() {
+                Some(edits) => edits,
+                None => encrypt(nonces)?.edits,
+            };
+            let written = splice_both(text, &mut leaves, &mut insertions);
+            // The ciphertexts of a large file are not kept for a second time, which few files need.
+            edits = (text.len() < KEPT_EDITS).then_some(leaves);
+            Ok::<_, Error>(written)
         };
 
         let how = Open {
             is_compared: true,
             ..Open::default()
         };
-        let reopen = |metadata: &Metadata| {
-            let written = EncryptedFile::from_text(write(metadata), *format)?;
+        let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
+            let written = EncryptedFile::from_text(write(metadata, nonces)?, *format)?;
             let back = open(&written, self.cipher, self.matcher, how)?.text;
             Ok::<_, Error>((written, back))
         };
-        let (mut written, mut back) = reopen(&metadata)?;
+        let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
         if back.expose() != text && with_layout && !is_operator_resource(text, tree) {
             let back_tree = format
                 .parse(back.expose(), ParseOptions::default())
@@ -491,7 +516,7 @@ impl Seal<'_> {
                 layout::ADDITIONAL_DATA,
                 &mut nonces,
             )?);
-            (written, back) = reopen(&metadata)?;
+            (written, back) = reopen(&metadata, &mut nonces)?;
             if back.expose() != text {
                 return Err(Error::Unfaithful(
                     "decrypting it does not give the same bytes",

@@ -24,6 +24,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) mac_only_encrypted: bool,
     /// Whether to collect the nonces, for encrypting again.
     pub(crate) with_stash: bool,
+    /// Whether to collect the fingerprint.
+    pub(crate) with_fingerprint: bool,
 }
 
 /// What decrypting a document gives.
@@ -157,6 +159,9 @@ impl Decryptor<'_, '_> {
         if at.selected || !self.with.mac_only_encrypted {
             self.out.mac.update(&self.canonical);
         }
+        if !self.with.with_fingerprint {
+            return;
+        }
         // JSON has no times: one that is decrypted there is written as a text.
         let written = match value {
             ValueRef::Time(_) if self.with.format == Format::Json => ValueRef::Str(&self.canonical),
@@ -178,7 +183,9 @@ impl Visitor for Decryptor<'_, '_> {
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
             ValueRef::Null => {
-                self.out.fingerprint.add(at.additional_data, value);
+                if self.with.with_fingerprint {
+                    self.out.fingerprint.add(at.additional_data, value);
+                }
                 Ok(())
             }
             // An empty text is never encrypted.

@@ -1,4 +1,6 @@
-//! Floats as Go's `strconv.ParseFloat` reads them.
+//! Floats as Go's `strconv` reads and prints them.
+
+use std::io::Write;
 
 /// Reads a float: decimal, hexadecimal, infinite or not a number, with `_` between digits. `None` if the text is none
 /// of these, or too large for a float.
@@ -19,6 +21,66 @@ pub(crate) fn parse(text: &str) -> Option<f64> {
         parse_decimal(unsigned)?
     };
     Some(if negative { -value } else { value })
+}
+
+/// Appends a finite float with the fewest digits that read back, and never an exponent.
+pub(crate) fn push_decimal(out: &mut Vec<u8>, value: f64) {
+    let start = out.len();
+    write!(out, "{value}").expect("writing to memory does not fail");
+    round_tie_to_even(&mut out[start..], value);
+}
+
+/// Returns a finite float with the fewest digits that read back, as `1.5e-7`.
+pub(crate) fn scientific(value: f64) -> String {
+    let mut text = format!("{value:e}").into_bytes();
+    round_tie_to_even(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Where two numbers of the fewest digits are equally near, the standard library takes the larger, Go the even one.
+/// The plaintext must be that of Go: it is hashed.
+fn round_tie_to_even(text: &mut [u8], value: f64) {
+    // A tie needs more digits than a float has bits for.
+    const FEWEST: usize = 16;
+    const MOST: usize = 17;
+    let exponent = text.iter().position(|&byte| byte == b'e');
+    let digits = &text[..exponent.unwrap_or(text.len())];
+    let is_nonzero = |byte: &u8| matches!(byte, b'1'..=b'9');
+    let (Some(first), Some(last)) = (
+        digits.iter().position(is_nonzero),
+        digits.iter().rposition(is_nonzero),
+    ) else {
+        return;
+    };
+    let significant = digits[first..=last]
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .count();
+    if !(FEWEST..=MOST).contains(&significant) {
+        return;
+    }
+    let is_tie = |precision: usize| -> Option<u8> {
+        let exact = format!("{:.precision$e}", value.abs());
+        let mut exact = exact
+            .bytes()
+            .take_while(|&byte| byte != b'e')
+            .filter(u8::is_ascii_digit);
+        let digit = exact.nth(significant - 1)?;
+        let half = exact.next()? == b'5' && exact.all(|digit| digit == b'0');
+        half.then_some(digit)
+    };
+    // Cheap first; no float has more digits than the second look takes.
+    let Some(lower) = is_tie(MOST).and_then(|_| is_tie(800)) else {
+        return;
+    };
+    if lower % 2 == 0 && text[last] == lower + 1 {
+        text[last] = lower;
+        // Below a power of two floats are closer to each other: the smaller number may be that of another.
+        let read = std::str::from_utf8(text).map(str::parse::<f64>);
+        if read != Ok(Ok(value)) {
+            text[last] = lower + 1;
+        }
+    }
 }
 
 fn parse_decimal(text: &str) -> Option<f64> {
@@ -182,6 +244,28 @@ mod tests {
             assert_eq!(value.to_bits(), expected.to_bits(), "{text}: {value}");
         }
         assert!(parse("NaN").unwrap().is_nan());
+    }
+
+    #[test]
+    fn ties_are_rounded_to_even_digits() {
+        for (value, expected) in [
+            ("184467447370955.625", "184467447370955.62"),
+            ("1844674407170955.25", "1844674407170955.2"),
+            ("1844674407170955.75", "1844674407170955.8"),
+            ("-184467447370955.625", "-184467447370955.62"),
+            ("184467447370955.65625", "184467447370955.66"),
+            ("9007199254740993", "9007199254740992"),
+            ("0.1", "0.1"),
+            ("5e-324", &format!("0.{}5", "0".repeat(323))),
+        ] {
+            let value: f64 = value.parse().unwrap();
+            let mut out = b"x".to_vec();
+            push_decimal(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("x{expected}"));
+            assert_eq!(expected.parse::<f64>().unwrap(), value);
+        }
+        assert_eq!(scientific(184_467_447_370_955.62), "1.8446744737095562e14");
+        assert_eq!(scientific(-1.5e-7), "-1.5e-7");
     }
 
     #[test]

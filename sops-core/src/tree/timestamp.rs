@@ -1,5 +1,7 @@
 //! Points in time with an offset from UTC, as Go's `time.Time` holds them for YAML and RFC 3339.
 
+use std::fmt;
+
 /// A point in time and the offset it was written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timestamp {
@@ -93,6 +95,15 @@ impl Timestamp {
             nanoseconds: time.nanoseconds,
             offset_minutes,
         })
+    }
+}
+
+/// RFC 3339.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity("2001-12-14T21:59:43.123456789-05:00".len());
+        self.push_rfc3339(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 
@@ -290,9 +301,7 @@ mod tests {
     use super::*;
 
     fn written(time: Timestamp) -> String {
-        let mut out = Vec::new();
-        time.push_rfc3339(&mut out);
-        String::from_utf8(out).unwrap()
+        time.to_string()
     }
 
     #[test]

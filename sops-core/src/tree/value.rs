@@ -119,8 +119,8 @@ impl<'a> ValueRef<'a> {
             Self::Float(value) if value.is_infinite() => {
                 out.extend_from_slice(if *value > 0.0 { b"+Inf" } else { b"-Inf" });
             }
-            // Rust prints the shortest digits that read back, and never an exponent: just what is asked for.
-            Self::Float(value) => write!(out, "{value}").expect(CANNOT_FAIL),
+            Self::Float(value) if value.is_nan() => out.extend_from_slice(b"NaN"),
+            Self::Float(value) => float::push_decimal(out, *value),
             Self::Time(value) => value.push_rfc3339(out),
             Self::Str(bytes) => out.extend_from_slice(bytes),
         }

@@ -244,10 +244,17 @@ fn ends_with_line_break(source: &str, end: usize) -> bool {
     if source.ends_with(['\n', '\r']) {
         return true;
     }
-    let next = rest.trim_start_matches(['\n', '\r', ' ']);
-    !["sops", "\"sops", "'sops"]
+    let block = rest.trim_start_matches(['\n', '\r']);
+    let mut lines = block.split(['\n', '\r']);
+    let key = lines.next().unwrap_or_default();
+    let content = key.trim_start_matches(' ');
+    let column = key.len() - content.len();
+    let is_block = ["sops:", "\"sops\":", "'sops':"]
         .iter()
-        .any(|key| next.starts_with(key))
+        .any(|key| content.starts_with(key));
+    let is_last = lines
+        .all(|line| line.is_empty() || line.len() - line.trim_start_matches(' ').len() > column);
+    !(is_block && is_last)
 }
 
 #[cfg(test)]

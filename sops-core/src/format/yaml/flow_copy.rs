@@ -160,3 +160,150 @@ impl Copy<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Span, Text, Value};
+
+    /// Builds a tree whose spans are those of the pieces of `source`, each searched for behind the one before.
+    struct Builder {
+        source: &'static str,
+        tree: Tree,
+        at: usize,
+    }
+
+    impl Builder {
+        fn new(source: &'static str) -> Self {
+            Self {
+                source,
+                tree: Tree::default(),
+                at: 0,
+            }
+        }
+
+        fn find(&mut self, piece: &str) -> Span {
+            let start = self.at + self.source[self.at..].find(piece).expect(piece);
+            self.at = start + piece.len();
+            Span::new(start, self.at)
+        }
+
+        fn open(&mut self, kind: NodeKind) -> NodeId {
+            let at = Span::new(self.at, self.at);
+            self.tree.push(kind, at, at.start)
+        }
+
+        fn close(&mut self, id: NodeId) {
+            self.tree.close(id, self.at as u32);
+        }
+
+        fn key(&mut self, piece: &str, text: &str) {
+            let span = self.find(piece);
+            let text = Text::Owned(text.as_bytes().into());
+            let kind = NodeKind::Key { text, alias: false };
+            self.tree.push(kind, span, span.start);
+        }
+
+        fn scalar(&mut self, piece: &str, value: Value) -> NodeId {
+            let outer = self.find(piece);
+            let content = piece
+                .rsplit_once(' ')
+                .filter(|_| piece.starts_with(['!', '&']));
+            let content = content.map_or(piece, |(_, content)| content);
+            let span = Span::new(self.at - content.len(), self.at);
+            let style = match content.as_bytes().first() {
+                Some(b'"') => Style::DoubleQuoted,
+                Some(b'\'') => Style::SingleQuoted,
+                Some(b'|') => Style::Literal,
+                _ => Style::Plain,
+            };
+            let scalar = Scalar {
+                value,
+                style,
+                flow: false,
+                converting_tag: false,
+            };
+            self.tree.push(NodeKind::Scalar(scalar), span, outer.start)
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Str(Text::Owned(text.as_bytes().into()))
+    }
+
+    #[test]
+    fn clear_values_read_back_and_ciphertexts_are_quoted() {
+        let mut b = Builder::new(
+            "a b: &x 1_0\n'k: v': \"x\\ty\"\n# c\n\"<<\": ~\n<<: s\nlist:\n- yes\n- a, b\n- \n- |\n  x\n  y\n- !!str 1\n- &e {}\n- *x\n- 2001-12-14 21:59:43\n1: z\n",
+        );
+        let map = b.open(NodeKind::Map { flow: false });
+        b.key("a b", "a b");
+        let x = b.scalar("&x 1_0", Value::Int(10));
+        b.key("'k: v'", "k: v");
+        b.scalar("\"x\\ty\"", text("x\ty"));
+        let comment = b.find(" c");
+        b.tree.push(NodeKind::Comment, comment, comment.start);
+        b.key("\"<<\"", "<<");
+        b.scalar("~", Value::Null);
+        b.key("<<", "<<");
+        let secret = b.scalar("s", text("s"));
+        b.key("list", "list");
+        let list = b.open(NodeKind::Sequence { flow: false });
+        b.scalar("yes", text("yes"));
+        b.scalar("a, b", text("a, b"));
+        b.scalar("", Value::Null);
+        b.scalar("|\n  x\n  y", text("x\ny\n"));
+        b.scalar("!!str 1", text("1"));
+        let empty = b.open(NodeKind::Map { flow: true });
+        b.close(empty);
+        b.open(NodeKind::Alias { target: x });
+        let time = crate::tree::timestamp::Timestamp::from_yaml(b"2001-12-14 21:59:43");
+        b.scalar("2001-12-14 21:59:43", Value::Time(time.unwrap().unwrap()));
+        b.close(list);
+        b.key("1", "1");
+        b.scalar("z", Value::Str(Text::Owned(b"\xff\0".as_slice().into())));
+        b.close(map);
+
+        let mut asked = Vec::new();
+        let copied = flow_copy(b.source, &b.tree, map, &mut |id| {
+            asked.push(id);
+            (id == secret).then(|| "ENC[x]".to_owned())
+        });
+        assert_eq!(
+            copied,
+            "{a b: 10, \"k: v\": \"x\\ty\", \"<<\": ~, <<: \"ENC[x]\", list: [yes, 'a, b', null, \"x\\ny\\n\", \"1\", {}, 10, \
+             2001-12-14 21:59:43], \"1\": z}"
+        );
+        assert_eq!(asked.iter().filter(|&&id| id == x).count(), 2);
+        assert_eq!(asked.len(), 12);
+        let lone = flow_copy(b.source, &b.tree, secret, &mut |_| {
+            Some("ENC[x]".to_owned())
+        });
+        assert_eq!(lone, "\"ENC[x]\"");
+    }
+
+    #[test]
+    fn long_keys_are_announced() {
+        let mut b = Builder::new("v");
+        let map = b.open(NodeKind::Map { flow: false });
+        let long = "k".repeat(1100);
+        b.key("", &long);
+        b.scalar("v", text("v"));
+        b.close(map);
+        let copied = flow_copy(b.source, &b.tree, map, &mut |_| None);
+        assert_eq!(copied, format!("{{? {long} : v}}"));
+    }
+
+    #[test]
+    fn depth_does_not_matter() {
+        let mut b = Builder::new("");
+        let lists: Vec<NodeId> = (0..100_000)
+            .map(|_| b.open(NodeKind::Sequence { flow: false }))
+            .collect();
+        for list in lists {
+            b.close(list);
+        }
+        let copied = flow_copy(b.source, &b.tree, NodeId(0), &mut |_| None);
+        assert_eq!(copied.len(), 200_000);
+    }
+}

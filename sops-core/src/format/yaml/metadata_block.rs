@@ -199,8 +199,8 @@ fn insert_flow(source: &str, tree: &Tree, root: NodeId, metadata: &Raw) -> Edit 
         None => (tree[root].span.start as usize + 1, ""),
         Some((key, value)) => {
             let at = entry_end(source, tree, key, value);
-            // Directly behind a `:` some readers take the comma for a part of the key.
-            match source[..at].ends_with(':') {
+            // Directly behind the `:` of a key the comma would be a part of the key.
+            match at > tree[key].span.end as usize && source[..at].ends_with(':') {
                 true => (at, " , "),
                 false => (at, ", "),
             }
@@ -289,4 +289,273 @@ fn has_start_marker(text: &str) -> bool {
 fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        format::edit::splice,
+        tree::{Scalar, Style, Text, Value},
+    };
+
+    fn metadata() -> Raw {
+        Raw::Map(vec![
+            ("mac".to_owned(), Raw::Text("ENC[x]".to_owned())),
+            ("version".to_owned(), Raw::Text("3.13.2".to_owned())),
+        ])
+    }
+
+    /// What a document has at its root: a null of this spelling, or a mapping with these entries, which are searched
+    /// for in the text.
+    enum Root<'a> {
+        Null(&'a str),
+        Map(&'a [(&'a str, &'a str)]),
+        Flow(&'a [(&'a str, &'a str)]),
+    }
+    use Root::{Flow, Map, Null};
+
+    fn scalar(span: Span, flow: bool) -> NodeKind {
+        let value = match span.is_empty() {
+            true => Value::Null,
+            false => Value::Str(Text::Source(span)),
+        };
+        NodeKind::Scalar(Scalar {
+            value,
+            style: Style::Plain,
+            flow,
+            converting_tag: false,
+        })
+    }
+
+    fn tree(source: &str, roots: &[Root<'_>]) -> Tree {
+        let mut tree = Tree::default();
+        let mut at = 0;
+        let find = |at: &mut usize, text: &str| {
+            let start = *at + source[*at..].find(text).expect(text);
+            *at = start + text.len();
+            Span::new(start, *at)
+        };
+        for root in roots {
+            let document = tree.push(NodeKind::Document, Span::new(at, at), at as u32);
+            match root {
+                Null(text) => {
+                    if text.is_empty() {
+                        find(&mut at, "---");
+                    }
+                    let span = find(&mut at, text);
+                    let mut kind = scalar(span, false);
+                    if let NodeKind::Scalar(scalar) = &mut kind {
+                        scalar.value = Value::Null;
+                    }
+                    tree.push(kind, span, span.start);
+                }
+                Map(entries) | Flow(entries) => {
+                    let flow = matches!(root, Flow(_));
+                    let start = match flow {
+                        true => find(&mut at, "{").start as usize,
+                        false => find(&mut at.clone(), entries[0].0).start as usize,
+                    };
+                    let map = tree.push(
+                        NodeKind::Map { flow },
+                        Span::new(start, start),
+                        start as u32,
+                    );
+                    for (key, value) in *entries {
+                        let span = find(&mut at, key);
+                        let name = key.trim_matches(['"', '\'']);
+                        let text = Text::Owned(name.as_bytes().into());
+                        tree.push(NodeKind::Key { text, alias: false }, span, span.start);
+                        let span = find(&mut at, value);
+                        tree.push(scalar(span, flow), span, span.start);
+                    }
+                    if flow {
+                        find(&mut at, "}");
+                    }
+                    tree.close(map, at as u32);
+                }
+            }
+            tree.close(document, at as u32);
+        }
+        tree
+    }
+
+    fn edited(source: &str, mut edits: Vec<Edit>) -> String {
+        splice(source, &mut edits)
+    }
+
+    const BLOCK: &str = "\n    mac: ENC[x]\n    version: 3.13.2";
+    const FLOW: &str = "{\"mac\": \"ENC[x]\", \"version\": \"3.13.2\"}";
+
+    /// Inserts, compares, removes, compares.
+    fn check(source: &str, roots: &[Root<'_>], expected: &str) {
+        let block = format!("sops:{BLOCK}");
+        let flow = format!("\"sops\": {FLOW}");
+        let line_break = line_break_of(source);
+        let expected = expected
+            .replace("BLOCK", &block)
+            .replace("FLOW", &flow)
+            .replace("\r\n", "\n")
+            .replace('\n', line_break);
+        let plain_tree = tree(source, roots);
+        let inserted = edited(source, insert(source, &plain_tree, &metadata()));
+        assert_eq!(inserted, expected, "{source:?}");
+        assert!(remove(source, &plain_tree).is_empty());
+
+        let block_value = BLOCK.trim_start().replace('\n', line_break);
+        let entries: Vec<(Vec<(&str, &str)>, bool)> = roots
+            .iter()
+            .map(|root| match root {
+                Null(_) => (vec![("sops", block_value.as_str())], false),
+                Map(entries) => (
+                    [entries, &[("sops", block_value.as_str())][..]].concat(),
+                    false,
+                ),
+                Flow(entries) => ([entries, &[("\"sops\"", FLOW)][..]].concat(), true),
+            })
+            .collect();
+        let roots: Vec<Root<'_>> = entries
+            .iter()
+            .map(|(entries, flow)| if *flow { Flow(entries) } else { Map(entries) })
+            .collect();
+        let full_tree = tree(&inserted, &roots);
+        let replaced = edited(&inserted, replace(&inserted, &full_tree, &metadata()));
+        assert_eq!(replaced, inserted);
+        let removed = edited(&inserted, remove(&inserted, &full_tree));
+        assert_eq!(removed, source);
+    }
+
+    #[test]
+    fn stands_last_in_every_document() {
+        let a = [("a", "1")];
+        let b = [("b", "2")];
+        check("a: 1\n", &[Map(&a)], "a: 1\nBLOCK\n");
+        check("a: 1", &[Map(&a)], "a: 1\nBLOCK");
+        check("a: 1\r\n", &[Map(&a)], "a: 1\nBLOCK\n");
+        check("\u{feff}a: 1\r\n", &[Map(&a)], "\u{feff}a: 1\nBLOCK\n");
+        check(
+            "a: 1 # c\n\n# d\n\n",
+            &[Map(&a)],
+            "a: 1 # c\n\n# d\n\nBLOCK\n",
+        );
+        check("a: 1\n# d", &[Map(&a)], "a: 1\n# d\nBLOCK");
+        check("a: 1\n  ", &[Map(&a)], "a: 1\n  \nBLOCK");
+        check(
+            "--- # c\na: 1\n...\n# e\n",
+            &[Map(&a)],
+            "--- # c\na: 1\nBLOCK\n...\n# e\n",
+        );
+        check(
+            "a: 1\n\n---\nb: 2\n",
+            &[Map(&a), Map(&b)],
+            "a: 1\n\nBLOCK\n---\nb: 2\nBLOCK\n",
+        );
+        check(
+            "%YAML 1.1\n---\na: 1\n...\n---\nb: 2",
+            &[Map(&a), Map(&b)],
+            "%YAML 1.1\n---\na: 1\nBLOCK\n...\n---\nb: 2\nBLOCK",
+        );
+    }
+
+    #[test]
+    fn fills_empty_documents() {
+        let b = [("b", "2")];
+        check("---\n", &[Null("")], "---\nBLOCK\n");
+        check("---", &[Null("")], "---\nBLOCK");
+        check("--- # c\n# d\n", &[Null("")], "--- # c\n# d\nBLOCK\n");
+        check(
+            "---\n---\nb: 2\n---\n",
+            &[Null(""), Map(&b), Null("")],
+            "---\nBLOCK\n---\nb: 2\nBLOCK\n---\nBLOCK\n",
+        );
+        let source = "--- ~ # c\n";
+        let inserted = edited(
+            source,
+            insert(source, &tree(source, &[Null("~")]), &metadata()),
+        );
+        assert_eq!(inserted, format!("---  # c\nsops:{BLOCK}\n"));
+    }
+
+    #[test]
+    fn takes_the_indentation_of_the_root() {
+        let source = "---\n  a: 1\n";
+        let inserted = edited(
+            source,
+            insert(source, &tree(source, &[Map(&[("a", "1")])]), &metadata()),
+        );
+        assert_eq!(
+            inserted,
+            "---\n  a: 1\n  sops:\n      mac: ENC[x]\n      version: 3.13.2\n"
+        );
+    }
+
+    #[test]
+    fn stands_inside_the_braces_of_a_flow_mapping() {
+        let a = [("a", "1")];
+        check("{a: 1}\n", &[Flow(&a)], "{a: 1, FLOW}\n");
+        check(
+            "--- {a: 1, } # c\n",
+            &[Flow(&a)],
+            "--- {a: 1, FLOW, } # c\n",
+        );
+        check(
+            "{\n  a: 1 # c\n}\n",
+            &[Flow(&a)],
+            "{\n  a: 1, FLOW # c\n}\n",
+        );
+        check("{}", &[Flow(&[])], "{FLOW}");
+        check("{ # c\n }", &[Flow(&[])], "{FLOW # c\n }");
+        check("{a}", &[Flow(&[("a", "")])], "{a, FLOW}");
+        check("{a:}", &[Flow(&[("a:", "")])], "{a:, FLOW}");
+        check("{a: }", &[Flow(&[("a", "")])], "{a: , FLOW }");
+    }
+
+    #[test]
+    fn cuts_out_what_others_wrote_anywhere() {
+        for (source, entries, expected) in [
+            (
+                "sops:\n  x: 1\na: 1\n",
+                &[("sops", "x: 1"), ("a", "1")][..],
+                "a: 1\n",
+            ),
+            (
+                "# c\n\"sops\": {x: 1} # d\n# e\na: 1\n",
+                &[("\"sops\"", "{x: 1}"), ("a", "1")],
+                "# c\n# e\na: 1\n",
+            ),
+            (
+                "a: 1\nsops:\n  x: 1\nb: 2\n",
+                &[("a", "1"), ("sops", "x: 1"), ("b", "2")],
+                "a: 1\nb: 2\n",
+            ),
+            (
+                "a: 1\nsops:\n\nb: 2\n",
+                &[("a", "1"), ("sops", ""), ("b", "2")],
+                "a: 1\n\nb: 2\n",
+            ),
+            ("sops:\n  x: 1\n", &[("sops", "x: 1")], "{}\n"),
+            ("sops:\n  x: 1", &[("sops", "x: 1")], "{}"),
+            ("---\nsops:\n  x: 1\n", &[("sops", "x: 1")], "---\n"),
+            ("a: sops\n", &[("a", "sops")], "a: sops\n"),
+        ] {
+            let removed = edited(source, remove(source, &tree(source, &[Map(entries)])));
+            assert_eq!(removed, expected);
+        }
+        for (source, entries, expected) in [
+            (
+                "{sops: {x: 1}, a: 1}",
+                &[("sops", "{x: 1}"), ("a", "1")][..],
+                "{a: 1}",
+            ),
+            (
+                "{a: 1, sops: {x: 1} , b: 2}",
+                &[("a", "1"), ("sops", "{x: 1}"), ("b", "2")],
+                "{a: 1 , b: 2}",
+            ),
+            ("{ \"sops\" : {x: 1} }", &[("\"sops\"", "{x: 1}")], "{  }"),
+        ] {
+            let removed = edited(source, remove(source, &tree(source, &[Flow(entries)])));
+            assert_eq!(removed, expected);
+        }
+    }
 }

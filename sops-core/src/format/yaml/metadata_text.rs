@@ -281,3 +281,167 @@ fn is_of_yaml_1_1(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || b":_.".contains(&byte));
     is_boolean || is_base_60
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(text: &str) -> Raw {
+        Raw::Text(text.to_owned())
+    }
+
+    fn map(entries: &[(&str, Raw)]) -> Raw {
+        let owned = |(key, value): &(&str, Raw)| ((*key).to_owned(), value.clone());
+        Raw::Map(entries.iter().map(owned).collect())
+    }
+
+    fn metadata() -> Raw {
+        let age = map(&[
+            ("enc", text_of("-----BEGIN-----\nYWdl\n-----END-----\n")),
+            ("recipient", text_of("age1x")),
+        ]);
+        let pgp = map(&[
+            ("created_at", text_of("2026-11-23T18:21:39Z")),
+            ("enc", text_of("-----BEGIN-----\n\nhF4D\n-----END-----")),
+            ("fp", text_of("0B31C79005161CD9841F3916F07AF8230EA0EB66")),
+        ]);
+        map(&[
+            (
+                "key_groups",
+                Raw::List(vec![
+                    map(&[
+                        ("age", Raw::List(vec![age.clone(), age])),
+                        ("hc_vault", Raw::List(vec![])),
+                    ]),
+                    map(&[("age", Raw::List(vec![])), ("pgp", Raw::List(vec![pgp]))]),
+                ]),
+            ),
+            ("lastmodified", text_of("2026-11-23T18:21:39Z")),
+            (
+                "mac",
+                text_of("ENC[AES256_GCM,data:GA==,iv:/U==,tag:9X==,type:str]"),
+            ),
+            ("mac_only_encrypted", Raw::Bool(true)),
+            ("shamir_threshold", Raw::Int(2)),
+            (
+                "x",
+                Raw::List(vec![
+                    Raw::List(vec![Raw::Int(1), text_of("")]),
+                    text_of("a\nb"),
+                ]),
+            ),
+        ])
+    }
+
+    fn block(raw: &Raw, indentation: usize, step: usize) -> String {
+        let mut out = "sops:".to_owned();
+        push_block(&mut out, raw, indentation, step, "\n");
+        out
+    }
+
+    /// As the reference prints it, but for lists directly in lists, of which metadata have none.
+    #[test]
+    fn is_written_as_the_reference_does() {
+        let expected = "\
+sops:
+    key_groups:
+        - age:
+            - enc: |
+                -----BEGIN-----
+                YWdl
+                -----END-----
+              recipient: age1x
+            - enc: |
+                -----BEGIN-----
+                YWdl
+                -----END-----
+              recipient: age1x
+          hc_vault: []
+        - age: []
+          pgp:
+            - created_at: \"2026-11-23T18:21:39Z\"
+              enc: |-
+                -----BEGIN-----
+
+                hF4D
+                -----END-----
+              fp: 0B31C79005161CD9841F3916F07AF8230EA0EB66
+    lastmodified: \"2026-11-23T18:21:39Z\"
+    mac: ENC[AES256_GCM,data:GA==,iv:/U==,tag:9X==,type:str]
+    mac_only_encrypted: true
+    shamir_threshold: 2
+    x:
+        -
+            - 1
+            - \"\"
+        - |-
+            a
+            b";
+        assert_eq!(block(&metadata(), 0, 4), expected);
+    }
+
+    #[test]
+    fn steps_and_indentation_are_those_asked_for() {
+        let raw = map(&[(
+            "l",
+            Raw::List(vec![map(&[
+                ("enc", text_of("a\nb")),
+                ("k", Raw::List(vec![Raw::Null])),
+            ])]),
+        )]);
+        for (step, expected) in [
+            (
+                2,
+                "sops:\n     l:\n       - enc: |-\n           a\n           b\n         k:\n           - null",
+            ),
+            (
+                3,
+                "sops:\n      l:\n         - enc: |-\n            a\n            b\n           k:\n            - null",
+            ),
+        ] {
+            assert_eq!(block(&raw, 3, step), expected);
+        }
+    }
+
+    #[test]
+    fn texts_that_could_be_misread_are_quoted() {
+        for (value, expected) in [
+            ("", "\"\""),
+            ("yes", "\"yes\""),
+            ("1:30", "\"1:30\""),
+            ("12", "\"12\""),
+            ("null", "\"null\""),
+            ("---a", "'---a'"),
+            ("a: b", "'a: b'"),
+            ("a\tb", "a\tb"),
+            ("a\tb: ", "\"a\\tb: \""),
+            ("a \nb", "\"a \\nb\""),
+            ("\na", "\"\\na\""),
+            ("_unencrypted", "_unencrypted"),
+            ("^(data|stringData)$", "^(data|stringData)$"),
+            ("[a", "'[a'"),
+        ] {
+            assert_eq!(scalar(&text_of(value)), expected);
+        }
+    }
+
+    #[test]
+    fn flow_is_json_on_one_line() {
+        let flow = flow(&metadata());
+        assert!(!flow.contains('\n'));
+        assert!(flow.contains("\"mac\": \"ENC["), "{flow}");
+        let value: serde_json::Value = serde_json::from_str(&flow).unwrap();
+        assert_eq!(value["key_groups"][0]["age"][1]["recipient"], "age1x");
+        assert_eq!(value["x"][0][0], 1);
+    }
+
+    #[test]
+    fn depth_does_not_matter() {
+        let mut raw = Raw::Null;
+        for _ in 0..5_000 {
+            raw = Raw::List(vec![raw]);
+        }
+        assert_eq!(flow(&raw).len(), 10_004);
+        assert!(block(&raw, 0, 1).ends_with("- null"));
+    }
+}

@@ -16,6 +16,8 @@ mod properties;
 mod quote;
 pub(crate) mod render;
 mod resolve;
+#[cfg(test)]
+mod rewriting_tests;
 mod scalars;
 mod scanner;
 mod tags;

@@ -15,6 +15,15 @@ pub(super) struct Event {
     /// Where its content starts.
     pub(super) start: usize,
     pub(super) end: usize,
+    pub(super) comments: Taken,
+}
+
+/// The comments of an event, if it has any: few have, and events are moved a lot.
+pub(super) type Taken = Option<Box<Attached>>;
+
+/// Comments by where they stand to a node.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
     pub(super) head: Pieces,
     pub(super) line: Pieces,
     pub(super) foot: Pieces,
@@ -152,14 +161,31 @@ impl<'s> Parser<'s> {
     }
 
     /// Takes the comments that have gathered.
-    fn with_comments(&mut self, mut event: Event) -> Event {
+    fn with_comments(&mut self, event: Event) -> Event {
         let queue = &mut self.scanner.comments;
-        event.head = std::mem::take(&mut queue.head);
-        event.line = std::mem::take(&mut queue.line);
-        event.foot = std::mem::take(&mut queue.foot);
+        if queue.has_nothing() {
+            return event;
+        }
+        let mut attached = Attached {
+            head: std::mem::take(&mut queue.head),
+            line: std::mem::take(&mut queue.line),
+            foot: std::mem::take(&mut queue.foot),
+        };
         // The reference drops what is left of this one here; we keep every comment.
-        event.head.splice(0..0, std::mem::take(&mut queue.stem));
-        event
+        attached.head.splice(0..0, std::mem::take(&mut queue.stem));
+        Event {
+            comments: Some(Box::new(attached)),
+            ..event
+        }
+    }
+
+    /// Takes the comments that were set aside for a collection in a list.
+    fn with_stem(&mut self, event: Event) -> Event {
+        let head = std::mem::take(&mut self.scanner.comments.stem);
+        Event {
+            comments: head_only(head),
+            ..event
+        }
     }
 
     fn document_start(&mut self, implicit: bool) -> Step {
@@ -191,7 +217,7 @@ impl<'s> Parser<'s> {
                 start,
                 start,
             );
-            event.head = split_document_head(&mut self.scanner.comments.head);
+            event.comments = head_only(split_document_head(&mut self.scanner.comments.head));
             return Ok(event);
         }
         let has_unreadable_directive = self.process_directives()?;
@@ -368,27 +394,25 @@ impl<'s> Parser<'s> {
             }
             TokenKind::BlockSequenceStart if block => {
                 self.state = State::BlockSequenceEntry { first: true };
-                let mut event = event(
+                let event = event(
                     EventKind::SequenceStart {
                         properties,
                         flow: false,
                     },
                     end,
                 );
-                event.head = std::mem::take(&mut self.scanner.comments.stem);
-                Ok(event)
+                Ok(self.with_stem(event))
             }
             TokenKind::BlockMappingStart if block => {
                 self.state = State::BlockMappingKey { first: true };
-                let mut event = event(
+                let event = event(
                     EventKind::MappingStart {
                         properties,
                         flow: false,
                     },
                     end,
                 );
-                event.head = std::mem::take(&mut self.scanner.comments.stem);
-                Ok(event)
+                Ok(self.with_stem(event))
             }
             _ if has_properties => {
                 self.pop_state();
@@ -682,9 +706,7 @@ fn bare(kind: EventKind, start: usize, end: usize) -> Event {
         outer_start: start,
         start,
         end,
-        head: Vec::new(),
-        line: Vec::new(),
-        foot: Vec::new(),
+        comments: None,
     }
 }
 
@@ -695,6 +717,15 @@ fn empty_scalar(at: usize) -> Event {
         style: Style::Plain,
     };
     bare(kind, at, at)
+}
+
+fn head_only(head: Pieces) -> Taken {
+    (!head.is_empty()).then(|| {
+        Box::new(Attached {
+            head,
+            ..Attached::default()
+        })
+    })
 }
 
 /// Cuts off the comments up to the last empty line: they are about the document, not about its first key.

@@ -1,6 +1,6 @@
 //! Values that are no texts, as plain scalars.
 
-use crate::tree::ValueRef;
+use crate::tree::{ValueRef, float};
 
 /// Returns the spelling that Go's yaml v3 prints for a value that is no text, but for floats without a fraction: these
 /// are written so that they read back as floats.
@@ -8,7 +8,7 @@ pub(super) fn text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => "null".to_owned(),
         ValueRef::Bool(value) => value.to_string(),
-        ValueRef::Float(value) => float(value),
+        ValueRef::Float(value) => float_text(value),
         value => {
             let mut out = Vec::new();
             value.plaintext(&mut out);
@@ -18,14 +18,14 @@ pub(super) fn text(value: ValueRef<'_>) -> String {
 }
 
 /// An exponent below -4 or from 6 on is written as one, with two digits at least.
-fn float(value: f64) -> String {
+fn float_text(value: f64) -> String {
     if value.is_nan() {
         return ".nan".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    let scientific = format!("{value:e}");
+    let scientific = float::scientific(value);
     if let Some((mantissa, exponent)) = scientific.split_once('e')
         && let Ok(exponent) = exponent.parse::<i32>()
         && !(-4..6).contains(&exponent)
@@ -33,8 +33,12 @@ fn float(value: f64) -> String {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
     }
-    // The debug form has a fraction always.
-    format!("{value:?}")
+    let mut out = Vec::new();
+    float::push_decimal(&mut out, value);
+    if !out.contains(&b'.') {
+        out.extend_from_slice(b".0");
+    }
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ fn starts_plain(text: &[u8], flow: bool) -> bool {
     match text[0] {
         b'-' => match text.get(1) {
             None => false,
-            Some(&next) => !is_blank(next) && !(flow && b",?[]{}".contains(&next)),
+            Some(&next) => !(is_blank(next) || flow && b",?[]{}".contains(&next)),
         },
         b'?' | b':' => !flow && text.get(1).is_some_and(|&next| !is_blank(next)),
         first => !b"#,[]{}&*!|>'\"%@`".contains(&first),

@@ -1,6 +1,6 @@
 //! The types of scalars, as Go's yaml v3 resolves them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use base64::{
     Engine,
@@ -14,7 +14,7 @@ use crate::tree::{
 };
 
 /// What a scalar stands for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Resolved {
     Null,
     Bool(bool),
@@ -27,6 +27,13 @@ pub(super) enum Resolved {
     Str,
     /// The bytes that a `!!binary` encodes.
     Bytes(Vec<u8>),
+}
+
+/// May be a secret.
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
 }
 
 /// A scalar that stands for nothing.
