@@ -16,7 +16,9 @@ use super::transform::name_of;
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files, parallel, ui,
+    files,
+    parallel::{self, Waits},
+    ui,
 };
 
 /// Check that files are encrypted as the creation rules say; needs no key
