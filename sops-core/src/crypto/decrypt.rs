@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
+    ahead::on_all_cores,
     fingerprint::Fingerprint,
     looks_encrypted,
     select::Matcher,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
-    secret::SecretText,
+    secret::{SecretBytes, SecretText},
     tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
 };
 
@@ -45,7 +46,10 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
+        let ahead = self.ahead(source, tree)?;
         let mut decryptor = Decryptor {
+            ahead: ahead.map(Vec::into_iter),
+            retries: RETRIES,
             with: self,
             source,
             tree,
@@ -73,8 +77,45 @@ impl Decryption<'_> {
     }
 }
 
+impl Decryption<'_> {
+    /// Decrypts the leaves of a large file on all cores.
+    fn ahead(
+        &self,
+        source: &str,
+        tree: &Tree,
+    ) -> Result<Option<Vec<Result<SecretBytes, LeafProblem>>>, LeafError> {
+        on_all_cores(source, tree, self.matcher, is_encrypted, |leaves| {
+            leaves
+                .map(|leaf| {
+                    let ValueRef::Str(text) = leaf.value else {
+                        return Err(LeafProblem::NotText);
+                    };
+                    let encrypted = EncryptedValue::parse(text).map_err(problem)?;
+                    let mut plaintext = Vec::new();
+                    self.cipher
+                        .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
+                        .map_err(problem)?;
+                    Ok(SecretBytes::new(plaintext))
+                })
+                .collect()
+        })
+    }
+}
+
+/// Whether a selected value has to be decrypted. An empty text is never encrypted.
+fn is_encrypted(value: ValueRef<'_>) -> bool {
+    matches!(value, ValueRef::Str(text) if looks_encrypted(text))
+}
+
+/// How many comments of a file are tried under other paths than their own. Only files that other programs wrote, or
+/// that were damaged, have such comments.
+const RETRIES: usize = 1000;
+
 struct Decryptor<'r, 'd> {
     with: &'r Decryption<'d>,
+    /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
+    ahead: Option<std::vec::IntoIter<Result<SecretBytes, LeafProblem>>>,
+    retries: usize,
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
@@ -102,10 +143,17 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::NotEncrypted);
         }
         let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-        self.with
-            .cipher
-            .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
-            .map_err(problem)?;
+        match self.ahead.as_mut().and_then(Iterator::next) {
+            Some(decrypted) => {
+                self.plaintext.clear();
+                self.plaintext.extend_from_slice(decrypted?.expose());
+            }
+            None => self
+                .with
+                .cipher
+                .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
+                .map_err(problem)?,
+        }
         if encrypted.kind == "comment" {
             return self.comment_item(at, &encrypted);
         }
@@ -212,15 +260,21 @@ impl Visitor for Decryptor<'_, '_> {
         }
         let mut decrypted = None;
         if let Ok(encrypted) = EncryptedValue::parse(text.as_bytes()) {
-            for path in comment_paths(self.source, self.tree, at) {
-                let opened = self
-                    .with
-                    .cipher
-                    .decrypt_into(&encrypted, &path, &mut self.plaintext);
-                if opened.is_ok() {
-                    decrypted = Some((encrypted, path));
-                    break;
-                }
+            let cipher = self.with.cipher;
+            let mut opens = |path: &[u8]| {
+                cipher
+                    .decrypt_into(&encrypted, path, &mut self.plaintext)
+                    .is_ok()
+            };
+            if opens(at.additional_data) {
+                decrypted = Some((encrypted, at.additional_data.to_vec()));
+            } else if self.retries > 0 {
+                self.retries -= 1;
+                let others = other_comment_paths(self.source, self.tree, at);
+                decrypted = others
+                    .into_iter()
+                    .find(|path| opens(path))
+                    .map(|path| (encrypted, path));
             }
         }
         let plaintext = std::mem::take(&mut self.plaintext);
@@ -243,15 +297,15 @@ impl Visitor for Decryptor<'_, '_> {
     }
 }
 
-/// Returns the paths under which a comment may have been encrypted, the likeliest first: that of the container it is
-/// attached to, those around that container, those of the entries beside it. Writers and readers do not always agree
-/// about the container of a comment.
-fn comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
+/// Returns the paths under which a comment may have been encrypted, other than that of the container it is attached to,
+/// the likeliest first: those around that container, those of the entries beside it. Writers and readers do not always
+/// agree about the container of a comment.
+fn other_comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
     let own = at.additional_data.to_vec();
-    let mut paths = vec![own.clone()];
+    let mut paths = Vec::new();
     let mut add = |path: Vec<u8>| {
         let path = if path.is_empty() { b":".to_vec() } else { path };
-        if !paths.contains(&path) {
+        if !paths.contains(&path) && path != at.additional_data {
             paths.push(path);
         }
     };
