@@ -16,24 +16,46 @@ use crate::tree::{NodeId, NodeKind, Scalar, Tree, ValueRef};
 /// From how many nodes on threads are worth their start.
 const LARGE: usize = 8192;
 
-/// A leaf, and its path among those of its part.
-pub(crate) struct Ahead<'a> {
+/// A leaf that the cipher is needed for.
+pub(crate) struct Leaf<'a> {
     pub(crate) value: ValueRef<'a>,
     pub(crate) additional_data: &'a [u8],
 }
 
-/// Applies `work` to all leaves that are selected and hold a value to encrypt or decrypt, in the order of the walk.
-/// `None` if the file is too small, or the machine has one core.
+/// The leaves that one thread works on.
+pub(crate) struct Part<'a> {
+    source: &'a str,
+    tree: &'a Tree,
+    paths: &'a [u8],
+    items: &'a [Item],
+}
+
+impl<'a> Part<'a> {
+    /// Returns the leaves, in the order of the walk.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = Leaf<'a>> + use<'a> {
+        let (source, tree, paths) = (self.source, self.tree, self.paths);
+        self.items.iter().map(move |item| Leaf {
+            value: match &tree[item.id].kind {
+                NodeKind::Scalar(scalar) => scalar.value.view(source),
+                _ => ValueRef::Null,
+            },
+            additional_data: &paths[item.path_start as usize..item.path_end as usize],
+        })
+    }
+}
+
+/// Applies `work` to all leaves that are selected and `wanted`, a part of them on each core. Returns the results in the
+/// order of the walk; none if the file is too small, or the machine has one core.
 pub(crate) fn on_all_cores<R: Send>(
     source: &str,
     tree: &Tree,
     matcher: &Matcher,
     wanted: fn(ValueRef<'_>) -> bool,
-    work: impl Fn(&mut dyn Iterator<Item = Ahead<'_>>) -> Vec<R> + Sync,
-) -> Result<Option<Vec<R>>, LeafError> {
+    work: impl Fn(Part<'_>) -> R + Sync,
+) -> Result<Vec<R>, LeafError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if tree.len() < LARGE || cores == 1 {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let mut leaves = Leaves {
         source,
@@ -43,28 +65,27 @@ pub(crate) fn on_all_cores<R: Send>(
     };
     walk(source, tree, matcher, &mut leaves)?;
     let Leaves { paths, items, .. } = leaves;
-    let look_up = |item: &Item| Ahead {
-        value: match &tree[item.id].kind {
-            NodeKind::Scalar(scalar) => scalar.value.view(source),
-            _ => ValueRef::Null,
-        },
-        additional_data: &paths[item.path_start as usize..item.path_end as usize],
-    };
-    let part = items.len().div_ceil(cores).max(1);
+    let (paths, work) = (&paths, &work);
     let parts = thread::scope(|scope| {
         let threads: Vec<_> = items
-            .chunks(part)
-            .map(|part| scope.spawn(|| work(&mut part.iter().map(look_up))))
+            .chunks(items.len().div_ceil(cores).max(1))
+            .map(|items| {
+                scope.spawn(move || {
+                    work(Part {
+                        source,
+                        tree,
+                        paths,
+                        items,
+                    })
+                })
+            })
             .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join())
+            .map(thread::ScopedJoinHandle::join)
             .collect::<Result<Vec<_>, _>>()
     });
-    match parts {
-        Ok(parts) => Ok(Some(parts.into_iter().flatten().collect())),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    parts.map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
 }
 
 struct Item {

@@ -1,5 +1,7 @@
 //! Decrypting the leaves and comments of a document: one walk that yields edits, the MAC, and what changed hands.
 
+use std::collections::VecDeque;
+
 use zeroize::Zeroizing;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
-    secret::{SecretBytes, SecretText},
+    secret::SecretText,
     tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
 };
 
@@ -48,7 +50,7 @@ impl Decryption<'_> {
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
         let ahead = self.ahead(source, tree)?;
         let mut decryptor = Decryptor {
-            ahead: ahead.map(Vec::into_iter),
+            ahead,
             retries: RETRIES,
             with: self,
             source,
@@ -79,26 +81,69 @@ impl Decryption<'_> {
 
 impl Decryption<'_> {
     /// Decrypts the leaves of a large file on all cores.
-    fn ahead(
-        &self,
-        source: &str,
-        tree: &Tree,
-    ) -> Result<Option<Vec<Result<SecretBytes, LeafProblem>>>, LeafError> {
-        on_all_cores(source, tree, self.matcher, is_encrypted, |leaves| {
-            leaves
-                .map(|leaf| {
-                    let ValueRef::Str(text) = leaf.value else {
-                        return Err(LeafProblem::NotText);
-                    };
-                    let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-                    let mut plaintext = Vec::new();
-                    self.cipher
-                        .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
-                        .map_err(problem)?;
-                    Ok(SecretBytes::new(plaintext))
-                })
-                .collect()
-        })
+    fn ahead(&self, source: &str, tree: &Tree) -> Result<Plaintexts, LeafError> {
+        let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
+            // Never grows: what is freed while growing is not wiped.
+            let size = part.leaves().map(|leaf| encrypted_len(leaf.value)).sum();
+            let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+            let mut plaintext = Zeroizing::new(Vec::new());
+            let ends = part.leaves().map(|leaf| {
+                let ValueRef::Str(text) = leaf.value else {
+                    return Err(LeafProblem::NotText);
+                };
+                let encrypted = EncryptedValue::parse(text).map_err(problem)?;
+                self.cipher
+                    .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
+                    .map_err(problem)?;
+                bytes.extend_from_slice(&plaintext);
+                Ok(bytes.len())
+            });
+            let ends = ends.collect();
+            PlaintextPart {
+                bytes,
+                ends,
+                next: 0,
+                start: 0,
+            }
+        })?;
+        Ok(Plaintexts(parts.into()))
+    }
+}
+
+/// The plaintexts of leaves, in the order of the walk.
+struct Plaintexts(VecDeque<PlaintextPart>);
+
+/// Plaintexts one after the other, and where each ends.
+struct PlaintextPart {
+    bytes: Zeroizing<Vec<u8>>,
+    ends: Vec<Result<usize, LeafProblem>>,
+    next: usize,
+    start: usize,
+}
+
+impl Plaintexts {
+    /// Puts the next plaintext into `out`. False if there is none.
+    fn take(&mut self, out: &mut Vec<u8>) -> Result<bool, LeafProblem> {
+        while let Some(part) = self.0.front_mut() {
+            let Some(&end) = part.ends.get(part.next) else {
+                self.0.pop_front();
+                continue;
+            };
+            part.next += 1;
+            let end = end?;
+            out.clear();
+            out.extend_from_slice(&part.bytes[part.start..end]);
+            part.start = end;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+fn encrypted_len(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Str(text) => text.len(),
+        _ => 0,
     }
 }
 
@@ -114,7 +159,7 @@ const RETRIES: usize = 1000;
 struct Decryptor<'r, 'd> {
     with: &'r Decryption<'d>,
     /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
-    ahead: Option<std::vec::IntoIter<Result<SecretBytes, LeafProblem>>>,
+    ahead: Plaintexts,
     retries: usize,
     source: &'r str,
     tree: &'r Tree,
@@ -143,16 +188,11 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::NotEncrypted);
         }
         let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-        match self.ahead.as_mut().and_then(Iterator::next) {
-            Some(decrypted) => {
-                self.plaintext.clear();
-                self.plaintext.extend_from_slice(decrypted?.expose());
-            }
-            None => self
-                .with
+        if !self.ahead.take(&mut self.plaintext)? {
+            self.with
                 .cipher
                 .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
-                .map_err(problem)?,
+                .map_err(problem)?;
         }
         if encrypted.kind == "comment" {
             return self.comment_item(at, &encrypted);

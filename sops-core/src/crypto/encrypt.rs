@@ -47,7 +47,7 @@ impl Encryption<'_> {
     ) -> Result<EncryptedLeaves, LeafError> {
         let ahead = self.ahead(source, tree)?;
         let mut encryptor = Encryptor {
-            ahead: ahead.map(Vec::into_iter),
+            ahead,
             with: self,
             source,
             tree,
@@ -75,23 +75,19 @@ impl Encryption<'_> {
 
 impl Encryption<'_> {
     /// Encrypts the leaves of a large file on all cores.
-    fn ahead(
-        &self,
-        source: &str,
-        tree: &Tree,
-    ) -> Result<Option<Vec<Result<String, LeafProblem>>>, LeafError> {
-        on_all_cores(source, tree, self.matcher, is_encrypted, |leaves| {
+    fn ahead(&self, source: &str, tree: &Tree) -> Result<Ciphertexts, LeafError> {
+        let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
             let mut nonces = NonceSource::new();
             let mut plaintext = Zeroizing::new(Vec::new());
-            leaves
-                .map(|leaf| {
-                    plaintext.clear();
-                    leaf.value.plaintext(&mut plaintext);
-                    let kind = leaf.value.type_word();
-                    self.encrypt(&plaintext, kind, leaf.additional_data, &mut nonces)
-                })
-                .collect()
-        })
+            let encrypted = part.leaves().map(|leaf| {
+                plaintext.clear();
+                leaf.value.plaintext(&mut plaintext);
+                let kind = leaf.value.type_word();
+                self.encrypt(&plaintext, kind, leaf.additional_data, &mut nonces)
+            });
+            encrypted.collect::<Vec<_>>()
+        })?;
+        Ok(parts.into_iter().flatten())
     }
 
     fn encrypt(
@@ -113,6 +109,9 @@ impl Encryption<'_> {
     }
 }
 
+/// The ciphertexts of leaves, in the order of the walk.
+type Ciphertexts = std::iter::Flatten<std::vec::IntoIter<Vec<Result<String, LeafProblem>>>>;
+
 /// Whether a selected value is encrypted: null and the empty text never are.
 fn is_encrypted(value: ValueRef<'_>) -> bool {
     !matches!(
@@ -124,7 +123,7 @@ fn is_encrypted(value: ValueRef<'_>) -> bool {
 struct Encryptor<'r, 'e> {
     with: &'r Encryption<'e>,
     /// The ciphertexts of the leaves, if they were made ahead of the walk.
-    ahead: Option<std::vec::IntoIter<Result<String, LeafProblem>>>,
+    ahead: Ciphertexts,
     source: &'r str,
     tree: &'r Tree,
     nonces: &'r mut NonceSource,
@@ -155,7 +154,7 @@ impl Encryptor<'_, '_> {
     }
 
     fn encrypt_leaf(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
-        match self.ahead.as_mut().and_then(Iterator::next) {
+        match self.ahead.next() {
             Some(encrypted) => encrypted,
             None => self.encrypt(kind, additional_data),
         }
