@@ -118,17 +118,13 @@ def write_yaml(path, values):
 
 
 def write_json(path, size):
-    """An object of objects, until the file has this size."""
+    """One object with many keys, until the file has this size."""
     passwords = words(3)
     with open(path, "w") as file:
         written = file.write("{\n")
-        for group in itertools.count():
-            separator = "" if group == 0 else ",\n"
-            written += file.write(f'{separator}  "group_{group}": {{\n')
-            for number in range(1000):
-                comma = "" if number == 999 else ","
-                written += file.write(f'    "value_{number:03}": "{next(passwords)}"{comma}\n')
-            written += file.write("  }")
+        for number in itertools.count():
+            separator = "" if number == 0 else ",\n"
+            written += file.write(f'{separator}  "value_{number}": "{next(passwords)}"')
             if written >= size:
                 break
         file.write("\n}\n")

@@ -49,7 +49,7 @@ pub fn encrypt_and_decrypt(text: &[u8], format: Format, options: &EncryptOptions
         .decrypt(&DecryptOptions::default())
         .expect("what was encrypted is decrypted");
     assert!(
-        decrypted.as_bytes() == text,
+        decrypted.bytes() == text,
         "decrypting does not give the text back"
     );
     let same = unlocked
