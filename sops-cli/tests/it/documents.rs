@@ -277,6 +277,8 @@ impl Writer {
     fn value(&mut self, indent: usize, step: usize, depth: usize, item: bool) {
         let deepest = depth >= 3;
         match self.random.below(if deepest { 14 } else { 20 }) {
+            // After a `-` a tab is refused, here as there.
+            0 if item => self.text.push('\n'),
             0 => self.end_of_line(),
             1 => self.block_scalar(indent, step),
             2 => {
@@ -322,7 +324,10 @@ impl Writer {
                     true => indent + step,
                     false => indent,
                 };
-                self.end_of_line();
+                match item {
+                    true => self.text.push('\n'),
+                    false => self.end_of_line(),
+                }
                 self.list(inner, step, depth + 1);
             }
         }

@@ -299,9 +299,12 @@ fn content(name: &str, encrypted: &[u8]) -> Result<Content, Ran> {
     );
     match json.code {
         0 => Ok(Content::Json(json_documents(&json.stdout))),
-        4 => Ok(Content::Text(
-            scratch.run(Program::Reference, ["decrypt", name]).text(),
-        )),
+        4 => {
+            let text = scratch.run(Program::Reference, ["decrypt", name]).text();
+            let is_comment = |line: &&str| line.trim_start().starts_with('#');
+            let lines = text.lines().filter(|line| !is_comment(line));
+            Ok(Content::Text(lines.collect::<Vec<_>>().join("\n")))
+        }
         _ => Err(json),
     }
 }
