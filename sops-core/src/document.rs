@@ -374,7 +374,7 @@ fn open(
         }
         let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
         if let Ok(tree) = spelled_tree
-            && has_leaves(&spelled, &tree, &expected)
+            && has_leaves(&spelled, &tree, expected)
         {
             return Ok(Opened {
                 text: spelled,
@@ -398,7 +398,7 @@ fn open(
     let tree = format
         .parse(plain.expose(), ParseOptions::default())
         .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
-    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, &expected) {
+    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, expected) {
         return Err(Error::Unfaithful("it has other values than were decrypted"));
     }
     Ok(Opened {
@@ -409,8 +409,8 @@ fn open(
     })
 }
 
-fn has_leaves(text: &SecretText, tree: &Tree, expected: &[u8; 64]) -> bool {
-    Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == *expected)
+fn has_leaves(text: &SecretText, tree: &Tree, expected: u64) -> bool {
+    Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == expected)
 }
 
 fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> Result<(), Error> {

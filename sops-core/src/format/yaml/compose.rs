@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     comments::{Piece, Pieces},
-    parser::{Attached, Event, EventKind, Parser, Properties, Taken},
+    parser::{Attached, Event, EventKind, MaybeProperties, Parser, Taken, anchor_of, tag_of},
     resolve::{self, ResolveError, Resolved},
     scanner::ScanError,
 };
@@ -176,7 +176,7 @@ impl<'s> Composer<'s> {
 
     fn scalar(
         &mut self,
-        properties: Properties,
+        properties: MaybeProperties,
         text: Text,
         style: Style,
         span: Span,
@@ -201,17 +201,14 @@ impl<'s> Composer<'s> {
                 let error = SyntaxError::at(self.source, span.range().start, kind, message);
                 return Err(error.with_hint("put the key in quotes"));
             }
-            if let Some(name) = properties.anchor {
+            if let Some(name) = anchor_of(&properties) {
                 let copy = text.bytes(self.source).into();
                 self.anchors.insert(name.of(self.source), Target::Key(copy));
             }
             self.key(text, false, span, outer_start, comments);
             return Ok(());
         }
-        let converting_tag = properties
-            .tag
-            .as_deref()
-            .is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
+        let converting_tag = tag_of(&properties).is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
         let value = match resolved {
             Resolved::Null => Value::Null,
             Resolved::Bool(value) => Value::Bool(value),
@@ -236,12 +233,12 @@ impl<'s> Composer<'s> {
 
     fn resolve(
         &self,
-        properties: &Properties,
+        properties: &MaybeProperties,
         text: &Text,
         style: Style,
         span: Span,
     ) -> Result<Resolved, SyntaxError> {
-        let tag = properties.tag.as_deref().filter(|&tag| tag != "!");
+        let tag = tag_of(&properties).filter(|&tag| tag != "!");
         let is_plain = style == Style::Plain;
         let text = match text {
             Text::Source(span) => Ok(span.of(self.source)),
@@ -391,8 +388,8 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn anchor(&mut self, properties: &Properties, id: NodeId) {
-        if let Some(name) = properties.anchor {
+    fn anchor(&mut self, properties: &MaybeProperties, id: NodeId) {
+        if let Some(name) = anchor_of(&properties) {
             self.anchors.insert(name.of(self.source), Target::Node(id));
         }
     }
@@ -401,7 +398,7 @@ impl<'s> Composer<'s> {
         &mut self,
         is_map: bool,
         flow: bool,
-        properties: &Properties,
+        properties: &MaybeProperties,
         span: Span,
         outer_start: usize,
         comments: Taken,
