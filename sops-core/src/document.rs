@@ -8,7 +8,7 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, fmt, time::SystemTime};
 
 use crate::{
     crypto::{
@@ -101,20 +101,19 @@ pub struct Encrypted {
 }
 
 /// A file in the clear.
-#[derive(Debug)]
-pub struct PlainFile {
-    text: SecretText,
+pub struct PlainFile<'t> {
+    text: &'t str,
     tree: Tree,
     format: Format,
 }
 
-impl PlainFile {
+impl<'t> PlainFile<'t> {
     /// Reads a file that is to be encrypted.
     ///
     /// # Errors
     /// [`Error::Syntax`] for what is not in the format, or what SOPS cannot hold (a list on top, keys that are no
     /// text, keys twice); [`Error::AlreadyEncrypted`] for a file with a top-level key `sops`.
-    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
+    pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
         let text = text_of(bytes, format)?;
         let tree = format.parse(
             text,
@@ -131,11 +130,7 @@ impl PlainFile {
                 });
             }
         }
-        Ok(Self {
-            text: SecretText::new(text.to_owned()),
-            tree,
-            format,
-        })
+        Ok(Self { text, tree, format })
     }
 
     /// Encrypts the file under a new data key.
@@ -173,25 +168,24 @@ impl PlainFile {
 }
 
 /// An encrypted file whose data key is not known yet.
-#[derive(Debug)]
-pub struct EncryptedFile {
-    text: String,
+pub struct EncryptedFile<'t> {
+    text: Cow<'t, str>,
     tree: Tree,
     format: Format,
     metadata: Metadata,
 }
 
-impl EncryptedFile {
+impl<'t> EncryptedFile<'t> {
     /// Reads an encrypted file and its metadata. Needs no key.
     ///
     /// # Errors
     /// [`Error::Syntax`] for what is not in the format; [`Error::NotEncrypted`] without metadata, [`Error::Metadata`]
     /// if it is broken.
-    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
-        Self::from_text(text_of(bytes, format)?.to_owned(), format)
+    pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
+        Self::from_text(Cow::Borrowed(text_of(bytes, format)?), format)
     }
 
-    fn from_text(text: String, format: Format) -> Result<Self, Error> {
+    fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
         let tree = format.parse(&text, ParseOptions::default())?;
         let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
         let root = tree.root(first).ok_or(Error::NotEncrypted)?;
@@ -226,7 +220,7 @@ impl EncryptedFile {
     ///
     /// # Errors
     /// [`Error::Unwrap`], which lists every key that was tried, if none of them (or too few groups) opens.
-    pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked, Error> {
+    pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked<'t>, Error> {
         let data_key = keyring.unwrap(&self.metadata).map_err(Error::Unwrap)?;
         let cipher = Cipher::new(&data_key);
         Ok(Unlocked { file: self, cipher })
@@ -235,12 +229,12 @@ impl EncryptedFile {
 
 /// An encrypted file with its data key.
 #[derive(Debug)]
-pub struct Unlocked {
-    file: EncryptedFile,
+pub struct Unlocked<'t> {
+    file: EncryptedFile<'t>,
     cipher: Cipher,
 }
 
-impl Unlocked {
+impl Unlocked<'_> {
     /// Returns the metadata.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
@@ -289,7 +283,7 @@ impl Unlocked {
         } = open(&self.file, &self.cipher, &matcher, how)?;
         if before.expose().as_bytes() == plaintext {
             return Ok(Encrypted {
-                bytes: self.file.text.clone().into_bytes(),
+                bytes: self.file.text.as_bytes().to_vec(),
                 warnings: Vec::new(),
             });
         }
@@ -304,6 +298,25 @@ impl Unlocked {
             stash: &stash,
         }
         .run(&changed, metadata, true)
+    }
+}
+
+/// Shows nothing of the text.
+impl fmt::Debug for PlainFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainFile")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows nothing of the text: some of its values may be in the clear.
+impl fmt::Debug for EncryptedFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptedFile")
+            .field("format", &self.format)
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
     }
 }
 
@@ -328,7 +341,7 @@ struct Opened {
 
 /// Decrypts a whole file, and checks that what is given out has exactly the leaves that were decrypted.
 fn open(
-    file: &EncryptedFile,
+    file: &EncryptedFile<'_>,
     cipher: &Cipher,
     matcher: &Matcher,
     how: Open,
@@ -455,12 +468,11 @@ struct Seal<'s> {
 impl Seal<'_> {
     fn run(
         &self,
-        plain: &PlainFile,
+        plain: &PlainFile<'_>,
         mut metadata: Metadata,
         with_layout: bool,
     ) -> Result<Encrypted, Error> {
         let PlainFile { text, tree, format } = plain;
-        let text = text.expose();
         let mut nonces = NonceSource::new();
         let encryption = Encryption {
             format: *format,
@@ -498,12 +510,12 @@ impl Seal<'_> {
             ..Open::default()
         };
         let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
-            let written = EncryptedFile::from_text(write(metadata, nonces)?, *format)?;
+            let written = EncryptedFile::from_text(Cow::Owned(write(metadata, nonces)?), *format)?;
             let back = open(&written, self.cipher, self.matcher, how)?.text;
             Ok::<_, Error>((written, back))
         };
         let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
-        if back.expose() != text && with_layout && !is_operator_resource(text, tree) {
+        if back.expose() != *text && with_layout && !is_operator_resource(text, tree) {
             let back_tree = format
                 .parse(back.expose(), ParseOptions::default())
                 .map_err(|_| {
@@ -517,14 +529,14 @@ impl Seal<'_> {
                 &mut nonces,
             )?);
             (written, back) = reopen(&metadata, &mut nonces)?;
-            if back.expose() != text {
+            if back.expose() != *text {
                 return Err(Error::Unfaithful(
                     "decrypting it does not give the same bytes",
                 ));
             }
         }
         Ok(Encrypted {
-            bytes: written.text.into_bytes(),
+            bytes: written.text.into_owned().into_bytes(),
             warnings,
         })
     }

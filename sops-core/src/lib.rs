@@ -183,7 +183,7 @@
 //!
 //! # Features
 //!
-//! - `age` (on by default): native age recipients and identities. Without it the crate needs less than half of its
+//! - `age` (on by default): native age recipients and identities. Without it the crate needs less than a third of its
 //!   dependencies, and your own [`keys::KeyService`].
 //!
 //! There is no unsafe code here, and none of the dependencies compiles C.
