@@ -195,6 +195,9 @@ mod deserialize;
 mod document;
 mod error;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod keys;
 mod layout;
 pub mod metadata;

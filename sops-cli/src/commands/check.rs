@@ -16,7 +16,9 @@ use super::transform::name_of;
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files, parallel, ui,
+    files,
+    parallel::{self, Waits},
+    ui,
 };
 
 /// Check that files are encrypted as the creation rules say; needs no key
@@ -34,6 +36,10 @@ pub(crate) struct Args {
     /// Print the findings as a JSON array
     #[arg(long)]
     json: bool,
+
+    /// Named files too need a rule with a path_regex, or to be encrypted, to be checked
+    #[arg(long, hide = true)]
+    pre_commit: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -43,12 +49,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         [] => files_below(context)?,
         named => named.to_vec(),
     };
-    let is_named = !args.files.is_empty();
+    let is_named = !args.files.is_empty() && !args.pre_commit;
     let checker = Checker::new();
     let mut report = Report::default();
     let mut failed = None;
     parallel::for_each_in_order(
         files,
+        Waits::ForNothing,
         |file| {
             let findings = check_file(context, &checker, &file, is_named);
             (file, findings)
@@ -108,8 +115,15 @@ fn expected(rule: &CreationRule) -> Expected {
     expected
 }
 
+/// Whether a rule says of a file that it has to be encrypted. One for whatever somebody chooses to encrypt does not.
+pub(super) fn is_covered(context: &Context, file: &Path) -> Result<bool, Failure> {
+    Ok(context
+        .rule(file)?
+        .is_ok_and(|rule| !rule.path_regex.is_empty()))
+}
+
 /// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
-fn looks_encrypted(content: &[u8]) -> bool {
+pub(super) fn looks_encrypted(content: &[u8]) -> bool {
     contains(content, b"ENC[AES256_GCM,")
 }
 

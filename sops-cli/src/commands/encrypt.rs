@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use sops_core::{Format, PlainFile, SecretBytes};
+use sops_core::{Error, Format, PlainFile, SecretBytes};
 
-use super::transform::{FileArgs, Product};
+use super::{
+    check::{is_covered, looks_encrypted},
+    transform::{FileArgs, Product, name_of},
+};
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
     context::Context,
     error::{Code, Doing, Failure},
+    files,
 };
 
 /// Encrypt files
@@ -25,9 +29,17 @@ pub(crate) struct Args {
     keys: KeyArgs,
     #[command(flatten)]
     selectors: SelectorArgs,
+
+    /// Encrypt in place those of the files that are in the clear and covered by a rule with a path_regex; fail if there
+    /// were any
+    #[arg(long, hide = true)]
+    pre_commit: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if args.pre_commit {
+        return run_before_commit(args, context);
+    }
     let is_named = args.types.filename_override.is_some()
         || args
             .types
@@ -42,19 +54,65 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ));
     }
     args.files
-        .transform(context, |file: Option<&Path>, content| {
-            let target = context.target_to_encrypt(file, &args.types)?;
-            let keyring = context.keyring(Doing::Encrypting)?;
-            let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
-            let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
-            let plain = PlainFile::parse(content, target.format)
-                .map_err(|error| unparsable(failed(error), target.format))?;
-            let encrypted = plain.encrypt(&options, keyring).map_err(failed)?;
-            Ok(Product {
-                bytes: SecretBytes::new(encrypted.bytes),
-                warnings: encrypted.warnings,
-            })
-        })
+        .transform(context, |file, content| one(args, context, file, content))
+}
+
+fn one(
+    args: &Args,
+    context: &Context,
+    file: Option<&Path>,
+    content: &[u8],
+) -> Result<Product, Failure> {
+    let target = context.target_to_encrypt(file, &args.types)?;
+    let keyring = context.keyring(Doing::Encrypting)?;
+    let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
+    let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
+    let plain = PlainFile::parse(content, target.format)
+        .map_err(|error| unparsable(failed(error), target.format))?;
+    let encrypted = plain.encrypt(&options, keyring).map_err(failed)?;
+    Ok(Product {
+        bytes: SecretBytes::new(encrypted.bytes),
+        warnings: encrypted.warnings,
+    })
+}
+
+/// What is staged is committed as it is, unless a hook fails; so it fails when it had something to encrypt.
+fn run_before_commit(args: &Args, context: &Context) -> Result<(), Failure> {
+    let mut plain = Vec::new();
+    for file in &args.files.files {
+        if is_to_be_encrypted(context, file)? {
+            plain.push(file.clone());
+        }
+    }
+    if plain.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = plain.iter().map(|file| name_of(Some(file))).collect();
+    let in_place = FileArgs {
+        files: plain,
+        in_place: true,
+        output: None,
+    };
+    in_place.transform(context, |file, content| one(args, context, file, content))?;
+    let message = format!("these files were in the clear: {}", names.join(", "));
+    Err(Failure::new(Code::Generic, message)
+        .hint("they are encrypted now: stage them with `git add`, and commit again"))
+}
+
+/// Whether a rule covers a file that has no metadata. What cannot be read as its format is left for encrypting to
+/// report.
+fn is_to_be_encrypted(context: &Context, file: &Path) -> Result<bool, Failure> {
+    if !is_covered(context, file)? {
+        return Ok(false);
+    }
+    let content = files::read(file)?;
+    Ok(
+        match PlainFile::parse(content.expose(), Format::from_path(file)) {
+            Err(Error::AlreadyEncrypted { .. }) => false,
+            Err(Error::UnsupportedFormat(_)) => !looks_encrypted(content.expose()),
+            _ => true,
+        },
+    )
 }
 
 /// The code for a file without any document is one for YAML; an empty JSON text is malformed.

@@ -38,19 +38,34 @@ impl fmt::Debug for Edit {
 /// Returns `source` with the edits applied; every other byte is copied through.
 ///
 /// Sorts the edits by where they start; insertions at the same place keep their order, and stand before what replaces
-/// the bytes there. The result is allocated once, at its exact size: no half-written copy of a secret stays behind.
+/// the bytes there. An edit inside what another edit replaces goes with it. The result is allocated once: no half-written
+/// copy of a secret stays behind.
 pub(crate) fn splice(source: &str, edits: &mut [Edit]) -> String {
-    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
-    debug_assert!(
-        edits
-            .windows(2)
-            .all(|pair| pair[0].span.end <= pair[1].span.start),
-        "edits overlap"
-    );
-    let mut spliced = String::with_capacity(spliced_len(source, edits));
+    splice_both(source, edits, &mut [])
+}
+
+/// Returns `source` with two sets of edits applied, as [`splice`] does with both in one, the first set first.
+pub(crate) fn splice_both(source: &str, first: &mut [Edit], second: &mut [Edit]) -> String {
+    let place = |edit: &Edit| (edit.span.start, edit.span.end);
+    first.sort_by_key(place);
+    second.sort_by_key(place);
+    let (mut first, mut second) = (&*first, &*second);
+    let mut spliced = String::with_capacity(spliced_len(source, first, second));
     let mut copied = 0;
-    for edit in edits.iter() {
+    loop {
+        let next = match (first, second) {
+            ([edit, ..], [other, ..]) if place(other) < place(edit) => &mut second,
+            ([_, ..], _) => &mut first,
+            ([], [_, ..]) => &mut second,
+            ([], []) => break,
+        };
+        let (edit, rest) = next.split_first().expect("it was just seen to have one");
+        *next = rest;
         let range = edit.span.range();
+        if range.start < copied {
+            debug_assert!(range.end <= copied, "edits overlap");
+            continue;
+        }
         spliced.push_str(&source[copied..range.start]);
         spliced.push_str(&edit.text);
         copied = range.end;
@@ -59,9 +74,10 @@ pub(crate) fn splice(source: &str, edits: &mut [Edit]) -> String {
     spliced
 }
 
-fn spliced_len(source: &str, edits: &[Edit]) -> usize {
-    let removed: usize = edits.iter().map(|edit| edit.span.range().len()).sum();
-    let added: usize = edits.iter().map(|edit| edit.text.len()).sum();
+fn spliced_len(source: &str, first: &[Edit], second: &[Edit]) -> usize {
+    let edits = || first.iter().chain(second);
+    let removed: usize = edits().map(|edit| edit.span.range().len()).sum();
+    let added: usize = edits().map(|edit| edit.text.len()).sum();
     (source.len() + added).saturating_sub(removed)
 }
 
@@ -101,6 +117,12 @@ mod tests {
         let mut edits = vec![edit(0, 4, "x"), edit(5, 5, "a long insertion")];
         let spliced = splice("abcdefgh", &mut edits);
         assert_eq!(spliced.capacity(), spliced.len());
+    }
+
+    #[test]
+    fn an_edit_inside_another_goes_with_it() {
+        let mut edits = vec![edit(2, 3, "x"), edit(1, 5, "Y"), edit(5, 6, "z")];
+        assert_eq!(splice("abcdef", &mut edits), "aYz");
     }
 
     #[test]

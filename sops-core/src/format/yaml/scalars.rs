@@ -24,6 +24,19 @@ impl Builder {
     }
 }
 
+/// The bytes at which a run of a plain scalar may end: blanks, breaks and what starts one, `:`, and indicators of flow
+/// collections.
+const MAY_END_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let ends = b" \t\n\r\0:,?[]{}\xC2\xE2";
+    let mut at = 0;
+    while at < ends.len() {
+        table[ends[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// The line breaks between two lines of a flow scalar.
 #[derive(Default)]
 struct Fold {
@@ -127,16 +140,26 @@ impl Scanner<'_> {
         let bytes = self.bytes;
         let in_flow = self.flow_level > 0;
         let mut at = self.mark.index;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\r' | 0 => break,
-                b':' if is_blank_or_end(bytes, at + 1) => break,
-                b',' | b'?' | b'[' | b']' | b'{' | b'}' if in_flow => break,
-                0xC2 | 0xE2 if is_break(bytes, at) => break,
-                _ => at += 1,
+        loop {
+            let rest = &bytes[at..];
+            let Some(stop) = rest
+                .iter()
+                .position(|&byte| MAY_END_PLAIN[usize::from(byte)])
+            else {
+                return bytes.len();
+            };
+            at += stop;
+            let ends = match bytes[at] {
+                b' ' | b'\t' | b'\n' | b'\r' | 0 => true,
+                b':' => is_blank_or_end(bytes, at + 1),
+                0xC2 | 0xE2 => is_break(bytes, at),
+                _ => in_flow,
+            };
+            if ends {
+                return at;
             }
+            at += 1;
         }
-        at
     }
 
     /// Goes on to `end` on the same line.
