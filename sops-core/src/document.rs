@@ -223,7 +223,11 @@ impl<'t> EncryptedFile<'t> {
     pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked<'t>, Error> {
         let data_key = keyring.unwrap(&self.metadata).map_err(Error::Unwrap)?;
         let cipher = Cipher::new(&data_key);
-        Ok(Unlocked { file: self, cipher })
+        Ok(Unlocked {
+            file: self,
+            data_key,
+            cipher,
+        })
     }
 }
 
@@ -231,6 +235,7 @@ impl<'t> EncryptedFile<'t> {
 #[derive(Debug)]
 pub struct Unlocked<'t> {
     file: EncryptedFile<'t>,
+    data_key: DataKey,
     cipher: Cipher,
 }
 
@@ -260,6 +265,36 @@ impl Unlocked<'_> {
         } = open(&self.file, &self.cipher, &matcher, how)?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
         Ok(Plaintext::new(text, tree, self.file.format, warnings))
+    }
+
+    /// Wraps the same data key for other key groups. Values, MAC and `lastmodified` stay as they are.
+    ///
+    /// Whoever could decrypt the file before still knows its data key, and can decrypt what is encrypted under it.
+    ///
+    /// # Errors
+    /// [`Error::Wrap`] if a key cannot wrap the data key.
+    pub fn rewrap(
+        &self,
+        groups: &[Vec<MasterKey>],
+        shamir_threshold: Option<usize>,
+        keyring: &Keyring,
+    ) -> Result<Vec<u8>, Error> {
+        let EncryptedFile {
+            text, tree, format, ..
+        } = &self.file;
+        let now = rfc3339(SystemTime::now());
+        let mut metadata = self.file.metadata.clone();
+        metadata.groups = keyring
+            .wrap_groups(groups, shamir_threshold, &self.data_key, &now)
+            .map_err(Error::Wrap)?;
+        metadata.shamir_threshold =
+            (groups.len() > 1).then(|| shamir_threshold.unwrap_or(groups.len()));
+        let mut edits = format.replace_metadata(text, tree, &metadata.to_raw());
+        let rewrapped = EncryptedFile::from_text(Cow::Owned(splice(text, &mut edits)), *format)?;
+        if rewrapped.metadata.to_raw() != metadata.to_raw() {
+            return Err(Error::Unfaithful("it has other metadata"));
+        }
+        Ok(rewrapped.text.into_owned().into_bytes())
     }
 
     /// Encrypts a changed text under the same data key and the same rules. Values that did not change (same path, same

@@ -34,10 +34,7 @@ impl Layout {
                 outer(left_node).of(original.0),
                 outer(right_node).of(decrypted.0),
             );
-            let is_leaf = !matches!(
-                left_node.kind,
-                NodeKind::Map { .. } | NodeKind::Sequence { .. }
-            );
+            let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence);
             if is_leaf && text != other {
                 layout
                     .entries

@@ -157,18 +157,9 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Deserialize`], which names the path and what was expected there.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let root = self
-            .tree
-            .documents()
-            .next()
-            .and_then(|document| self.tree.root(document));
-        let root = root.ok_or_else(|| Error::NotFound {
-            path: String::new(),
-        })?;
-        Ok(deserialize::from_tree(
+        Ok(deserialize::from_first_document(
             self.text.expose(),
             &self.tree,
-            root,
         )?)
     }
 
@@ -176,14 +167,6 @@ impl Plaintext {
     #[must_use]
     pub fn into_bytes(self) -> SecretBytes {
         SecretBytes::new(self.text.expose().as_bytes().to_vec())
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        self.text.expose()
-    }
-
-    pub(crate) fn tree(&self) -> &Tree {
-        &self.tree
     }
 
     fn find(&self, path: &TreePath) -> Option<crate::tree::NodeId> {

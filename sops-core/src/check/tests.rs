@@ -386,7 +386,7 @@ fn comments_and_aliases() {
     let map = tree.push(NodeKind::Map { flow: false }, all, 0);
     tree.push(NodeKind::Comment, comment, 1);
     key(&mut tree, a);
-    let list = tree.push(NodeKind::Sequence { flow: false }, all, 0);
+    let list = tree.push(NodeKind::Sequence, all, 0);
     scalar(&mut tree);
     scalar(&mut tree);
     tree.close(list, 0);

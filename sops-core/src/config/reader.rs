@@ -148,7 +148,7 @@ impl<'t> Reader<'t> {
     pub(super) fn all_items(&self, node: NodeId, what: &str) -> Result<Vec<NodeId>, ConfigError> {
         let resolved = self.tree.resolve(node);
         match self.tree[resolved].kind {
-            NodeKind::Sequence { .. } => Ok(self
+            NodeKind::Sequence => Ok(self
                 .tree
                 .children(resolved)
                 .filter(|&child| !matches!(self.tree[child].kind, NodeKind::Comment))
@@ -173,16 +173,13 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn is_list(&self, node: NodeId) -> bool {
-        matches!(
-            self.tree[self.tree.resolve(node)].kind,
-            NodeKind::Sequence { .. }
-        )
+        matches!(self.tree[self.tree.resolve(node)].kind, NodeKind::Sequence)
     }
 
     pub(super) fn mismatch(&self, node: NodeId, what: &str, expected: &str) -> ConfigError {
         let found = match &self.tree[self.tree.resolve(node)].kind {
             NodeKind::Map { .. } => "a mapping",
-            NodeKind::Sequence { .. } => "a list",
+            NodeKind::Sequence => "a list",
             NodeKind::Scalar(scalar) => match scalar.value {
                 Value::Null => "nothing",
                 Value::Bool(_) => "a boolean",

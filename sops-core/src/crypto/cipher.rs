@@ -170,12 +170,6 @@ pub(crate) enum CipherError {
         "authentication failed: it was changed, moved to another key, or encrypted with another data key"
     )]
     Authentication,
-    /// A type word we do not know.
-    #[error("its type is none of str, int, float, bool, time, comment, bytes")]
-    UnknownType,
-    /// The plaintext is not what its type word says.
-    #[error("its plaintext is not of the type it claims")]
-    BadPlaintext,
     /// An empty plaintext cannot be written as an encrypted value.
     #[error("an empty value cannot be encrypted")]
     EmptyPlaintext,

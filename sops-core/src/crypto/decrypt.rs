@@ -385,7 +385,6 @@ fn other_comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>
 fn problem(error: CipherError) -> LeafProblem {
     match error {
         CipherError::Authentication => LeafProblem::Authentication,
-        CipherError::UnknownType => LeafProblem::UnknownType,
         _ => LeafProblem::Damaged,
     }
 }

@@ -195,11 +195,6 @@ impl Matcher {
         }
     }
 
-    /// Returns whether comments have to be tested at all.
-    pub(crate) fn looks_at_comments(&self) -> bool {
-        matches!(self.0, Rule::IfComment(_) | Rule::UnlessComment(_))
-    }
-
     /// Returns whether a value is encrypted, given whether any key of its path matched and whether a comment in force
     /// for it did.
     pub(crate) fn selected(&self, any_key_matched: bool, comment_in_force_matches: bool) -> bool {
@@ -360,7 +355,7 @@ mod tests {
     #[test]
     fn comment_selectors() {
         let encrypted = matcher("encrypted_comment_regex", "^ E$");
-        assert!(encrypted.looks_at_comments() && encrypted.comment(b" E"));
+        assert!(encrypted.comment(b" E"));
         assert!(!encrypted.comment(b"E") && !encrypted.key(b" E"));
         assert!(encrypted.selected(false, true) && !encrypted.selected(true, false));
         // The matching comment itself stays clear, a second one after it does not.

@@ -163,11 +163,11 @@ pub(crate) fn walk<V: Visitor>(
                     )?;
                     frame.comment_here = false;
                 }
-                NodeKind::Map { .. } | NodeKind::Sequence { .. } => frames.push(Frame {
+                NodeKind::Map { .. } | NodeKind::Sequence => frames.push(Frame {
                     end: node.end,
                     resume: None,
                     path_length: path.len(),
-                    is_list: matches!(node.kind, NodeKind::Sequence { .. }),
+                    is_list: matches!(node.kind, NodeKind::Sequence),
                     key_matched,
                     comment_above: comment_in_force,
                     comment_here: false,

@@ -116,7 +116,7 @@ impl<'de> Context<'de> {
                     }
                     pending[start..].reverse();
                 }
-                NodeKind::Sequence { .. } => {
+                NodeKind::Sequence => {
                     let start = pending.len();
                     pending.extend(self.tree.items(value));
                     pending[start..].reverse();
@@ -219,7 +219,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
                     _ => Err(Error::new("more entries than expected")),
                 }
             }
-            NodeKind::Sequence { .. } => {
+            NodeKind::Sequence => {
                 let tree = self.context.tree;
                 let mut items = Items {
                     parent: self.inside()?,

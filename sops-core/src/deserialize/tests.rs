@@ -223,7 +223,7 @@ impl Builder {
     }
 
     fn list(&mut self, fill: impl FnOnce(&mut Self)) -> NodeId {
-        let id = self.push(|_| NodeKind::Sequence { flow: false }, "");
+        let id = self.push(|_| NodeKind::Sequence, "");
         fill(self);
         self.tree.close(id, 0);
         id

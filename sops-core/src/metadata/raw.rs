@@ -79,7 +79,7 @@ impl Copier<'_> {
                     .map(|(key, value)| (self.key(key), self.copy(value, depth + 1)))
                     .collect(),
             ),
-            NodeKind::Sequence { .. } => Raw::List(
+            NodeKind::Sequence => Raw::List(
                 tree.children(node)
                     .filter(|&child| !matches!(tree[child].kind, NodeKind::Comment))
                     .map(|child| self.copy(child, depth + 1))
@@ -155,7 +155,7 @@ mod tests {
         let document = tree.push(NodeKind::Document, span, 0);
         let map = tree.push(NodeKind::Map { flow: true }, span, 0);
         key(&mut tree, Span::new(0, 4));
-        let list = tree.push(NodeKind::Sequence { flow: true }, span, 0);
+        let list = tree.push(NodeKind::Sequence, span, 0);
         let one = scalar(&mut tree, Value::Int(1));
         tree.push(NodeKind::Comment, span, 0);
         tree.push(NodeKind::Alias { target: one }, span, 0);
@@ -180,7 +180,7 @@ mod tests {
     fn an_alias_to_its_own_container_ends() {
         let mut tree = Tree::default();
         let span = Span::new(0, 0);
-        let list = tree.push(NodeKind::Sequence { flow: true }, span, 0);
+        let list = tree.push(NodeKind::Sequence, span, 0);
         tree.push(NodeKind::Alias { target: list }, span, 0);
         tree.push(NodeKind::Alias { target: list }, span, 0);
         tree.close(list, 0);

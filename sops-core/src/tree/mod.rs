@@ -56,9 +56,7 @@ pub(crate) enum NodeKind {
         flow: bool,
     },
     /// Children: comments and values.
-    Sequence {
-        flow: bool,
-    },
+    Sequence,
     /// A mapping key. `alias` when it is written as an alias (`*name : value`).
     Key {
         text: Text,

@@ -108,7 +108,7 @@ impl Tree {
                 (NodeKind::Map { .. }, Step::Key(key) | Step::KeyOrIndex(key, _)) => {
                     self.entry(source, container, key)?.1
                 }
-                (NodeKind::Sequence { .. }, Step::Index(index) | Step::KeyOrIndex(_, index)) => {
+                (NodeKind::Sequence, Step::Index(index) | Step::KeyOrIndex(_, index)) => {
                     self.items(container).nth(*index)?
                 }
                 _ => return None,
@@ -142,7 +142,7 @@ impl Tree {
                         path.push(Step::Key(self.key_name(source, key)));
                         value
                     }),
-                NodeKind::Sequence { .. } => self
+                NodeKind::Sequence => self
                     .items(node)
                     .enumerate()
                     .find(|(_, item)| holds(item))

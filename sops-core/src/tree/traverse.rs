@@ -47,7 +47,7 @@ impl Tree {
             next += 1;
             let node = &self[id];
             match node.kind {
-                NodeKind::Map { .. } | NodeKind::Sequence { .. } => {
+                NodeKind::Map { .. } | NodeKind::Sequence => {
                     visit(Event::Start {
                         id,
                         is_empty: self.items(id).next().is_none(),

@@ -52,7 +52,7 @@ pub(crate) fn encrypt(
     Ok(String::from_utf8(encrypted.bytes).expect("encrypting text gives text"))
 }
 
-pub(crate) fn unlock(text: &str, format: Format) -> Result<Unlocked, Error> {
+pub(crate) fn unlock(text: &str, format: Format) -> Result<Unlocked<'_>, Error> {
     EncryptedFile::parse(text.as_bytes(), format)?.unlock(&keyring())
 }
 

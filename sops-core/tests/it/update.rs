@@ -1,8 +1,8 @@
 //! Encrypting again after an edit: what did not change keeps its ciphertext.
 
-use sops_core::Format;
+use sops_core::{Format, metadata::MasterKey};
 
-use crate::support::{decrypt, encrypt, options, unlock};
+use crate::support::{decrypt, encrypt, keyring, options, unlock};
 
 const TEXT: &str = "# head\na: one\nb:\n  - two\n  - three # line\nf: 0x1F\nn: null\n";
 
@@ -77,4 +77,26 @@ fn a_text_that_cannot_be_encrypted_is_refused() {
         let unlocked = unlock(&encrypted, Format::Yaml).expect("unlocks");
         assert!(unlocked.update(bad.as_bytes()).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn rewrapping_changes_nothing_but_the_keys() {
+    let encrypted = encrypt(TEXT, Format::Yaml, &options()).expect("encrypts");
+    let key = |name: &str| MasterKey::Age {
+        recipient: name.to_owned(),
+    };
+    let groups = [vec![key("age1one"), key("age1two")]];
+    let rewrapped = unlock(&encrypted, Format::Yaml)
+        .expect("unlocks")
+        .rewrap(&groups, None, &keyring())
+        .expect("rewraps");
+    let rewrapped = String::from_utf8(rewrapped).expect("text");
+    assert_eq!(decrypt(&rewrapped, Format::Yaml).expect("decrypts"), TEXT);
+    let without_keys = |text: &str| {
+        let (before, rest) = text.split_once("    age:\n").expect("recipients");
+        let (_, after) = rest.split_once("    lastmodified").expect("the rest");
+        format!("{before}{after}")
+    };
+    assert_eq!(without_keys(&rewrapped), without_keys(&encrypted));
+    assert!(rewrapped.contains("recipient: age1two"));
 }

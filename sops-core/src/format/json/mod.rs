@@ -266,7 +266,7 @@ impl Kind {
     fn node(self) -> NodeKind {
         match self {
             Self::Object => NodeKind::Map { flow: true },
-            Self::List => NodeKind::Sequence { flow: true },
+            Self::List => NodeKind::Sequence,
         }
     }
 

@@ -50,7 +50,7 @@ fn types_are_those_of_the_reference() {
                     assert_eq!(text, expected, "{literal}");
                 }
             }
-            NodeKind::Map { flow: true } | NodeKind::Sequence { flow: true } => {
+            NodeKind::Map { flow: true } | NodeKind::Sequence => {
                 assert_eq!(kind, "clear");
             }
             other => panic!("{other:?}"),

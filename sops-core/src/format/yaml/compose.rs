@@ -107,7 +107,7 @@ impl<'s> Composer<'s> {
         } = event;
         let span = Span::new(start, end);
         match kind {
-            EventKind::DocumentStart { .. } => {
+            EventKind::DocumentStart => {
                 let id = self
                     .tree
                     .push(NodeKind::Document, Span::new(start, start), narrow(start));
@@ -423,7 +423,7 @@ impl<'s> Composer<'s> {
         let kind = if is_map {
             NodeKind::Map { flow }
         } else {
-            NodeKind::Sequence { flow }
+            NodeKind::Sequence
         };
         let id = self.tree.push(kind, span, narrow(outer_start));
         self.anchor(properties, id);
@@ -652,7 +652,7 @@ fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
         if end > index + 1
             || matches!(
                 rebuilt[NodeId(numbers[index as usize])].kind,
-                NodeKind::Map { .. } | NodeKind::Sequence { .. }
+                NodeKind::Map { .. } | NodeKind::Sequence
             )
         {
             open.push((index, end));

@@ -64,7 +64,7 @@ impl Emitter<'_> {
             Event::Comment(id) => self.comments.push(self.tree[id].span),
             Event::Start { id, is_empty } => {
                 self.start_item(id);
-                let is_list = matches!(self.tree[id].kind, NodeKind::Sequence { .. });
+                let is_list = matches!(self.tree[id].kind, NodeKind::Sequence);
                 if is_empty {
                     self.value(if is_list { "[]" } else { "{}" });
                     self.open.push(None);

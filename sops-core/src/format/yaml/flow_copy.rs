@@ -85,7 +85,7 @@ impl Copy<'_> {
         let node = &self.tree[id];
         let (opening, closing) = match &node.kind {
             NodeKind::Map { .. } => ('{', '}'),
-            NodeKind::Sequence { .. } => ('[', ']'),
+            NodeKind::Sequence => ('[', ']'),
             NodeKind::Scalar(scalar) => {
                 match leaf(id) {
                     // In quotes even where it stands alone: the alias may stand in a flow collection.
@@ -248,7 +248,7 @@ mod tests {
         b.key("<<", "<<");
         let secret = b.scalar("s", text("s"));
         b.key("list", "list");
-        let list = b.open(NodeKind::Sequence { flow: false });
+        let list = b.open(NodeKind::Sequence);
         b.scalar("yes", text("yes"));
         b.scalar("a, b", text("a, b"));
         b.scalar("", Value::Null);
@@ -297,9 +297,7 @@ mod tests {
     #[test]
     fn depth_does_not_matter() {
         let mut b = Builder::new("");
-        let lists: Vec<NodeId> = (0..100_000)
-            .map(|_| b.open(NodeKind::Sequence { flow: false }))
-            .collect();
+        let lists: Vec<NodeId> = (0..100_000).map(|_| b.open(NodeKind::Sequence)).collect();
         for list in lists {
             b.close(list);
         }

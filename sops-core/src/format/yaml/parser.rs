@@ -31,9 +31,7 @@ pub(super) struct Attached {
 
 #[derive(Debug)]
 pub(super) enum EventKind {
-    DocumentStart {
-        has_unreadable_directive: bool,
-    },
+    DocumentStart,
     DocumentEnd,
     StreamEnd,
     MappingStart {
@@ -209,9 +207,7 @@ impl<'s> Parser<'s> {
         }
         let is_explicit = peek_is!(
             self,
-            TokenKind::VersionDirective { .. }
-                | TokenKind::TagDirective(_)
-                | TokenKind::DocumentStart
+            TokenKind::VersionDirective | TokenKind::TagDirective(_) | TokenKind::DocumentStart
         );
         let start = self.peek_start()?;
         if peek_is!(self, TokenKind::StreamEnd) {
@@ -223,17 +219,11 @@ impl<'s> Parser<'s> {
             self.process_directives()?;
             self.states.push(State::DocumentEnd);
             self.state = State::BlockNode;
-            let mut event = bare(
-                EventKind::DocumentStart {
-                    has_unreadable_directive: false,
-                },
-                start,
-                start,
-            );
+            let mut event = bare(EventKind::DocumentStart, start, start);
             event.comments = head_only(split_document_head(&mut self.scanner.comments.head));
             return Ok(event);
         }
-        let has_unreadable_directive = self.process_directives()?;
+        self.process_directives()?;
         if !peek_is!(self, TokenKind::DocumentStart) {
             return Err(ScanError::new(
                 self.peek_start()?,
@@ -244,19 +234,13 @@ impl<'s> Parser<'s> {
         self.states.push(State::DocumentEnd);
         self.state = State::DocumentContent;
         let token = self.scanner.take();
-        Ok(bare(
-            EventKind::DocumentStart {
-                has_unreadable_directive,
-            },
-            start,
-            token.end,
-        ))
+        Ok(bare(EventKind::DocumentStart, start, token.end))
     }
 
     fn document_content(&mut self) -> Step {
         if peek_is!(
             self,
-            TokenKind::VersionDirective { .. }
+            TokenKind::VersionDirective
                 | TokenKind::TagDirective(_)
                 | TokenKind::DocumentStart
                 | TokenKind::DocumentEnd
@@ -280,14 +264,14 @@ impl<'s> Parser<'s> {
         Ok(self.with_comments(bare(EventKind::DocumentEnd, start, end)))
     }
 
-    /// Reads the directives before a document. Returns whether one names a version of YAML that Go does not read.
-    fn process_directives(&mut self) -> Result<bool, ScanError> {
-        let mut version = None;
+    /// Reads the directives before a document.
+    fn process_directives(&mut self) -> Result<(), ScanError> {
+        let mut has_version = false;
         loop {
             let start = self.peek_start()?;
             match &self.scanner.peek()?.kind {
-                TokenKind::VersionDirective { is_readable } => {
-                    if version.replace(*is_readable).is_some() {
+                TokenKind::VersionDirective => {
+                    if std::mem::replace(&mut has_version, true) {
                         return Err(ScanError::new(
                             start,
                             "a second %YAML directive for one document",
@@ -315,7 +299,7 @@ impl<'s> Parser<'s> {
                     .push((handle.to_owned(), prefix.to_owned()));
             }
         }
-        Ok(version == Some(false))
+        Ok(())
     }
 
     fn node(&mut self, block: bool, indentless_sequence: bool) -> Step {

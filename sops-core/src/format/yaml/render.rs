@@ -250,7 +250,7 @@ mod tests {
                 before.len() as u32,
             ),
             false => tree.push(
-                NodeKind::Sequence { flow },
+                NodeKind::Sequence,
                 Span::new(before.len(), 0),
                 before.len() as u32,
             ),

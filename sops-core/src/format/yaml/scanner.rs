@@ -37,9 +37,7 @@ pub(super) struct Token {
 pub(super) enum TokenKind {
     StreamStart,
     StreamEnd,
-    VersionDirective {
-        is_readable: bool,
-    },
+    VersionDirective,
     /// Handle and prefix. Boxed like [`TokenKind::Tag`], to keep tokens small: they are moved a lot.
     TagDirective(Box<(String, String)>),
     DocumentStart,
@@ -294,12 +292,6 @@ impl<'s> Scanner<'s> {
             self.mark.column = 0;
             self.mark.line += 1;
             self.newlines += 1;
-        }
-    }
-
-    fn skip_blanks(&mut self) {
-        while is_blank(self.here()) {
-            self.skip();
         }
     }
 
