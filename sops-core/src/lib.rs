@@ -95,6 +95,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`Unlocked::rewrap`] changes the recipients instead, and no value.
+//!
 //! # Rules
 //!
 //! [`config::Config`] reads `.sops.yaml`; a [`Selector`] says which values are encrypted.
@@ -174,7 +176,10 @@
 //!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it.
 //! - **Formats other than YAML and JSON.** dotenv, INI and binary files are [`Error::UnsupportedFormat`] so far.
 //! - **Keys other than native age ones.** SSH keys, plugins, post-quantum keys, OpenPGP and the cloud services are read
-//!   from metadata and kept, but need a [`keys::KeyService`] of yours. Nor is there a way to add or remove recipients.
+//!   from metadata and kept, but need a [`keys::KeyService`] of yours.
+//! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
+//!   same, and known to those who could unlock it before. A new data key takes decrypting and encrypting again, and new
+//!   secrets.
 //! - **Hiding more than values and comments.** Keys, structure, types and lengths of values are in the clear.
 //! - **Async.** All calls are synchronous, and cost time linear in the size of the file; [`Keyring`] and the files can be
 //!   used from several threads.
