@@ -1,10 +1,12 @@
 //! Files: read with a limit, replaced atomically or not touched.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs::{self, File, Metadata, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use sops_core::SecretBytes;
@@ -65,6 +67,18 @@ impl Original {
 
     /// Replaces the file by `content`, provided that it still is what was read. After a failure it is untouched.
     pub(crate) fn replace(&self, content: &[u8]) -> Result<(), Failure> {
+        let folders = ChangedFolders::default();
+        let replaced = self.replace_one_of_many(content, &folders);
+        folders.sync();
+        replaced
+    }
+
+    /// As [`Original::replace`], but leaves it to the caller to sync the folder: once, for all files in it.
+    pub(crate) fn replace_one_of_many(
+        &self,
+        content: &[u8],
+        folders: &ChangedFolders,
+    ) -> Result<(), Failure> {
         if content == self.content() {
             return Ok(());
         }
@@ -79,7 +93,29 @@ impl Original {
                 .in_file(&self.name.display().to_string())
                 .hint("look at the change, then run the command again"));
         }
-        put_in_place(new, &self.target).map_err(failed)
+        new.persist(&self.target)
+            .map_err(|error| failed(error.error))?;
+        folders.add(&self.target);
+        Ok(())
+    }
+}
+
+/// Folders in which files were renamed. Until a folder is synced, a crash of the machine may bring the old file back:
+/// still a whole one.
+#[derive(Default)]
+pub(crate) struct ChangedFolders(Mutex<BTreeSet<PathBuf>>);
+
+impl ChangedFolders {
+    fn add(&self, target: &Path) {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.insert(folder(target).to_owned());
+    }
+
+    /// Makes the renamings last.
+    pub(crate) fn sync(self) {
+        for folder in self.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            sync_folder(&folder);
+        }
     }
 }
 
@@ -112,7 +148,7 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), Failure> {
         let new = written_beside(&target, content, None)?;
         new.persist_noclobber(&target)
             .map_err(|error| error.error)?;
-        sync_folder(&target);
+        sync_folder(folder(&target));
         Ok(())
     };
     create().map_err(|error: io::Error| Failure::writing(path, &error))
@@ -205,14 +241,14 @@ fn keep_owner_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
 
 fn put_in_place(new: NamedTempFile, target: &Path) -> io::Result<()> {
     new.persist(target).map_err(|error| error.error)?;
-    sync_folder(target);
+    sync_folder(folder(target));
     Ok(())
 }
 
 /// Makes the renaming last. It has happened already, and some file systems cannot do this, so failing is no failure.
-fn sync_folder(target: &Path) {
+fn sync_folder(folder: &Path) {
     if cfg!(unix) {
-        let _ = File::open(folder(target)).and_then(|folder| folder.sync_all());
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
 }
 

@@ -10,10 +10,23 @@ use std::{
     thread,
 };
 
+/// What the work on one item mostly waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// It computes: one thread a core.
+    ForNothing,
+    /// It waits until files are down on the disk: while one waits, others go on.
+    ForTheDisk,
+}
+
+/// How many threads a core are kept waiting for the disk.
+const WAITING: usize = 8;
+
 /// Applies `work` to every item on all cores, and gives each result to `done` on the calling thread: in the order of
 /// the items, as soon as the results before it are there.
 pub(crate) fn for_each_in_order<T, R>(
     items: Vec<T>,
+    waits: Waits,
     work: impl Fn(T) -> R + Sync,
     mut done: impl FnMut(R),
 ) where
@@ -21,7 +34,11 @@ pub(crate) fn for_each_in_order<T, R>(
     R: Send,
 {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(items.len());
+    let threads = match waits {
+        Waits::ForNothing => cores,
+        Waits::ForTheDisk => cores * WAITING,
+    }
+    .min(items.len());
     if threads <= 1 {
         items.into_iter().map(work).for_each(done);
         return;
@@ -70,7 +87,12 @@ mod tests {
 
     fn doubled(items: Vec<u64>) -> Vec<u64> {
         let mut results = Vec::new();
-        for_each_in_order(items, |item| item * 2, |result| results.push(result));
+        for_each_in_order(
+            items,
+            Waits::ForNothing,
+            |item| item * 2,
+            |result| results.push(result),
+        );
         results
     }
 
@@ -86,6 +108,7 @@ mod tests {
         let mut results = Vec::new();
         for_each_in_order(
             vec![30, 0, 0, 0, 10, 0],
+            Waits::ForTheDisk,
             |milliseconds| {
                 thread::sleep(Duration::from_millis(milliseconds));
                 milliseconds

@@ -8,7 +8,7 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, fmt, time::SystemTime};
 
 use crate::{
     crypto::{
@@ -101,20 +101,19 @@ pub struct Encrypted {
 }
 
 /// A file in the clear.
-#[derive(Debug)]
-pub struct PlainFile {
-    text: SecretText,
+pub struct PlainFile<'t> {
+    text: &'t str,
     tree: Tree,
     format: Format,
 }
 
-impl PlainFile {
+impl<'t> PlainFile<'t> {
     /// Reads a file that is to be encrypted.
     ///
     /// # Errors
     /// [`Error::Syntax`] for what is not in the format, or what SOPS cannot hold (a list on top, keys that are no
     /// text, keys twice); [`Error::AlreadyEncrypted`] for a file with a top-level key `sops`.
-    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
+    pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
         let text = text_of(bytes, format)?;
         let tree = format.parse(
             text,
@@ -131,11 +130,7 @@ impl PlainFile {
                 });
             }
         }
-        Ok(Self {
-            text: SecretText::new(text.to_owned()),
-            tree,
-            format,
-        })
+        Ok(Self { text, tree, format })
     }
 
     /// Encrypts the file under a new data key.
@@ -173,25 +168,24 @@ impl PlainFile {
 }
 
 /// An encrypted file whose data key is not known yet.
-#[derive(Debug)]
-pub struct EncryptedFile {
-    text: String,
+pub struct EncryptedFile<'t> {
+    text: Cow<'t, str>,
     tree: Tree,
     format: Format,
     metadata: Metadata,
 }
 
-impl EncryptedFile {
+impl<'t> EncryptedFile<'t> {
     /// Reads an encrypted file and its metadata. Needs no key.
     ///
     /// # Errors
     /// [`Error::Syntax`] for what is not in the format; [`Error::NotEncrypted`] without metadata, [`Error::Metadata`]
     /// if it is broken.
-    pub fn parse(bytes: &[u8], format: Format) -> Result<Self, Error> {
-        Self::from_text(text_of(bytes, format)?.to_owned(), format)
+    pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
+        Self::from_text(Cow::Borrowed(text_of(bytes, format)?), format)
     }
 
-    fn from_text(text: String, format: Format) -> Result<Self, Error> {
+    fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
         let tree = format.parse(&text, ParseOptions::default())?;
         let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
         let root = tree.root(first).ok_or(Error::NotEncrypted)?;
@@ -226,7 +220,7 @@ impl EncryptedFile {
     ///
     /// # Errors
     /// [`Error::Unwrap`], which lists every key that was tried, if none of them (or too few groups) opens.
-    pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked, Error> {
+    pub fn unlock(self, keyring: &Keyring) -> Result<Unlocked<'t>, Error> {
         let data_key = keyring.unwrap(&self.metadata).map_err(Error::Unwrap)?;
         let cipher = Cipher::new(&data_key);
         Ok(Unlocked { file: self, cipher })
@@ -235,12 +229,12 @@ impl EncryptedFile {
 
 /// An encrypted file with its data key.
 #[derive(Debug)]
-pub struct Unlocked {
-    file: EncryptedFile,
+pub struct Unlocked<'t> {
+    file: EncryptedFile<'t>,
     cipher: Cipher,
 }
 
-impl Unlocked {
+impl Unlocked<'_> {
     /// Returns the metadata.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
@@ -289,7 +283,7 @@ impl Unlocked {
         } = open(&self.file, &self.cipher, &matcher, how)?;
         if before.expose().as_bytes() == plaintext {
             return Ok(Encrypted {
-                bytes: self.file.text.clone().into_bytes(),
+                bytes: self.file.text.as_bytes().to_vec(),
                 warnings: Vec::new(),
             });
         }
@@ -304,6 +298,25 @@ impl Unlocked {
             stash: &stash,
         }
         .run(&changed, metadata, true)
+    }
+}
+
+/// Shows nothing of the text.
+impl fmt::Debug for PlainFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainFile")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows nothing of the text: some of its values may be in the clear.
+impl fmt::Debug for EncryptedFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptedFile")
+            .field("format", &self.format)
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
     }
 }
 
@@ -328,7 +341,7 @@ struct Opened {
 
 /// Decrypts a whole file, and checks that what is given out has exactly the leaves that were decrypted.
 fn open(
-    file: &EncryptedFile,
+    file: &EncryptedFile<'_>,
     cipher: &Cipher,
     matcher: &Matcher,
     how: Open,
@@ -374,7 +387,7 @@ fn open(
         }
         let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
         if let Ok(tree) = spelled_tree
-            && has_leaves(&spelled, &tree, &expected)
+            && has_leaves(&spelled, &tree, expected)
         {
             return Ok(Opened {
                 text: spelled,
@@ -386,6 +399,7 @@ fn open(
     }
     let mut removals = removals;
     let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
+    drop((leaves.edits, removals));
     if how.is_compared {
         return Ok(Opened {
             text: plain,
@@ -397,7 +411,7 @@ fn open(
     let tree = format
         .parse(plain.expose(), ParseOptions::default())
         .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
-    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, &expected) {
+    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, expected) {
         return Err(Error::Unfaithful("it has other values than were decrypted"));
     }
     Ok(Opened {
@@ -408,8 +422,8 @@ fn open(
     })
 }
 
-fn has_leaves(text: &SecretText, tree: &Tree, expected: &[u8; 64]) -> bool {
-    Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == *expected)
+fn has_leaves(text: &SecretText, tree: &Tree, expected: u64) -> bool {
+    Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == expected)
 }
 
 fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> Result<(), Error> {
@@ -441,6 +455,9 @@ fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Optio
     Layout::from_text(std::str::from_utf8(&text).ok()?)
 }
 
+/// Up to how many bytes of plaintext the ciphertexts are kept, in case the file has to be written a second time.
+const KEPT_EDITS: usize = 1 << 20;
+
 /// Encrypts a plain file under a data key and metadata that are there.
 struct Seal<'s> {
     matcher: &'s Matcher,
@@ -451,12 +468,11 @@ struct Seal<'s> {
 impl Seal<'_> {
     fn run(
         &self,
-        plain: &PlainFile,
+        plain: &PlainFile<'_>,
         mut metadata: Metadata,
         with_layout: bool,
     ) -> Result<Encrypted, Error> {
         let PlainFile { text, tree, format } = plain;
-        let text = text.expose();
         let mut nonces = NonceSource::new();
         let encryption = Encryption {
             format: *format,
@@ -465,31 +481,41 @@ impl Seal<'_> {
             mac_only_encrypted: metadata.mac_only_encrypted,
             stash: self.stash,
         };
-        let leaves = encryption
-            .run(text, tree, &mut nonces)
-            .map_err(|error| located(text, tree, error, true))?;
+        let encrypt = |nonces: &mut NonceSource| {
+            encryption
+                .run(text, tree, nonces)
+                .map_err(|error| located(text, tree, error, true))
+        };
+        let leaves = encrypt(&mut nonces)?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
 
         let mac = leaves.mac.finish();
         let additional_data = metadata.mac_additional_data()?;
         metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
-        let mut edits = leaves.edits;
-        let mut write = |metadata: &Metadata| {
+        let mut edits = Some(leaves.edits);
+        let mut write = |metadata: &Metadata, nonces: &mut NonceSource| {
             let mut insertions = format.insert_metadata(text, tree, &metadata.to_raw());
-            splice_both(text, &mut edits, &mut insertions)
+            let mut leaves = match edits.take() {
+                Some(edits) => edits,
+                None => encrypt(nonces)?.edits,
+            };
+            let written = splice_both(text, &mut leaves, &mut insertions);
+            // The ciphertexts of a large file are not kept for a second time, which few files need.
+            edits = (text.len() < KEPT_EDITS).then_some(leaves);
+            Ok::<_, Error>(written)
         };
 
         let how = Open {
             is_compared: true,
             ..Open::default()
         };
-        let mut reopen = |metadata: &Metadata| {
-            let written = EncryptedFile::from_text(write(metadata), *format)?;
+        let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
+            let written = EncryptedFile::from_text(Cow::Owned(write(metadata, nonces)?), *format)?;
             let back = open(&written, self.cipher, self.matcher, how)?.text;
             Ok::<_, Error>((written, back))
         };
-        let (mut written, mut back) = reopen(&metadata)?;
-        if back.expose() != text && with_layout && !is_operator_resource(text, tree) {
+        let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
+        if back.expose() != *text && with_layout && !is_operator_resource(text, tree) {
             let back_tree = format
                 .parse(back.expose(), ParseOptions::default())
                 .map_err(|_| {
@@ -502,15 +528,15 @@ impl Seal<'_> {
                 layout::ADDITIONAL_DATA,
                 &mut nonces,
             )?);
-            (written, back) = reopen(&metadata)?;
-            if back.expose() != text {
+            (written, back) = reopen(&metadata, &mut nonces)?;
+            if back.expose() != *text {
                 return Err(Error::Unfaithful(
                     "decrypting it does not give the same bytes",
                 ));
             }
         }
         Ok(Encrypted {
-            bytes: written.text.into_bytes(),
+            bytes: written.text.into_owned().into_bytes(),
             warnings,
         })
     }

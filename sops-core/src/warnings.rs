@@ -32,6 +32,9 @@ pub(crate) fn after_encryption(
                 .hint("remove the line, or write %YAML 1.1"),
         );
     }
+    if format == Format::Yaml {
+        warnings.extend(long_keys(text, tree));
+    }
     for &alias in &leaves.expanded {
         warnings.push(
             about(
@@ -64,6 +67,23 @@ pub(crate) fn after_encryption(
         }
     }
     warnings
+}
+
+/// Keys that the reference refuses: it looks for the `:` of a key within this many characters.
+const LONGEST_KEY: usize = 1024;
+
+fn long_keys<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = Warning> + 't {
+    tree.nodes().iter().enumerate().filter_map(move |(index, node)| {
+        let key = node.span.of(text);
+        let is_long = matches!(node.kind, NodeKind::Key { .. }) && key.len() > LONGEST_KEY;
+        (is_long && key.chars().count() > LONGEST_KEY).then(|| {
+            let id = NodeId(u32::try_from(index).expect("node numbers are 32 bits wide"));
+            let position = Position::of(text, tree[id].span.start as usize);
+            Warning::new("a key has more than 1,024 characters: the reference implementation of SOPS cannot open the file")
+                .at(position)
+                .hint("write it as an explicit key, `? key` with `: value` on the next line")
+        })
+    })
 }
 
 /// Returns what to say about a file that was just decrypted.

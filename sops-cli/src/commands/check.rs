@@ -16,7 +16,9 @@ use super::transform::name_of;
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files, parallel, ui,
+    files,
+    parallel::{self, Waits},
+    ui,
 };
 
 /// Check that files are encrypted as the creation rules say; needs no key
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut failed = None;
     parallel::for_each_in_order(
         files,
+        Waits::ForNothing,
         |file| {
             let findings = check_file(context, &checker, &file, is_named);
             (file, findings)

@@ -7,8 +7,9 @@ use sops_core::{SecretBytes, Warning};
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files::{self, Original},
-    parallel, ui,
+    files::{self, ChangedFolders, Original},
+    parallel::{self, Waits},
+    ui,
 };
 
 /// Files, and where the results go.
@@ -84,6 +85,7 @@ impl FileArgs {
         context: &Context,
         work: impl Fn(Option<&Path>, &[u8]) -> Result<Product, Failure> + Sync,
     ) -> Result<(), Failure> {
+        let folders = ChangedFolders::default();
         let one = |file: &PathBuf| {
             if is_stdin(file) {
                 let message = "cannot use --in-place when reading from stdin";
@@ -91,13 +93,14 @@ impl FileArgs {
             }
             let original = Original::read(file)?;
             let product = work(Some(file), original.content())?;
-            original.replace(product.bytes.expose())?;
+            original.replace_one_of_many(product.bytes.expose(), &folders)?;
             Ok(product.warnings)
         };
         let mut first_failure = None;
         let mut failed = 0;
         parallel::for_each_in_order(
             self.files.iter().collect(),
+            Waits::ForTheDisk,
             |file| (file, one(file)),
             |(file, result)| match result {
                 Ok(warnings) => context.ui.warn_of_all(&name_of(Some(file)), &warnings),
@@ -108,6 +111,7 @@ impl FileArgs {
                 }
             },
         );
+        folders.sync();
         let all = self.files.len();
         if all > 1 {
             let done = all - failed;

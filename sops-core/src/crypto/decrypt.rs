@@ -1,9 +1,12 @@
 //! Decrypting the leaves and comments of a document: one walk that yields edits, the MAC, and what changed hands.
 
+use std::collections::VecDeque;
+
 use zeroize::Zeroizing;
 
 use super::{
     Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
+    ahead::on_all_cores,
     fingerprint::Fingerprint,
     looks_encrypted,
     select::Matcher,
@@ -45,7 +48,10 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
+        let ahead = self.ahead(source, tree)?;
         let mut decryptor = Decryptor {
+            ahead,
+            retries: RETRIES,
             with: self,
             source,
             tree,
@@ -73,8 +79,88 @@ impl Decryption<'_> {
     }
 }
 
+impl Decryption<'_> {
+    /// Decrypts the leaves of a large file on all cores.
+    fn ahead(&self, source: &str, tree: &Tree) -> Result<Plaintexts, LeafError> {
+        let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
+            // Never grows: what is freed while growing is not wiped.
+            let size = part.leaves().map(|leaf| encrypted_len(leaf.value)).sum();
+            let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+            let mut plaintext = Zeroizing::new(Vec::new());
+            let ends = part.leaves().map(|leaf| {
+                let ValueRef::Str(text) = leaf.value else {
+                    return Err(LeafProblem::NotText);
+                };
+                let encrypted = EncryptedValue::parse(text).map_err(problem)?;
+                self.cipher
+                    .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
+                    .map_err(problem)?;
+                bytes.extend_from_slice(&plaintext);
+                Ok(bytes.len())
+            });
+            let ends = ends.collect();
+            PlaintextPart {
+                bytes,
+                ends,
+                next: 0,
+                start: 0,
+            }
+        })?;
+        Ok(Plaintexts(parts.into()))
+    }
+}
+
+/// The plaintexts of leaves, in the order of the walk.
+struct Plaintexts(VecDeque<PlaintextPart>);
+
+/// Plaintexts one after the other, and where each ends.
+struct PlaintextPart {
+    bytes: Zeroizing<Vec<u8>>,
+    ends: Vec<Result<usize, LeafProblem>>,
+    next: usize,
+    start: usize,
+}
+
+impl Plaintexts {
+    /// Puts the next plaintext into `out`. False if there is none.
+    fn take(&mut self, out: &mut Vec<u8>) -> Result<bool, LeafProblem> {
+        while let Some(part) = self.0.front_mut() {
+            let Some(&end) = part.ends.get(part.next) else {
+                self.0.pop_front();
+                continue;
+            };
+            part.next += 1;
+            let end = end?;
+            out.clear();
+            out.extend_from_slice(&part.bytes[part.start..end]);
+            part.start = end;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+fn encrypted_len(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Str(text) => text.len(),
+        _ => 0,
+    }
+}
+
+/// Whether a selected value has to be decrypted. An empty text is never encrypted.
+fn is_encrypted(value: ValueRef<'_>) -> bool {
+    matches!(value, ValueRef::Str(text) if looks_encrypted(text))
+}
+
+/// How many comments of a file are tried under other paths than their own. Only files that other programs wrote, or
+/// that were damaged, have such comments.
+const RETRIES: usize = 1000;
+
 struct Decryptor<'r, 'd> {
     with: &'r Decryption<'d>,
+    /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
+    ahead: Plaintexts,
+    retries: usize,
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
@@ -102,10 +188,12 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::NotEncrypted);
         }
         let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-        self.with
-            .cipher
-            .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
-            .map_err(problem)?;
+        if !self.ahead.take(&mut self.plaintext)? {
+            self.with
+                .cipher
+                .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
+                .map_err(problem)?;
+        }
         if encrypted.kind == "comment" {
             return self.comment_item(at, &encrypted);
         }
@@ -212,15 +300,21 @@ impl Visitor for Decryptor<'_, '_> {
         }
         let mut decrypted = None;
         if let Ok(encrypted) = EncryptedValue::parse(text.as_bytes()) {
-            for path in comment_paths(self.source, self.tree, at) {
-                let opened = self
-                    .with
-                    .cipher
-                    .decrypt_into(&encrypted, &path, &mut self.plaintext);
-                if opened.is_ok() {
-                    decrypted = Some((encrypted, path));
-                    break;
-                }
+            let cipher = self.with.cipher;
+            let mut opens = |path: &[u8]| {
+                cipher
+                    .decrypt_into(&encrypted, path, &mut self.plaintext)
+                    .is_ok()
+            };
+            if opens(at.additional_data) {
+                decrypted = Some((encrypted, at.additional_data.to_vec()));
+            } else if self.retries > 0 {
+                self.retries -= 1;
+                let others = other_comment_paths(self.source, self.tree, at);
+                decrypted = others
+                    .into_iter()
+                    .find(|path| opens(path))
+                    .map(|path| (encrypted, path));
             }
         }
         let plaintext = std::mem::take(&mut self.plaintext);
@@ -243,15 +337,15 @@ impl Visitor for Decryptor<'_, '_> {
     }
 }
 
-/// Returns the paths under which a comment may have been encrypted, the likeliest first: that of the container it is
-/// attached to, those around that container, those of the entries beside it. Writers and readers do not always agree
-/// about the container of a comment.
-fn comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
+/// Returns the paths under which a comment may have been encrypted, other than that of the container it is attached to,
+/// the likeliest first: those around that container, those of the entries beside it. Writers and readers do not always
+/// agree about the container of a comment.
+fn other_comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>> {
     let own = at.additional_data.to_vec();
-    let mut paths = vec![own.clone()];
+    let mut paths = Vec::new();
     let mut add = |path: Vec<u8>| {
         let path = if path.is_empty() { b":".to_vec() } else { path };
-        if !paths.contains(&path) {
+        if !paths.contains(&path) && path != at.additional_data {
             paths.push(path);
         }
     };

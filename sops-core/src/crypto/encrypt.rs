@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Cipher, LeafError, LeafProblem, Mac, NonceSource,
+    ahead::on_all_cores,
     select::Matcher,
     stash::Stash,
     walk::{Place, Visitor, walk},
@@ -44,7 +45,9 @@ impl Encryption<'_> {
         tree: &Tree,
         nonces: &mut NonceSource,
     ) -> Result<EncryptedLeaves, LeafError> {
+        let ahead = self.ahead(source, tree)?;
         let mut encryptor = Encryptor {
+            ahead,
             with: self,
             source,
             tree,
@@ -70,8 +73,57 @@ impl Encryption<'_> {
     }
 }
 
+impl Encryption<'_> {
+    /// Encrypts the leaves of a large file on all cores.
+    fn ahead(&self, source: &str, tree: &Tree) -> Result<Ciphertexts, LeafError> {
+        let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
+            let mut nonces = NonceSource::new();
+            let mut plaintext = Zeroizing::new(Vec::new());
+            let encrypted = part.leaves().map(|leaf| {
+                plaintext.clear();
+                leaf.value.plaintext(&mut plaintext);
+                let kind = leaf.value.type_word();
+                self.encrypt(&plaintext, kind, leaf.additional_data, &mut nonces)
+            });
+            encrypted.collect::<Vec<_>>()
+        })?;
+        Ok(parts.into_iter().flatten())
+    }
+
+    fn encrypt(
+        &self,
+        plaintext: &[u8],
+        kind: &str,
+        additional_data: &[u8],
+        nonces: &mut NonceSource,
+    ) -> Result<String, LeafProblem> {
+        let nonce = match self.stash.nonce(additional_data, plaintext) {
+            Some(nonce) => nonce,
+            None => nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
+        };
+        let mut text = String::new();
+        self.cipher
+            .encrypt_into(plaintext, kind, additional_data, &nonce, &mut text)
+            .map_err(|_| LeafProblem::TooLong)?;
+        Ok(text)
+    }
+}
+
+/// The ciphertexts of leaves, in the order of the walk.
+type Ciphertexts = std::iter::Flatten<std::vec::IntoIter<Vec<Result<String, LeafProblem>>>>;
+
+/// Whether a selected value is encrypted: null and the empty text never are.
+fn is_encrypted(value: ValueRef<'_>) -> bool {
+    !matches!(
+        value,
+        ValueRef::Null | ValueRef::Unsigned(_) | ValueRef::Str(b"")
+    )
+}
+
 struct Encryptor<'r, 'e> {
     with: &'r Encryption<'e>,
+    /// The ciphertexts of the leaves, if they were made ahead of the walk.
+    ahead: Ciphertexts,
     source: &'r str,
     tree: &'r Tree,
     nonces: &'r mut NonceSource,
@@ -97,16 +149,15 @@ struct Copy {
 
 impl Encryptor<'_, '_> {
     fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
-        let nonce = match self.with.stash.nonce(additional_data, &self.plaintext) {
-            Some(nonce) => nonce,
-            None => self.nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
-        };
-        let mut text = String::new();
         self.with
-            .cipher
-            .encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text)
-            .map_err(|_| LeafProblem::TooLong)?;
-        Ok(text)
+            .encrypt(&self.plaintext, kind, additional_data, self.nonces)
+    }
+
+    fn encrypt_leaf(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
+        match self.ahead.next() {
+            Some(encrypted) => encrypted,
+            None => self.encrypt(kind, additional_data),
+        }
     }
 
     /// Takes note of a leaf that is a copy; its text is written when the whole copy is known.
@@ -170,8 +221,8 @@ impl Visitor for Encryptor<'_, '_> {
             self.mac.update(&self.plaintext);
         }
         // An empty text stays as it is.
-        let enc = if at.selected && !self.plaintext.is_empty() {
-            let enc = self.encrypt(value.type_word(), at.additional_data);
+        let enc = if at.selected && is_encrypted(value) {
+            let enc = self.encrypt_leaf(value.type_word(), at.additional_data);
             Some(enc.map_err(|problem| LeafError {
                 node: at.alias.unwrap_or(at.id),
                 problem,

@@ -76,12 +76,18 @@ fn first_line(text: &[u8]) -> &[u8] {
 }
 
 /// Splits at the last `separator` that has at least one byte after it.
+/// Splits at the last occurrence of a separator that starts with a comma and has something after it.
 fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let searched = &text[..text.len().checked_sub(1)?];
-    let start = searched
-        .windows(separator.len())
-        .rposition(|window| window == separator)?;
-    Some((&text[..start], &text[start + separator.len()..]))
+    let mut end = text.len();
+    loop {
+        // Base64 has no commas: the first one found is nearly always the one.
+        let start = text[..end].iter().rposition(|&byte| byte == b',')?;
+        let after = text[start..].strip_prefix(separator);
+        match after.filter(|after| !after.is_empty()) {
+            Some(after) => return Some((&text[..start], after)),
+            None => end = start,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! A digest of everything a reader of a document gets: each leaf's path, type and value, in order.
 
-use sha2::{Digest, Sha512};
+use std::{
+    hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
+    sync::OnceLock,
+};
 
 use super::{
     select::Matcher,
@@ -8,11 +11,11 @@ use super::{
 };
 use crate::tree::{NodeId, Scalar, Tree, ValueRef};
 
-/// Collects leaves; two documents with the same fingerprint have the same leaves. Unlike the MAC it covers paths and
-/// types, keeps neighbours apart, and never leaves this process.
-#[derive(Default)]
+/// Collects leaves; two documents with the same fingerprint have the same leaves, but for one chance in 2^64: the hash
+/// has a random key. Unlike the MAC it covers paths and types, keeps neighbours apart, and never leaves this process.
+/// It is there to find mistakes of ours; against those who change files there is the MAC.
 pub(crate) struct Fingerprint {
-    hash: Sha512,
+    hash: DefaultHasher,
     plaintext: zeroize::Zeroizing<Vec<u8>>,
 }
 
@@ -49,15 +52,25 @@ impl Fingerprint {
         }
         self.plaintext.clear();
         value.plaintext(&mut self.plaintext);
-        let length = |bytes: &[u8]| (bytes.len() as u64).to_le_bytes();
-        self.hash.update(length(path));
-        self.hash.update(path);
-        self.hash.update(value.type_word());
-        self.hash.update(length(&self.plaintext));
-        self.hash.update(&*self.plaintext);
+        self.hash.write_usize(path.len());
+        self.hash.write(path);
+        self.hash.write(value.type_word().as_bytes());
+        self.hash.write_usize(self.plaintext.len());
+        self.hash.write(&self.plaintext);
     }
 
-    pub(crate) fn finish(self) -> [u8; 64] {
-        self.hash.finalize().into()
+    pub(crate) fn finish(self) -> u64 {
+        self.hash.finish()
+    }
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        /// One key for the whole process: fingerprints are compared with each other.
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        Self {
+            hash: KEY.get_or_init(RandomState::new).build_hasher(),
+            plaintext: zeroize::Zeroizing::default(),
+        }
     }
 }

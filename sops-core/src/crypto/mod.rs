@@ -1,5 +1,6 @@
 //! The data key, encrypted values, the MAC, and which leaves they concern.
 
+mod ahead;
 pub(crate) mod cipher;
 pub(crate) mod data_key;
 pub(crate) mod decrypt;

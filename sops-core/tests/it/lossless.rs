@@ -70,3 +70,19 @@ fn two_runs_share_no_ciphertext() {
     let two = encrypt("a: b\n", Format::Yaml, &options()).expect("encrypts");
     assert_ne!(one.lines().next(), two.lines().next());
 }
+
+#[test]
+fn a_large_file_comes_back_too() {
+    let mut text = String::from("# large\nbase: &base {user: admin, password: secret}\n");
+    for index in 0..2000 {
+        text.push_str(&format!(
+            "entry{index}: # about {index}\n  name: value {index}\n  list: [{index}, 0x1F, \"\"]\n  clear_unencrypted: {index}\n"
+        ));
+    }
+    text.push_str("last: *base\n");
+    let encrypted = encrypt(&text, Format::Yaml, &options()).expect("encrypts");
+    assert_eq!(decrypt(&encrypted, Format::Yaml).expect("decrypts"), text);
+    let damaged = encrypted.replacen("entry1500:", "entry1500x:", 1);
+    let error = decrypt(&damaged, Format::Yaml).expect_err("refused");
+    assert!(error.to_string().contains("entry1500x"), "{error}");
+}

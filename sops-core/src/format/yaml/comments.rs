@@ -49,6 +49,11 @@ pub(super) struct CommentQueue {
 }
 
 impl CommentQueue {
+    /// Whether the next event gets no comments.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.head.is_empty() && self.line.is_empty() && self.foot.is_empty() && self.stem.is_empty()
+    }
+
     /// Hands over the comments that stand before `token`.
     pub(super) fn unfold(&mut self, token: &Token) {
         while let Some(first) = self.waiting.front_mut() {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{
     characters::forbidden_character,
     comments::{Piece, Pieces},
-    parser::{Event, EventKind, Parser, Properties},
+    parser::{Attached, Event, EventKind, MaybeProperties, Parser, Taken, anchor_of, tag_of},
     resolve::{self, ResolveError, Resolved},
     scanner::{ScanError, control_character},
 };
@@ -110,9 +110,7 @@ impl<'s> Composer<'s> {
             mut outer_start,
             mut start,
             mut end,
-            head,
-            line,
-            foot,
+            comments,
         } = event;
         // A value that is not there is before the last character of its key, if that ends the text: so the reference
         // counts, and places comments by it.
@@ -132,16 +130,15 @@ impl<'s> Composer<'s> {
                     .tree
                     .push(NodeKind::Document, Span::new(start, start), narrow(start));
                 self.document = Some(id);
-                self.document_head = head;
+                self.document_head = comments.map(|comments| comments.head).unwrap_or_default();
                 self.anchors.clear();
                 self.has_content = true;
             }
-            EventKind::DocumentEnd => self.end_document(start, [head, line, foot].concat()),
+            EventKind::DocumentEnd => self.end_document(start, &comments),
             EventKind::StreamEnd => {}
             EventKind::AppendedKey => {
-                self.comments(&foot);
-                self.comments(&head);
-                self.comments(&line);
+                self.after(&comments);
+                self.before(&comments);
                 if let Some(frame) = self.frames.last_mut() {
                     frame.skips_value = true;
                 }
@@ -151,25 +148,16 @@ impl<'s> Composer<'s> {
                 text,
                 style,
             } => {
-                self.scalar(properties, text, style, span, outer_start, head, line, foot)?;
+                self.scalar(properties, text, style, span, outer_start, comments)?;
             }
-            EventKind::Alias { name } => self.alias(name, span, head, line, foot)?,
+            EventKind::Alias { name } => self.alias(name, span, comments)?,
             EventKind::MappingStart { properties, flow } => {
-                self.start(true, flow, &properties, span, outer_start, head, line, foot)?;
+                self.start(true, flow, &properties, span, outer_start, comments)?;
             }
             EventKind::SequenceStart { properties, flow } => {
-                self.start(
-                    false,
-                    flow,
-                    &properties,
-                    span,
-                    outer_start,
-                    head,
-                    line,
-                    foot,
-                )?;
+                self.start(false, flow, &properties, span, outer_start, comments)?;
             }
-            EventKind::MappingEnd | EventKind::SequenceEnd => self.end(end, &head, &line, foot),
+            EventKind::MappingEnd | EventKind::SequenceEnd => self.end(end, comments),
         }
         Ok(())
     }
@@ -182,6 +170,21 @@ impl<'s> Composer<'s> {
         }
     }
 
+    /// Pushes the comments that come before a node.
+    fn before(&mut self, comments: &Taken) {
+        if let Some(comments) = comments {
+            self.comments(&comments.head);
+            self.comments(&comments.line);
+        }
+    }
+
+    /// Pushes the comments that come after a node.
+    fn after(&mut self, comments: &Taken) {
+        if let Some(comments) = comments {
+            self.comments(&comments.foot);
+        }
+    }
+
     /// Whether the next node is a key of the current mapping.
     fn expects_key(&self) -> bool {
         self.frames
@@ -189,25 +192,21 @@ impl<'s> Composer<'s> {
             .is_some_and(|frame| frame.is_map && frame.key.is_none() && !frame.skips_value)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
     fn scalar(
         &mut self,
-        properties: Properties,
+        properties: MaybeProperties,
         text: Text,
         style: Style,
         span: Span,
         outer_start: usize,
-        head: Pieces,
-        line: Pieces,
-        foot: Pieces,
+        comments: Taken,
     ) -> Result<(), SyntaxError> {
         if self.frames.last().is_some_and(|frame| frame.skips_value) {
             if let Some(frame) = self.frames.last_mut() {
                 frame.skips_value = false;
             }
-            for pieces in [head, line, foot] {
-                self.comments(&pieces);
-            }
+            self.before(&comments);
+            self.after(&comments);
             return Ok(());
         }
         let is_key = self.expects_key();
@@ -220,17 +219,14 @@ impl<'s> Composer<'s> {
                 let error = SyntaxError::at(self.source, span.range().start, kind, message);
                 return Err(error.with_hint("put the key in quotes"));
             }
-            if let Some(name) = properties.anchor {
+            if let Some(name) = anchor_of(&properties) {
                 let copy = text.bytes(self.source).into();
                 self.anchors.insert(name.of(self.source), Target::Key(copy));
             }
-            self.key(text, false, span, outer_start, head, line, foot);
+            self.key(text, false, span, outer_start, comments);
             return Ok(());
         }
-        let converting_tag = properties
-            .tag
-            .as_deref()
-            .is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
+        let converting_tag = tag_of(&properties).is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
         let value = match resolved {
             Resolved::Null => Value::Null,
             Resolved::Bool(value) => Value::Bool(value),
@@ -248,26 +244,19 @@ impl<'s> Composer<'s> {
             flow,
             converting_tag,
         };
-        let id = self.leaf(
-            NodeKind::Scalar(scalar),
-            span,
-            outer_start,
-            head,
-            line,
-            foot,
-        )?;
+        let id = self.leaf(NodeKind::Scalar(scalar), span, outer_start, comments)?;
         self.anchor(&properties, id);
         Ok(())
     }
 
     fn resolve(
         &self,
-        properties: &Properties,
+        properties: &MaybeProperties,
         text: &Text,
         style: Style,
         span: Span,
     ) -> Result<Resolved, SyntaxError> {
-        let tag = properties.tag.as_deref().filter(|&tag| tag != "!");
+        let tag = tag_of(&properties).filter(|&tag| tag != "!");
         let is_plain = style == Style::Plain;
         let text = match text {
             Text::Source(span) => Ok(span.of(self.source)),
@@ -301,30 +290,19 @@ impl<'s> Composer<'s> {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
-    fn key(
-        &mut self,
-        text: Text,
-        is_alias: bool,
-        span: Span,
-        outer_start: usize,
-        head: Pieces,
-        line: Pieces,
-        foot: Pieces,
-    ) {
+    fn key(&mut self, text: Text, is_alias: bool, span: Span, outer_start: usize, comments: Taken) {
         // In block style, a foot found at a key is that of the entry before.
         let Some(frame) = self.frames.last() else {
             return;
         };
         let has_entry_before = self.tree.len() > frame.id.index() + 1;
-        let own_foot = if !frame.flow && has_entry_before {
-            self.comments(&foot);
-            Vec::new()
-        } else {
-            foot
-        };
-        self.comments(&head);
-        self.comments(&line);
+        let mut own_foot = Vec::new();
+        if !frame.flow && has_entry_before {
+            self.after(&comments);
+        } else if let Some(comments) = &comments {
+            own_foot.clone_from(&comments.foot);
+        }
+        self.before(&comments);
         if let Some(frame) = self.frames.last_mut() {
             frame.key = Some(PendingKey {
                 text,
@@ -359,20 +337,17 @@ impl<'s> Composer<'s> {
         kind: NodeKind,
         span: Span,
         outer_start: usize,
-        head: Pieces,
-        line: Pieces,
-        foot: Pieces,
+        comments: Taken,
     ) -> Result<NodeId, SyntaxError> {
         if self.frames.is_empty() {
             self.check_root(&kind, span, outer_start)?;
             let document_head = std::mem::take(&mut self.document_head);
             self.comments(&document_head);
         }
-        self.comments(&head);
-        self.comments(&line);
+        self.before(&comments);
         let key_foot = self.push_key();
         let id = self.tree.push(kind, span, narrow(outer_start));
-        self.comments(&foot);
+        self.after(&comments);
         self.comments(&key_foot);
         if let Some(frame) = self.frames.last_mut() {
             frame.text_end = frame.text_end.max(span.range().end);
@@ -400,14 +375,7 @@ impl<'s> Composer<'s> {
         }
     }
 
-    fn alias(
-        &mut self,
-        name: Span,
-        span: Span,
-        head: Pieces,
-        line: Pieces,
-        foot: Pieces,
-    ) -> Result<(), SyntaxError> {
+    fn alias(&mut self, name: Span, span: Span, comments: Taken) -> Result<(), SyntaxError> {
         let bad = |message| {
             let kind = SyntaxErrorKind::BadAlias;
             Err(SyntaxError::at(
@@ -434,7 +402,7 @@ impl<'s> Composer<'s> {
                     _ => return bad("a mapping key is an alias of something that is no text"),
                 },
             };
-            self.key(text, true, span, span.range().start, head, line, foot);
+            self.key(text, true, span, span.range().start, comments);
             return Ok(());
         }
         let kind = match target {
@@ -451,27 +419,24 @@ impl<'s> Composer<'s> {
                 converting_tag: false,
             }),
         };
-        self.leaf(kind, span, span.range().start, head, line, foot)?;
+        self.leaf(kind, span, span.range().start, comments)?;
         Ok(())
     }
 
-    fn anchor(&mut self, properties: &Properties, id: NodeId) {
-        if let Some(name) = properties.anchor {
+    fn anchor(&mut self, properties: &MaybeProperties, id: NodeId) {
+        if let Some(name) = anchor_of(&properties) {
             self.anchors.insert(name.of(self.source), Target::Node(id));
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
     fn start(
         &mut self,
         is_map: bool,
         flow: bool,
-        properties: &Properties,
+        properties: &MaybeProperties,
         span: Span,
         outer_start: usize,
-        head: Pieces,
-        line: Pieces,
-        foot: Pieces,
+        comments: Taken,
     ) -> Result<(), SyntaxError> {
         if self.expects_key() {
             let message = "a mapping key is a list or a mapping; only texts can be keys";
@@ -486,9 +451,8 @@ impl<'s> Composer<'s> {
         }
         let in_list = self.frames.last().is_some_and(|frame| !frame.is_map);
         if in_list {
-            self.comments(&head);
-            self.comments(&line);
-            self.comments(&foot);
+            self.before(&comments);
+            self.after(&comments);
         }
         let own_key_foot = self.push_key();
         let kind = if is_map {
@@ -503,9 +467,8 @@ impl<'s> Composer<'s> {
             self.comments(&document_head);
         }
         if !in_list {
-            self.comments(&head);
-            self.comments(&line);
-            self.comments(&foot);
+            self.before(&comments);
+            self.after(&comments);
         }
         self.frames.push(Frame {
             id,
@@ -519,7 +482,8 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn end(&mut self, end: usize, head: &[Piece], line: &[Piece], foot: Pieces) {
+    fn end(&mut self, end: usize, comments: Taken) {
+        let Attached { head, line, foot } = comments.map(|comments| *comments).unwrap_or_default();
         let Some(frame) = self.frames.last() else {
             return;
         };
@@ -533,7 +497,7 @@ impl<'s> Composer<'s> {
         };
         // Comments after the last entry of a block mapping are its own.
         let stays_inside = is_map && !flow;
-        self.comments(head);
+        self.comments(&head);
         if stays_inside {
             self.comments(&foot);
         }
@@ -544,7 +508,7 @@ impl<'s> Composer<'s> {
         } else {
             (NodeId(id.0 + 1), Some(id))
         };
-        for piece in line {
+        for piece in &line {
             if let Piece::Line(span) = piece {
                 self.insertions.push(Insertion {
                     before,
@@ -576,8 +540,9 @@ impl<'s> Composer<'s> {
         }
     }
 
-    fn end_document(&mut self, at: usize, comments: Pieces) {
-        self.comments(&comments);
+    fn end_document(&mut self, at: usize, comments: &Taken) {
+        self.before(comments);
+        self.after(comments);
         if let Some(root) = self.frames.pop() {
             self.comments(&root.own_key_foot);
             self.tree.close(root.id, narrow(root.text_end));

@@ -15,6 +15,15 @@ pub(super) struct Event {
     /// Where its content starts.
     pub(super) start: usize,
     pub(super) end: usize,
+    pub(super) comments: Taken,
+}
+
+/// The comments of an event, if it has any: few have, and events are moved a lot.
+pub(super) type Taken = Option<Box<Attached>>;
+
+/// Comments by where they stand to a node.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
     pub(super) head: Pieces,
     pub(super) line: Pieces,
     pub(super) foot: Pieces,
@@ -28,17 +37,17 @@ pub(super) enum EventKind {
     DocumentEnd,
     StreamEnd,
     MappingStart {
-        properties: Properties,
+        properties: MaybeProperties,
         flow: bool,
     },
     MappingEnd,
     SequenceStart {
-        properties: Properties,
+        properties: MaybeProperties,
         flow: bool,
     },
     SequenceEnd,
     Scalar {
-        properties: Properties,
+        properties: MaybeProperties,
         text: Text,
         style: Style,
     },
@@ -49,6 +58,9 @@ pub(super) enum EventKind {
     AppendedKey,
 }
 
+/// The properties of a node, if it has any: few have, and events are moved a lot.
+pub(super) type MaybeProperties = Option<Box<Properties>>;
+
 /// Tag and anchor of a node.
 #[derive(Debug, Default)]
 pub(super) struct Properties {
@@ -56,6 +68,16 @@ pub(super) struct Properties {
     pub(super) tag: Option<String>,
     /// The name.
     pub(super) anchor: Option<Span>,
+}
+
+/// Returns the tag among the properties.
+pub(super) fn tag_of(properties: &MaybeProperties) -> Option<&str> {
+    properties.as_ref()?.tag.as_deref()
+}
+
+/// Returns the name of the anchor among the properties.
+pub(super) fn anchor_of(properties: &MaybeProperties) -> Option<Span> {
+    properties.as_ref()?.anchor
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -152,14 +174,31 @@ impl<'s> Parser<'s> {
     }
 
     /// Takes the comments that have gathered.
-    fn with_comments(&mut self, mut event: Event) -> Event {
+    fn with_comments(&mut self, event: Event) -> Event {
         let queue = &mut self.scanner.comments;
-        event.head = std::mem::take(&mut queue.head);
-        event.line = std::mem::take(&mut queue.line);
-        event.foot = std::mem::take(&mut queue.foot);
+        if queue.has_nothing() {
+            return event;
+        }
+        let mut attached = Attached {
+            head: std::mem::take(&mut queue.head),
+            line: std::mem::take(&mut queue.line),
+            foot: std::mem::take(&mut queue.foot),
+        };
         // The reference drops what is left of this one here; we keep every comment.
-        event.head.splice(0..0, std::mem::take(&mut queue.stem));
-        event
+        attached.head.splice(0..0, std::mem::take(&mut queue.stem));
+        Event {
+            comments: Some(Box::new(attached)),
+            ..event
+        }
+    }
+
+    /// Takes the comments that were set aside for a collection in a list.
+    fn with_stem(&mut self, event: Event) -> Event {
+        let head = std::mem::take(&mut self.scanner.comments.stem);
+        Event {
+            comments: head_only(head),
+            ..event
+        }
     }
 
     fn document_start(&mut self, implicit: bool) -> Step {
@@ -171,7 +210,7 @@ impl<'s> Parser<'s> {
         let is_explicit = peek_is!(
             self,
             TokenKind::VersionDirective { .. }
-                | TokenKind::TagDirective { .. }
+                | TokenKind::TagDirective(_)
                 | TokenKind::DocumentStart
         );
         let start = self.peek_start()?;
@@ -191,7 +230,7 @@ impl<'s> Parser<'s> {
                 start,
                 start,
             );
-            event.head = split_document_head(&mut self.scanner.comments.head);
+            event.comments = head_only(split_document_head(&mut self.scanner.comments.head));
             return Ok(event);
         }
         let has_unreadable_directive = self.process_directives()?;
@@ -218,7 +257,7 @@ impl<'s> Parser<'s> {
         if peek_is!(
             self,
             TokenKind::VersionDirective { .. }
-                | TokenKind::TagDirective { .. }
+                | TokenKind::TagDirective(_)
                 | TokenKind::DocumentStart
                 | TokenKind::DocumentEnd
                 | TokenKind::StreamEnd
@@ -255,14 +294,15 @@ impl<'s> Parser<'s> {
                         ));
                     }
                 }
-                TokenKind::TagDirective { handle, prefix } => {
+                TokenKind::TagDirective(directive) => {
+                    let (handle, _) = &**directive;
                     if self.tag_directives.iter().any(|(known, _)| known == handle) {
                         return Err(ScanError::new(
                             start,
                             "a second %TAG directive for one handle",
                         ));
                     }
-                    let directive = (handle.clone(), prefix.clone());
+                    let directive = (**directive).clone();
                     self.tag_directives.push(directive);
                 }
                 _ => break,
@@ -286,26 +326,26 @@ impl<'s> Parser<'s> {
             return Ok(self.with_comments(event));
         }
         let outer_start = self.peek_start()?;
-        let mut properties = Properties::default();
+        let mut properties: MaybeProperties = None;
         let mut properties_end = outer_start;
         // Tag and anchor, in either order, each at most once.
         for _ in 0..2 {
             match &self.scanner.peek()?.kind {
-                TokenKind::Anchor(name) if properties.anchor.is_none() => {
-                    properties.anchor = Some(*name);
+                TokenKind::Anchor(name) if anchor_of(&properties).is_none() => {
+                    properties.get_or_insert_default().anchor = Some(*name);
                     properties_end = self.scanner.take().end;
                 }
-                TokenKind::Tag { .. } if properties.tag.is_none() => {
+                TokenKind::Tag(_) if tag_of(&properties).is_none() => {
                     let token = self.scanner.take();
                     properties_end = token.end;
-                    properties.tag = Some(self.resolve_tag(token)?);
+                    properties.get_or_insert_default().tag = Some(self.resolve_tag(token)?);
                 }
                 _ => break,
             }
         }
         let start = self.peek_start()?;
         let end = self.scanner.peek()?.end;
-        let has_properties = properties.tag.is_some() || properties.anchor.is_some();
+        let has_properties = properties.is_some();
         let event = |kind, end| Event {
             outer_start,
             ..bare(kind, start, end)
@@ -368,27 +408,25 @@ impl<'s> Parser<'s> {
             }
             TokenKind::BlockSequenceStart if block => {
                 self.state = State::BlockSequenceEntry { first: true };
-                let mut event = event(
+                let event = event(
                     EventKind::SequenceStart {
                         properties,
                         flow: false,
                     },
                     end,
                 );
-                event.head = std::mem::take(&mut self.scanner.comments.stem);
-                Ok(event)
+                Ok(self.with_stem(event))
             }
             TokenKind::BlockMappingStart if block => {
                 self.state = State::BlockMappingKey { first: true };
-                let mut event = event(
+                let event = event(
                     EventKind::MappingStart {
                         properties,
                         flow: false,
                     },
                     end,
                 );
-                event.head = std::mem::take(&mut self.scanner.comments.stem);
-                Ok(event)
+                Ok(self.with_stem(event))
             }
             _ if has_properties => {
                 self.pop_state();
@@ -410,9 +448,10 @@ impl<'s> Parser<'s> {
 
     /// Turns handle and suffix into a tag, in the short form for YAML's own (`!!str`).
     fn resolve_tag(&self, token: Token) -> Result<String, ScanError> {
-        let TokenKind::Tag { handle, suffix } = token.kind else {
+        let TokenKind::Tag(tag) = token.kind else {
             return Err(ScanError::new(token.start.index, "a tag is expected here"));
         };
+        let (handle, suffix) = *tag;
         let long = if handle.is_empty() {
             suffix
         } else {
@@ -567,7 +606,7 @@ impl<'s> Parser<'s> {
             if peek_is!(self, TokenKind::Key) {
                 self.state = State::FlowSequenceEntryMappingKey;
                 self.scanner.take();
-                let properties = Properties::default();
+                let properties = None;
                 return Ok(bare(
                     EventKind::MappingStart {
                         properties,
@@ -682,19 +721,26 @@ fn bare(kind: EventKind, start: usize, end: usize) -> Event {
         outer_start: start,
         start,
         end,
-        head: Vec::new(),
-        line: Vec::new(),
-        foot: Vec::new(),
+        comments: None,
     }
 }
 
 fn empty_scalar(at: usize) -> Event {
     let kind = EventKind::Scalar {
-        properties: Properties::default(),
+        properties: None,
         text: Text::Source(Span::new(at, at)),
         style: Style::Plain,
     };
     bare(kind, at, at)
+}
+
+fn head_only(head: Pieces) -> Taken {
+    (!head.is_empty()).then(|| {
+        Box::new(Attached {
+            head,
+            ..Attached::default()
+        })
+    })
 }
 
 /// Cuts off the comments up to the last empty line: they are about the document, not about its first key.

@@ -40,10 +40,8 @@ pub(super) enum TokenKind {
     VersionDirective {
         is_readable: bool,
     },
-    TagDirective {
-        handle: String,
-        prefix: String,
-    },
+    /// Handle and prefix. Boxed like [`TokenKind::Tag`], to keep tokens small: they are moved a lot.
+    TagDirective(Box<(String, String)>),
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -61,10 +59,8 @@ pub(super) enum TokenKind {
     Alias(Span),
     /// The name.
     Anchor(Span),
-    Tag {
-        handle: String,
-        suffix: String,
-    },
+    /// Handle and suffix.
+    Tag(Box<(String, String)>),
     Scalar {
         text: Text,
         style: Style,
@@ -170,6 +166,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// Returns the next token without taking it.
+    #[inline]
     pub(super) fn peek(&mut self) -> Result<&Token, ScanError> {
         if !self.is_head_ready {
             self.fetch_more()?;
@@ -770,8 +767,8 @@ impl<'s> Scanner<'s> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
         let start = self.mark;
-        let (handle, suffix) = self.scan_tag()?;
-        self.push(TokenKind::Tag { handle, suffix }, start);
+        let tag = self.scan_tag()?;
+        self.push(TokenKind::Tag(Box::new(tag)), start);
         Ok(())
     }
 

@@ -131,7 +131,7 @@ impl Scanner<'_> {
             if !is_blank_or_end(self.bytes, self.mark.index) {
                 return fail("a %TAG directive must end after its prefix");
             }
-            TokenKind::TagDirective { handle, prefix }
+            TokenKind::TagDirective(Box::new((handle, prefix)))
         };
         while is_blank(byte(self.bytes, self.mark.index)) {
             self.skip();

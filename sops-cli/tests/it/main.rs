@@ -1,0 +1,12 @@
+//! Tests of the program `sops`, alone and side by side with the Go program of the same name ("the reference").
+//!
+//! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
+//! a failure. See CONTRIBUTING.md for where each one is looked for.
+
+mod comments;
+mod documents;
+mod golden;
+mod interop;
+mod precommit;
+mod readme;
+mod support;

@@ -1,0 +1,150 @@
+//! The cipher's work on large files, on all cores, ahead of the walk that uses it.
+//!
+//! The walk over a file is sequential: the MAC is. What costs most in it, the cipher, is not. For a large file one light
+//! walk collects the leaves that the cipher is needed for, threads work on them in equal parts, and the walk proper
+//! finds the results in its own order.
+
+use std::{num::NonZero, thread};
+
+use super::{
+    LeafError, LeafProblem,
+    select::Matcher,
+    walk::{Place, Visitor, walk},
+};
+use crate::tree::{NodeId, NodeKind, Scalar, Tree, ValueRef};
+
+/// From how many nodes on threads are worth their start.
+const LARGE: usize = 8192;
+
+/// A leaf that the cipher is needed for.
+pub(crate) struct Leaf<'a> {
+    pub(crate) value: ValueRef<'a>,
+    pub(crate) additional_data: &'a [u8],
+}
+
+/// The leaves that one thread works on.
+pub(crate) struct Part<'a> {
+    source: &'a str,
+    tree: &'a Tree,
+    paths: &'a [u8],
+    items: &'a [Item],
+}
+
+impl<'a> Part<'a> {
+    /// Returns the leaves, in the order of the walk.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = Leaf<'a>> + use<'a> {
+        let (source, tree, paths) = (self.source, self.tree, self.paths);
+        self.items.iter().map(move |item| Leaf {
+            value: match &tree[item.id].kind {
+                NodeKind::Scalar(scalar) => scalar.value.view(source),
+                _ => ValueRef::Null,
+            },
+            additional_data: &paths[item.path_start as usize..item.path_end as usize],
+        })
+    }
+}
+
+/// Applies `work` to all leaves that are selected and `wanted`, a part of them on each core. Returns the results in the
+/// order of the walk; none if the file is too small, or the machine has one core.
+pub(crate) fn on_all_cores<R: Send>(
+    source: &str,
+    tree: &Tree,
+    matcher: &Matcher,
+    wanted: fn(ValueRef<'_>) -> bool,
+    work: impl Fn(Part<'_>) -> R + Sync,
+) -> Result<Vec<R>, LeafError> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if tree.len() < LARGE || cores == 1 {
+        return Ok(Vec::new());
+    }
+    let mut leaves = Leaves {
+        source,
+        wanted,
+        paths: Vec::new(),
+        items: Vec::new(),
+    };
+    walk(source, tree, matcher, &mut leaves)?;
+    let Leaves { paths, items, .. } = leaves;
+    let (paths, work) = (&paths, &work);
+    let parts = thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(items.len().div_ceil(cores).max(1))
+            .map(|items| {
+                scope.spawn(move || {
+                    work(Part {
+                        source,
+                        tree,
+                        paths,
+                        items,
+                    })
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect::<Result<Vec<_>, _>>()
+    });
+    parts.map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
+}
+
+struct Item {
+    id: NodeId,
+    path_start: u32,
+    path_end: u32,
+}
+
+struct Leaves<'s> {
+    source: &'s str,
+    wanted: fn(ValueRef<'_>) -> bool,
+    /// The paths of the leaves, one after the other; equal neighbours share one.
+    paths: Vec<u8>,
+    items: Vec<Item>,
+}
+
+impl Visitor for Leaves<'_> {
+    type Error = LeafError;
+
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
+        if !at.selected || !(self.wanted)(scalar.value.view(self.source)) {
+            return Ok(());
+        }
+        let failed = |_| LeafError {
+            node: at.id,
+            problem: LeafProblem::TooManyNodes,
+        };
+        let shared = self
+            .items
+            .last()
+            .map(|last| (last.path_start, last.path_end));
+        let (path_start, path_end) = match shared {
+            Some((start, end))
+                if self.paths[start as usize..end as usize] == *at.additional_data =>
+            {
+                (start, end)
+            }
+            _ => {
+                let start = u32::try_from(self.paths.len()).map_err(failed)?;
+                self.paths.extend_from_slice(at.additional_data);
+                (start, u32::try_from(self.paths.len()).map_err(failed)?)
+            }
+        };
+        self.items.push(Item {
+            id: at.id,
+            path_start,
+            path_end,
+        });
+        Ok(())
+    }
+
+    fn comment(&mut self, _: &Place<'_>) -> Result<(), LeafError> {
+        Ok(())
+    }
+
+    fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
+        LeafError {
+            node,
+            problem: LeafProblem::TooManyNodes,
+        }
+    }
+}
