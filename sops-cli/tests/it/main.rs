@@ -7,5 +7,6 @@ mod comments;
 mod documents;
 mod golden;
 mod interop;
+mod precommit;
 mod readme;
 mod support;
