@@ -256,7 +256,7 @@ impl<'s> Composer<'s> {
         style: Style,
         span: Span,
     ) -> Result<Resolved, SyntaxError> {
-        let tag = tag_of(&properties).filter(|&tag| tag != "!");
+        let tag = tag_of(properties).filter(|&tag| tag != "!");
         let is_plain = style == Style::Plain;
         let text = match text {
             Text::Source(span) => Ok(span.of(self.source)),
@@ -424,7 +424,7 @@ impl<'s> Composer<'s> {
     }
 
     fn anchor(&mut self, properties: &MaybeProperties, id: NodeId) {
-        if let Some(name) = anchor_of(&properties) {
+        if let Some(name) = anchor_of(properties) {
             self.anchors.insert(name.of(self.source), Target::Node(id));
         }
     }
