@@ -3,9 +3,12 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+mod commands;
 mod comments;
 mod documents;
 mod golden;
 mod interop;
 mod readme;
+#[cfg(unix)]
+mod robustness;
 mod support;
