@@ -1,12 +1,16 @@
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
-use sops_core::{EncryptedFile, Format, check::check, is_encrypted, metadata::Metadata};
+use sops_core::{EncryptedFile, Format, check::Checker, is_encrypted, metadata::Metadata};
+
+static CHECKER: LazyLock<Checker> = LazyLock::new(Checker::new);
 
 fuzz_target!(|text: &[u8]| {
     for format in [Format::Yaml, Format::Json] {
         let _ = is_encrypted(text, format);
-        check(text, format, None);
+        CHECKER.check(text, format, None);
         let Ok(file) = EncryptedFile::parse(text, format) else {
             continue;
         };

@@ -240,10 +240,13 @@ impl Context {
         if let Some(selector) = selectors.selector(rule.and_then(|rule| rule.selector.as_ref()))? {
             options.selector = selector;
         }
-        if let Some(config) = self.config()? {
-            options.layout = config.stores().layout;
-        }
+        options.layout = self.layout()?;
         Ok(options)
+    }
+
+    /// Whether spellings are kept in the metadata.
+    pub(crate) fn layout(&self) -> Result<bool, Failure> {
+        Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
 }
 

@@ -26,11 +26,11 @@ use crate::{
         edit::{splice, splice_both},
     },
     keys::Keyring,
-    layout::{self, Layout},
+    layout::{self, Layout, Spelled},
     metadata::{MasterKey, Metadata, Raw},
     plaintext::Plaintext,
     secret::SecretText,
-    tree::{NodeKind, Span, Tree, ValueRef, span::Position, timestamp::Timestamp},
+    tree::{NodeId, NodeKind, Span, Tree, ValueRef, span::Position, timestamp::Timestamp},
     warning::Warning,
     warnings,
 };
@@ -78,7 +78,7 @@ impl EncryptOptions {
 pub struct DecryptOptions {
     /// Whether to go on when the MAC does not fit. What is decrypted then may have been put together by anybody who
     /// can write the file.
-    pub ignore_mac: bool,
+    ignore_mac: bool,
 }
 
 impl DecryptOptions {
@@ -226,6 +226,7 @@ impl<'t> EncryptedFile<'t> {
         Ok(Unlocked {
             file: self,
             data_key,
+            layout: true,
             cipher,
         })
     }
@@ -236,6 +237,7 @@ impl<'t> EncryptedFile<'t> {
 pub struct Unlocked<'t> {
     file: EncryptedFile<'t>,
     data_key: DataKey,
+    layout: bool,
     cipher: Cipher,
 }
 
@@ -265,6 +267,12 @@ impl Unlocked<'_> {
         } = open(&self.file, &self.cipher, &matcher, how)?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
         Ok(Plaintext::new(text, tree, self.file.format, warnings))
+    }
+
+    /// Returns the file with `layout` switched on or off for its next version, as [`EncryptOptions::layout`] does.
+    #[must_use]
+    pub fn with_layout(self, layout: bool) -> Self {
+        Self { layout, ..self }
     }
 
     /// Wraps the same data key for other key groups. Values, MAC and `lastmodified` stay as they are.
@@ -332,7 +340,7 @@ impl Unlocked<'_> {
             cipher: &self.cipher,
             stash: &stash,
         }
-        .run(&changed, metadata, true)
+        .run(&changed, metadata, self.layout)
     }
 }
 
@@ -387,6 +395,10 @@ fn open(
         format,
         metadata,
     } = file;
+    let mut layout_stash = Stash::default();
+    let layout = read_layout(metadata, cipher, &mut layout_stash).unwrap_or_default();
+    let places = layout.places(tree, &metadata_spans(text, tree));
+    let spelled: Vec<_> = places.iter().map(|place| place.nodes.clone()).collect();
     let decryption = Decryption {
         format: *format,
         cipher,
@@ -394,6 +406,7 @@ fn open(
         mac_only_encrypted: metadata.mac_only_encrypted,
         with_stash: how.with_stash,
         with_fingerprint: !how.is_compared,
+        spelled: &spelled,
     };
     let mut leaves = decryption
         .run(text, tree)
@@ -406,10 +419,10 @@ fn open(
     let expected = std::mem::take(&mut leaves.fingerprint).finish();
     let removals = format.remove_metadata(text, tree);
 
-    let layout = read_layout(metadata, cipher, &mut stash).filter(|layout| !layout.is_empty());
-    if let Some(layout) = layout {
+    stash.extend(layout_stash);
+    if !places.is_empty() {
         let mut edits = leaves.edits.clone();
-        layout.apply(tree, metadata_span(text, tree), &mut edits);
+        Spelled::apply(&places, &mut edits);
         edits.extend(removals.iter().cloned());
         let spelled = SecretText::new(splice(text, &mut edits));
         if how.is_compared {
@@ -433,6 +446,7 @@ fn open(
         }
     }
     let mut removals = removals;
+    leaves.edits.append(&mut leaves.unspelled);
     let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
     drop((leaves.edits, removals));
     if how.is_compared {
@@ -613,14 +627,17 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
         })
 }
 
-/// The text of the metadata of the first document, which `layout` does not count.
-fn metadata_span(text: &str, tree: &Tree) -> Option<Span> {
-    let root = tree.root(tree.documents().next()?)?;
-    let (key, value) = tree.entry(text, root, METADATA_KEY)?;
-    Some(Span {
-        start: tree[key].outer_start,
-        end: tree[value].span.end,
-    })
+/// The texts of the metadata of each document, which `layout` does not count.
+fn metadata_spans(text: &str, tree: &Tree) -> Vec<Span> {
+    let span = |document| {
+        let key = metadata_entry(text, tree, document)?;
+        let value = NodeId(key.0 + 1);
+        Some(Span {
+            start: tree[key].outer_start,
+            end: tree[value].span.end,
+        })
+    };
+    tree.documents().filter_map(span).collect()
 }
 
 /// Returns the text of a file, if this version can handle it at all.

@@ -13,7 +13,7 @@ use crate::{
 /// Why a document could not be read, encrypted or decrypted.
 ///
 /// No message holds a value, a key or a piece of a document. Messages name places, [`Error::hint`] the next step.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is not in its format, or holds what SOPS cannot.
@@ -116,6 +116,13 @@ impl fmt::Display for MacError {
                 "MAC mismatch: values were added, removed, reordered or changed since the file was encrypted"
             }
         })
+    }
+}
+
+/// For people, like `Display`: `fn main() -> Result<(), Error>` shows it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -51,9 +51,15 @@ fn check_spans(text: &str, tree: &Tree) {
         if !matches!(node.kind, NodeKind::Comment) {
             assert!(
                 parent.start <= outer && end <= parent.end,
-                "a node reaches out of its container"
+                "node {index}, {outer}..{end}, reaches out of its container, {}..{}",
+                parent.start,
+                parent.end
             );
-            assert!(parent.reached <= outer, "siblings overlap");
+            assert!(
+                parent.reached <= outer,
+                "node {index}, {outer}..{end}, overlaps the one before it, which ends at {}",
+                parent.reached
+            );
             parent.reached = end;
         }
         if let NodeKind::Alias { target } = node.kind {

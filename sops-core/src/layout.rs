@@ -4,6 +4,8 @@
 //! position of a node among the keys and values of the file, and the original text of that node. A spelling is only a
 //! hint: it is used if the file that results has exactly the leaves that were decrypted, else it is dropped.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -50,10 +52,6 @@ impl Layout {
         layout
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Returns the text that is encrypted: for each entry its distance from the one before, the length of the spelling
     /// in bytes, and the spelling.
     pub(crate) fn to_text(&self) -> Zeroizing<String> {
@@ -91,19 +89,44 @@ impl Layout {
         Some(Self { entries })
     }
 
-    /// Puts the spellings in the place of the edits that decrypting `tree` yielded.
-    pub(crate) fn apply(&self, tree: &Tree, without: Option<Span>, edits: &mut Vec<Edit>) {
-        let mut spelled = Vec::new();
+    /// Returns the nodes of `tree` that have a spelling. Nodes of the `metadata`, which stands in every document, are not
+    /// counted.
+    pub(crate) fn places(&self, tree: &Tree, metadata: &[Span]) -> Vec<Spelled<'_>> {
+        let mut places = Vec::new();
         let mut entries = self.entries.iter().peekable();
-        let counted = positioned(tree)
-            .filter(|&(_, id)| !without.is_some_and(|cut| cut.contains(tree[id].span)));
+        let mut metadata = metadata.iter().copied().peekable();
+        let counted = positioned(tree).filter(|&(_, id)| {
+            let span = tree[id].span;
+            while metadata.next_if(|cut| cut.end < span.start).is_some() {}
+            !metadata.peek().is_some_and(|cut| cut.contains(span))
+        });
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}
             if let Some((_, spelling)) = entries.next_if(|(at, _)| *at == position) {
-                spelled.push(Edit::new(outer(&tree[id]), spelling.as_str().to_owned()));
+                places.push(Spelled {
+                    nodes: id..NodeId(tree[id].end),
+                    span: outer(&tree[id]),
+                    spelling,
+                });
             }
         }
-        let mut regions = spelled.iter().map(|edit| edit.span).collect::<Vec<_>>();
+        places
+    }
+}
+
+/// A node that has a spelling.
+pub(crate) struct Spelled<'l> {
+    /// The node and its descendants: none of them is written in another way.
+    pub(crate) nodes: Range<NodeId>,
+    span: Span,
+    spelling: &'l str,
+}
+
+impl Spelled<'_> {
+    /// Adds the spellings to the edits of all other nodes, in the place of those of comments that are part of a
+    /// spelling.
+    pub(crate) fn apply(places: &[Spelled<'_>], edits: &mut Vec<Edit>) {
+        let mut regions: Vec<Span> = places.iter().map(|place| place.span).collect();
         regions.sort_by_key(|span| span.start);
         edits.retain(|edit| {
             let after = regions.partition_point(|region| region.start <= edit.span.start);
@@ -111,7 +134,11 @@ impl Layout {
                 .checked_sub(1)
                 .is_some_and(|before| regions[before].contains(edit.span))
         });
-        edits.append(&mut spelled);
+        edits.extend(
+            places
+                .iter()
+                .map(|place| Edit::new(place.span, place.spelling)),
+        );
     }
 }
 
@@ -173,6 +200,6 @@ mod tests {
         ] {
             assert!(Layout::from_text(text).is_none(), "{text}");
         }
-        assert!(Layout::from_text("").is_some_and(|layout| layout.is_empty()));
+        assert!(Layout::from_text("").is_some_and(|layout| layout.entries.is_empty()));
     }
 }

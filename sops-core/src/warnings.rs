@@ -111,10 +111,14 @@ pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves
 
 fn nothing_encrypted(metadata: &Metadata) -> String {
     match metadata.selector.key() {
-        Some(key) => format!(
-            "nothing was encrypted: {key} ({:?}) selects no value",
-            metadata.selector.text()
-        ),
+        Some(key) => {
+            let text = metadata.selector.text();
+            let effect = match key.starts_with("unencrypted") {
+                true => "leaves every value in the clear",
+                false => "selects no value",
+            };
+            format!("nothing was encrypted: {key} ({text:?}) {effect}")
+        }
         None => "nothing was encrypted: there is no value".to_owned(),
     }
 }

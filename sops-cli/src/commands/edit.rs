@@ -68,7 +68,8 @@ fn edit_existing(
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let unlocked = encrypted
         .unlock(context.keyring(Doing::Decrypting)?)
-        .map_err(failed)?;
+        .map_err(failed)?
+        .with_layout(context.layout()?);
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
     let plain = unlocked.decrypt(&options).map_err(failed)?;
     context.ui.warn_of_all(&target.name, plain.warnings());

@@ -8,6 +8,7 @@ mod comments;
 mod documents;
 mod golden;
 mod interop;
+mod precommit;
 mod readme;
 #[cfg(unix)]
 mod robustness;

@@ -132,7 +132,7 @@ impl Visitor for Leaves<'_, '_> {
                 at,
                 FindingKind::ClearValue,
                 |selector| format!("the value is in clear text, and {selector} wants it encrypted"),
-                "put it in with `sops set` or `sops edit`; if it was committed, change the secret",
+                "take it out, and put it back in with `sops edit`; if it was committed, change the secret",
             ),
             // Old files hold the comments of lists as items, wherever the list stands.
             Ok(true) if !at.selected && !text.ends_with(b",type:comment]") => self.report(

@@ -1,6 +1,6 @@
 //! Decrypting the leaves and comments of a document: one walk that yields edits, the MAC, and what changed hands.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range};
 
 use zeroize::Zeroizing;
 
@@ -29,12 +29,16 @@ pub(crate) struct Decryption<'d> {
     pub(crate) with_stash: bool,
     /// Whether to collect the fingerprint.
     pub(crate) with_fingerprint: bool,
+    /// Nodes whose spelling is known, in order. Their edits are kept apart.
+    pub(crate) spelled: &'d [Range<NodeId>],
 }
 
 /// What decrypting a document gives.
 pub(crate) struct DecryptedLeaves {
     /// The plaintexts, in the places of the ciphertexts.
     pub(crate) edits: Vec<Edit>,
+    /// The same for nodes whose spelling is known, in case it cannot be used.
+    pub(crate) unspelled: Vec<Edit>,
     pub(crate) mac: Mac,
     /// The fingerprint that the decrypted text has to have.
     pub(crate) fingerprint: Fingerprint,
@@ -60,6 +64,7 @@ impl Decryption<'_> {
             comment_items: Vec::new(),
             out: DecryptedLeaves {
                 edits: Vec::new(),
+                unspelled: Vec::new(),
                 mac: Mac::new(self.mac_only_encrypted),
                 fingerprint: Fingerprint::default(),
                 stash: Stash::default(),
@@ -80,6 +85,13 @@ impl Decryption<'_> {
 }
 
 impl Decryption<'_> {
+    fn is_spelled(&self, id: NodeId) -> bool {
+        let after = self.spelled.partition_point(|nodes| nodes.start <= id);
+        after
+            .checked_sub(1)
+            .is_some_and(|before| self.spelled[before].contains(&id))
+    }
+
     /// Decrypts the leaves of a large file on all cores.
     fn ahead(&self, source: &str, tree: &Tree) -> Result<Plaintexts, LeafError> {
         let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
@@ -212,9 +224,13 @@ impl Decryptor<'_, '_> {
             {
                 self.out.lossy.push(at.id);
             }
+            let edits = match self.with.is_spelled(at.id) {
+                true => &mut self.out.unspelled,
+                false => &mut self.out.edits,
+            };
             self.with
                 .format
-                .restored(self.source, self.tree, at.id, value, &mut self.out.edits);
+                .restored(self.source, self.tree, at.id, value, edits);
         }
         self.plaintext = plaintext;
         Ok(())

@@ -65,7 +65,7 @@ impl LeafProblem {
         match self {
             Self::IntegerTooLarge => Some("quote it, so that it is a text"),
             Self::NotText | Self::NotEncrypted => Some(
-                "the selector in the metadata wants this value encrypted: decrypt an older version of the file, or put the value in with `sops edit`",
+                "restore the value from the history of the file, or take it out; then put the new one in with `sops edit --ignore-mac`",
             ),
             Self::Damaged | Self::Authentication | Self::UnknownType | Self::BadPlaintext => {
                 Some("restore this value from the history of the file")

@@ -17,6 +17,11 @@ impl Stash {
         self.0.insert(digest(additional_data, plaintext), nonce);
     }
 
+    /// Takes over what another one remembers.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     pub(crate) fn nonce(&self, additional_data: &[u8], plaintext: &[u8]) -> Option<[u8; 32]> {
         if self.0.is_empty() {
             return None;

@@ -86,10 +86,7 @@ pub(crate) fn walk<V: Visitor>(
         });
         let mut next = document.0 + 1;
         let mut key_matched = false;
-        loop {
-            let Some(frame) = frames.last_mut() else {
-                break;
-            };
+        while let Some(frame) = frames.last_mut() {
             if next >= frame.end {
                 if let Some(resume) = frame.resume {
                     next = resume;

@@ -21,12 +21,15 @@ pub(crate) fn emit(
     let mut open: Vec<(char, bool)> = Vec::new();
     let mut after_key = false;
     let is_small = tree.traverse(id, |event| {
-        if matches!(event, Event::Start { .. } | Event::Leaf(_) | Event::Key(_)) && !after_key {
-            if let Some((_, has_item)) = open.last_mut() {
-                out.push_str(if *has_item { ",\n" } else { "\n" });
-                *has_item = true;
-                out.push_str(&unit.repeat(open.len()));
-            }
+        let starts_item = matches!(event, Event::Start { .. } | Event::Leaf(_) | Event::Key(_));
+        let depth = open.len();
+        if starts_item
+            && !after_key
+            && let Some((_, has_item)) = open.last_mut()
+        {
+            out.push_str(if *has_item { ",\n" } else { "\n" });
+            *has_item = true;
+            out.push_str(&unit.repeat(depth));
         }
         match event {
             Event::Start { id, .. } => {

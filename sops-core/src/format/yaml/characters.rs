@@ -48,3 +48,52 @@ pub(super) fn is_uri(byte: u8) -> bool {
 pub(super) fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }
+
+/// Returns where the first character is that no YAML text may contain, not even in a comment: control characters other
+/// than tab and line breaks, and the two that Unicode reserves.
+pub(super) fn forbidden_character(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|&(_, &byte)| !(b' '..0x7F).contains(&byte) && byte != b'\n')
+        .find(|&(at, &first)| match first {
+            b'\t' | b'\r' => false,
+            0..b' ' | 0x7F => true,
+            0xC2 => matches!(byte(bytes, at + 1), 0x80..=0x84 | 0x86..=0x9F),
+            0xEF => byte(bytes, at + 1) == 0xBF && matches!(byte(bytes, at + 2), 0xBE | 0xBF),
+            _ => false,
+        })
+        .map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_no_text_may_contain() {
+        for text in [
+            "\0",
+            "a\u{1}",
+            "\u{7f}",
+            "é\u{80}",
+            "\u{9f}",
+            "\u{fffe}",
+            "\u{ffff}",
+            "a: \u{1b}[1m",
+        ] {
+            let last = text.char_indices().find(|&(_, character)| {
+                character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}')
+            });
+            assert_eq!(
+                forbidden_character(text),
+                last.map(|(at, _)| at),
+                "{text:?}"
+            );
+        }
+        let allowed =
+            "\t\n\r ~\u{85}\u{a0}é\u{2028}\u{feff}\u{fffd}\u{e000}\u{d7ff}\u{10000}\u{10ffff}😀";
+        assert_eq!(forbidden_character(allowed), None);
+    }
+}

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use super::{
+    characters::forbidden_character,
     comments::{Piece, Pieces},
     parser::{Attached, Event, EventKind, MaybeProperties, Parser, Taken, anchor_of, tag_of},
     resolve::{self, ResolveError, Resolved},
-    scanner::ScanError,
+    scanner::{ScanError, control_character},
 };
 use crate::{
     format::{SyntaxError, SyntaxErrorKind, conflict_markers},
@@ -55,10 +56,15 @@ struct Composer<'s> {
     /// Comments that belong before a node that is in the tree already.
     insertions: Vec<Insertion>,
     has_content: bool,
+    /// Whether the text is going to be encrypted.
+    before_root_key: bool,
 }
 
 /// Parses a whole text.
 pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, SyntaxError> {
+    if let Some(at) = forbidden_character(source) {
+        return Err(malformed(source, &control_character(at)));
+    }
     let mut parser = Parser::new(source, before_root_key);
     let mut composer = Composer {
         source,
@@ -69,6 +75,7 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         document_head: Vec::new(),
         insertions: Vec::new(),
         has_content: false,
+        before_root_key,
     };
     loop {
         let event = parser
@@ -99,12 +106,23 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
 impl<'s> Composer<'s> {
     fn event(&mut self, event: Event) -> Result<(), SyntaxError> {
         let Event {
-            kind,
-            outer_start,
-            start,
-            end,
+            mut kind,
+            mut outer_start,
+            mut start,
+            mut end,
             comments,
         } = event;
+        // A value that is not there is before the last character of its key, if that ends the text: so the reference
+        // counts, and places comments by it.
+        if let EventKind::Scalar { text, .. } = &mut kind
+            && let Some(key) = self.frames.last().and_then(|frame| frame.key.as_ref())
+            && start == end
+            && start < key.span.range().end
+        {
+            end = key.span.range().end;
+            (start, outer_start) = (end, end);
+            *text = Text::Source(Span::new(end, end));
+        }
         let span = Span::new(start, end);
         match kind {
             EventKind::DocumentStart => {
@@ -238,7 +256,7 @@ impl<'s> Composer<'s> {
         style: Style,
         span: Span,
     ) -> Result<Resolved, SyntaxError> {
-        let tag = tag_of(&properties).filter(|&tag| tag != "!");
+        let tag = tag_of(properties).filter(|&tag| tag != "!");
         let is_plain = style == Style::Plain;
         let text = match text {
             Text::Source(span) => Ok(span.of(self.source)),
@@ -306,6 +324,10 @@ impl<'s> Composer<'s> {
             alias: key.is_alias,
         };
         self.tree.push(kind, key.span, narrow(key.outer_start));
+        // A key without a value may be the last thing in a mapping.
+        if let Some(frame) = self.frames.last_mut() {
+            frame.text_end = frame.text_end.max(key.span.range().end);
+        }
         key.foot
     }
 
@@ -318,7 +340,7 @@ impl<'s> Composer<'s> {
         comments: Taken,
     ) -> Result<NodeId, SyntaxError> {
         if self.frames.is_empty() {
-            self.check_root(&kind, span)?;
+            self.check_root(&kind, span, outer_start)?;
             let document_head = std::mem::take(&mut self.document_head);
             self.comments(&document_head);
         }
@@ -333,8 +355,21 @@ impl<'s> Composer<'s> {
         Ok(id)
     }
 
-    fn check_root(&self, kind: &NodeKind, span: Span) -> Result<(), SyntaxError> {
+    fn check_root(
+        &self,
+        kind: &NodeKind,
+        span: Span,
+        outer_start: usize,
+    ) -> Result<(), SyntaxError> {
         match kind {
+            // A key would have to take its place, and it would be lost.
+            NodeKind::Scalar(scalar)
+                if self.before_root_key
+                    && matches!(scalar.value, Value::Null)
+                    && outer_start < span.range().end =>
+            {
+                Err(not_a_mapping(self.source, span, "null"))
+            }
             NodeKind::Scalar(scalar) if matches!(scalar.value, Value::Null) => Ok(()),
             _ => Err(not_a_mapping(self.source, span, "a single value")),
         }
@@ -389,7 +424,7 @@ impl<'s> Composer<'s> {
     }
 
     fn anchor(&mut self, properties: &MaybeProperties, id: NodeId) {
-        if let Some(name) = anchor_of(&properties) {
+        if let Some(name) = anchor_of(properties) {
             self.anchors.insert(name.of(self.source), Target::Node(id));
         }
     }

@@ -85,3 +85,43 @@ fn comments_are_under_the_path_of_the_container_that_go_attaches_them_to() {
         failures[..failures.len().min(8)].join("\n---\n")
     );
 }
+
+#[test]
+fn a_key_without_value_at_the_end_keeps_its_last_character() {
+    for text in ["? ab", "? é", "a: 1\n? é", "a:\n  ? é", "a:\n- ? é"] {
+        for before_root_key in [false, true] {
+            let tree = super::parse(text, ParseOptions { before_root_key }).expect("it is YAML");
+            for node in tree.nodes() {
+                assert!(text.get(node.span.range()).is_some(), "{text:?}");
+            }
+            let last = tree.nodes().last().expect("there are nodes");
+            assert_eq!(last.span.range(), text.len()..text.len(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn control_characters_are_refused_also_in_comments() {
+    for text in [
+        "a: 1 # \u{1}\n",
+        "a: \"\u{7f}\"\n",
+        "a: |\n  \u{85}\u{86}\n",
+        "a: \u{fffe}\n",
+        "\u{0}",
+    ] {
+        let error = super::parse(text, ParseOptions::default()).expect_err(text);
+        assert!(error.to_string().contains("control characters"), "{error}");
+    }
+}
+
+#[test]
+fn a_written_null_is_not_encrypted_as_a_document() {
+    let encrypting = ParseOptions {
+        before_root_key: true,
+    };
+    for text in ["null\n", "--- ~\n", "&a\n", "! \n", "a: 1\n--- !!null\n"] {
+        let error = super::parse(text, encrypting).expect_err(text);
+        assert!(error.to_string().contains("null"), "{error}");
+    }
+    super::parse("---\n# nothing\n---\na: 1\n", encrypting).expect("nothing is no null");
+}
