@@ -6,6 +6,8 @@
 mod commands;
 mod comments;
 mod documents;
+#[cfg(unix)]
+mod editor;
 mod golden;
 mod interop;
 mod precommit;
