@@ -3,10 +3,15 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+mod commands;
 mod comments;
 mod documents;
+#[cfg(unix)]
+mod editor;
 mod golden;
 mod interop;
 mod precommit;
 mod readme;
+#[cfg(unix)]
+mod robustness;
 mod support;

@@ -135,16 +135,23 @@ impl Scratch {
         command.output().expect("the program starts").into()
     }
 
-    /// Runs a program with these arguments and this standard input.
-    pub(crate) fn run_with_input<A: AsRef<OsStr>>(
+    /// Runs a program with these arguments, with settings in its environment, and with this standard input.
+    pub(crate) fn run_with<'a, A: AsRef<OsStr>>(
         &self,
         program: Program,
         arguments: impl IntoIterator<Item = A>,
-        input: &[u8],
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+        input: Option<&[u8]>,
     ) -> Ran {
         let mut command = self.command(program);
-        command.args(arguments).stdin(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        command.args(arguments).envs(settings);
+        let Some(input) = input else {
+            return command.output().expect("the program starts").into();
+        };
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         let mut stdin = child.stdin.take().expect("piped above");
         thread::scope(|scope| {
             // A program that does not read all of it closes the pipe: nothing to complain about.

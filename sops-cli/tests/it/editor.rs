@@ -1,0 +1,250 @@
+//! Editing, with editors that are scripts.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Program::Ours, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch};
+
+const TEXT: &str = "# about\nuser: admin\npassword:   'old'   # note\nlist: [a, b]\n";
+
+/// Makes a scratch folder with an encrypted file, and an editor that is a shell script; `$1` is the file to edit, `$WORK`
+/// the folder.
+fn scratch(script: &str) -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", TEXT);
+    let arguments = ["encrypt", "-i", "--age", RECIPIENT, "secrets.yaml"];
+    scratch.run(Ours, arguments).ok();
+    let work = scratch.folder();
+    let editor = scratch.write(
+        "editor.sh",
+        format!("#!/bin/sh\nWORK='{}'\n{script}\n", work.display()),
+    );
+    fs::set_permissions(editor, fs::Permissions::from_mode(0o755)).expect("our own file");
+    scratch
+}
+
+fn command(scratch: &Scratch, arguments: &[&str]) -> Command {
+    let mut command = scratch.command(Ours);
+    command
+        .env("SOPS_EDITOR", scratch.path("editor.sh"))
+        .args(arguments);
+    command
+}
+
+fn edit(scratch: &Scratch, arguments: &[&str]) -> Ran {
+    command(scratch, arguments)
+        .output()
+        .expect("it starts")
+        .into()
+}
+
+fn decrypted(scratch: &Scratch) -> String {
+    String::from_utf8(scratch.run(Ours, ["decrypt", "secrets.yaml"]).ok()).expect("a text")
+}
+
+#[track_caller]
+fn assert_nothing_left(scratch: &Scratch) {
+    let left = fs::read_dir(scratch.temporary()).expect("a readable folder");
+    let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_unchanged_file_is_not_written() {
+    for form in [["edit", "secrets.yaml"].as_slice(), &["secrets.yaml"]] {
+        let scratch = scratch("touch \"$1\"");
+        let before = scratch.read("secrets.yaml");
+        let ran = edit(&scratch, form);
+        assert_eq!(ran.code, 200, "{}", ran.stderr);
+        assert!(ran.stdout.is_empty());
+        assert!(ran.stderr.contains("has not changed"), "{}", ran.stderr);
+        assert!(scratch.read("secrets.yaml") == before);
+        assert_nothing_left(&scratch);
+    }
+}
+
+#[test]
+fn a_change_changes_its_own_line_and_the_metadata() {
+    let scratch = scratch("cp \"$1\" \"$WORK/seen\"; sed -i s/old/new/ \"$1\"");
+    let before = scratch.read_text("secrets.yaml");
+    let ran = edit(&scratch, &["secrets.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(scratch.read_text("seen"), TEXT);
+    assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
+    let after = scratch.read_text("secrets.yaml");
+    let changed: Vec<&str> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(before, after)| before != after)
+        .map(|(_, after)| after.trim().split(':').next().unwrap_or_default())
+        .filter(|key| *key != "layout")
+        .collect();
+    assert!(
+        changed == ["password", "lastmodified", "mac"] || changed == ["password", "mac"],
+        "{changed:?}"
+    );
+    assert_nothing_left(&scratch);
+}
+
+/// Some editors write a new file and move it over the old one.
+#[test]
+fn an_editor_may_replace_the_file() {
+    let scratch = scratch("sed s/old/new/ \"$1\" > \"$1.new\"; mv \"$1.new\" \"$1\"");
+    assert_eq!(edit(&scratch, &["edit", "secrets.yaml"]).code, 0);
+    assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
+    assert_nothing_left(&scratch);
+}
+
+#[test]
+fn the_copy_is_private_and_has_the_name_of_the_file() {
+    let scratch = scratch(
+        "stat -c '%a' \"$1\" \"$(dirname \"$1\")\" > \"$WORK/modes\"; basename \"$1\" > \"$WORK/name\"",
+    );
+    edit(&scratch, &["secrets.yaml"]);
+    assert_eq!(scratch.read_text("modes"), "600\n700\n");
+    assert_eq!(scratch.read_text("name"), "secrets.yaml\n");
+}
+
+#[test]
+fn an_editor_may_have_arguments() {
+    let scratch = scratch("test \"$1\" = '--wait a' && sed -i s/old/new/ \"$2\"");
+    let mut command = command(&scratch, &["secrets.yaml"]);
+    let editor = format!("'{}' '--wait a'", scratch.path("editor.sh").display());
+    command.env("SOPS_EDITOR", editor);
+    let ran = Ran::from(command.output().expect("it starts"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_mistake_can_be_mended_in_the_editor() {
+    let scratch = scratch(
+        "if test -e \"$WORK/second\"; then sed -i 's/old\"/new/' \"$1\"; \
+         else touch \"$WORK/second\"; sed -i \"s/'old'/old\\\"/; s/list: .*/list: [/\" \"$1\"; exit 0; fi; \
+         sed -i 's/list: .*/list: [a, b]/' \"$1\"",
+    );
+    let mut child = command(&scratch, &["secrets.yaml"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("piped above");
+    stdin.write_all(b"\n").expect("it reads");
+    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Press enter to return to the editor"),
+        "{}",
+        ran.stderr
+    );
+    assert!(decrypted(&scratch).contains("new"));
+    assert_nothing_left(&scratch);
+}
+
+/// Nobody is there to press a key: what was typed is kept, and said where.
+#[test]
+fn a_mistake_that_nobody_mends_does_not_lose_the_text() {
+    let scratch = scratch("echo 'list: [' >> \"$1\"; echo 'more: typed' >> \"$1\"");
+    let before = scratch.read("secrets.yaml");
+    let ran = edit(&scratch, &["secrets.yaml"]);
+    assert!(ran.code != 0 && ran.code != 200, "{}", ran.stderr);
+    assert!(scratch.read("secrets.yaml") == before);
+    assert!(ran.stdout.is_empty());
+    assert!(!ran.stderr.contains("typed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is kept"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_editor_that_fails_changes_nothing() {
+    for (script, what) in [
+        ("exit 3", "an exit code"),
+        ("kill -9 $$", "a signal"),
+        ("rm \"$1\"; exit 1", "no file any more"),
+    ] {
+        let scratch = scratch(script);
+        let before = scratch.read("secrets.yaml");
+        let ran = edit(&scratch, &["secrets.yaml"]);
+        assert_eq!(ran.code, 201, "{what}: {}", ran.stderr);
+        assert!(scratch.read("secrets.yaml") == before, "{what}");
+        assert_nothing_left(&scratch);
+    }
+}
+
+#[test]
+fn an_editor_that_is_not_there_is_named() {
+    let scratch = scratch("");
+    let mut command = command(&scratch, &["secrets.yaml"]);
+    command.env("SOPS_EDITOR", "/no/such/editor");
+    let ran = Ran::from(command.output().expect("it starts"));
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    assert!(ran.stderr.contains("/no/such/editor"), "{}", ran.stderr);
+    assert_nothing_left(&scratch);
+}
+
+#[test]
+fn a_signal_during_editing_leaves_no_plaintext() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let scratch = scratch("touch \"$WORK/started\"; exec sleep 30");
+        let before = scratch.read("secrets.yaml");
+        let child = command(&scratch, &["secrets.yaml"])
+            .spawn()
+            .expect("it starts");
+        let start = Instant::now();
+        while !scratch.path("started").exists() {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "the editor starts"
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+        let id = child.id().to_string();
+        let killed = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(killed.expect("kill is there").success());
+        let ran = Ran::from(child.wait_with_output().expect("it ends"));
+        assert!(ran.code != 0, "{signal}");
+        assert!(
+            start.elapsed() < Duration::from_secs(25),
+            "{signal} ends it at once"
+        );
+        assert!(scratch.read("secrets.yaml") == before, "{signal}");
+        assert_nothing_left(&scratch);
+    }
+}
+
+#[test]
+fn a_new_file_is_encrypted_when_it_is_saved() {
+    let scratch = scratch("echo 'fresh: value' > \"$1\"");
+    scratch.write(
+        ".sops.yaml",
+        format!("creation_rules:\n  - age: {RECIPIENT},{SECOND_RECIPIENT}\n"),
+    );
+    let ran = edit(&scratch, &["new.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = scratch.read_text("new.yaml");
+    assert!(text.starts_with("fresh: ENC["), "{text}");
+    assert!(text.contains(SECOND_RECIPIENT));
+    assert_eq!(
+        scratch.run(Ours, ["decrypt", "new.yaml"]).text(),
+        "fresh: value\n"
+    );
+    assert_nothing_left(&scratch);
+}
+
+#[test]
+fn a_file_that_cannot_be_decrypted_starts_no_editor() {
+    let scratch = scratch("touch \"$WORK/started\"");
+    let text = scratch.read_text("secrets.yaml");
+    let text = text.replace(
+        "user: ENC[AES256_GCM,data:",
+        "user: ENC[AES256_GCM,data:AAAA",
+    );
+    scratch.write("secrets.yaml", &text);
+    let ran = edit(&scratch, &["secrets.yaml"]);
+    assert_eq!(ran.code, 25, "{}", ran.stderr);
+    assert!(!scratch.path("started").exists());
+    assert_eq!(scratch.read_text("secrets.yaml"), text);
+}

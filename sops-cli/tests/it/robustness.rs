@@ -1,0 +1,478 @@
+//! What must hold when things go wrong: a file is replaced whole or not touched, and every failure is an answer, not a
+//! crash. `SOPS_TEST_KILLS` says how often a process is killed half-way (100).
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    documents::Random,
+    support::{
+        Program::Ours, RECIPIENT, Ran, Scratch, number_from_env, read_testdata, report, skip,
+    },
+};
+
+const IN_PLACE: [&str; 4] = ["encrypt", "--in-place", "--age", RECIPIENT];
+
+/// A file of about `size` bytes, every line with its comment.
+fn large_file(size: usize) -> String {
+    let mut text = String::new();
+    for line in 0.. {
+        text.push_str(&format!("key_{line}: value number {line} # note {line}\n"));
+        if text.len() >= size {
+            break;
+        }
+    }
+    text
+}
+
+/// Returns the names in the folder that programs run in, sorted.
+fn names(scratch: &Scratch) -> Vec<String> {
+    let entries = fs::read_dir(scratch.folder()).expect("a readable folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("a readable folder").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn encrypt_in_place(scratch: &Scratch, name: &str) -> Ran {
+    scratch.run(Ours, IN_PLACE.iter().copied().chain([name]))
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[test]
+fn mode_owner_and_links_are_kept() {
+    let scratch = Scratch::new();
+    let real = scratch.write("real/secrets.yaml", "a: b\n");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("our own file");
+    if is_root() {
+        std::os::unix::fs::chown(&real, Some(12345), Some(54321)).expect("root may");
+    }
+    let before = fs::metadata(&real).expect("it is there");
+    symlink("real/secrets.yaml", scratch.path("inner.yaml")).expect("a new link");
+    symlink("inner.yaml", scratch.path("link.yaml")).expect("a new link");
+    encrypt_in_place(&scratch, "link.yaml").ok();
+    for command in ["encrypted", "decrypted"] {
+        let after = fs::metadata(&real).expect("it is there");
+        assert_eq!(
+            (after.mode(), after.uid(), after.gid()),
+            (before.mode(), before.uid(), before.gid()),
+            "{command}"
+        );
+        for link in ["link.yaml", "inner.yaml"] {
+            let link = fs::symlink_metadata(scratch.path(link)).expect("it is there");
+            assert!(link.is_symlink(), "{command}");
+        }
+        let text = scratch.read_text("real/secrets.yaml");
+        assert_eq!(text.contains("ENC["), command == "encrypted");
+        scratch.run(Ours, ["decrypt", "-i", "link.yaml"]);
+    }
+    assert_eq!(names(&scratch), ["inner.yaml", "link.yaml", "real"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_answer() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", "a: b\n");
+    let folder = scratch.folder();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).expect("our own folder");
+    let ran = match is_root() {
+        false => encrypt_in_place(&scratch, "secrets.yaml"),
+        // Nothing is read-only for root.
+        true => {
+            for path in [folder.parent().expect("the scratch"), &scratch.temporary()] {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("root may");
+            }
+            let program = scratch.command(Ours);
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+                .arg(program.get_program())
+                .args(IN_PLACE)
+                .arg("secrets.yaml")
+                .current_dir(&folder);
+            match command.output() {
+                Ok(output) if !matches!(output.status.code(), Some(126 | 127)) => output.into(),
+                _ => return skip("a user who is not root, and may run the program (setpriv)"),
+            }
+        }
+    };
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("our own folder");
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("secrets.yaml"), "{}", ran.stderr);
+    assert_eq!(scratch.read_text("secrets.yaml"), "a: b\n");
+    assert_eq!(names(&scratch), ["secrets.yaml"]);
+}
+
+/// A file system of 256 KiB, unmounted in the end.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(folder: &'a Path) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "sops-test"])
+            .arg(folder)
+            .stderr(Stdio::null())
+            .status();
+        mounted.ok()?.success().then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_file_as_it_was() {
+    let scratch = Scratch::new();
+    let folder = scratch.folder();
+    let Some(_disk) = SmallDisk::mount(&folder) else {
+        return skip("the right to mount a file system");
+    };
+    let text = large_file(100_000);
+    scratch.write("secrets.yaml", &text);
+    let ran = encrypt_in_place(&scratch, "secrets.yaml");
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("secrets.yaml"), "{}", ran.stderr);
+    assert!(scratch.read_text("secrets.yaml") == text);
+    assert_eq!(names(&scratch), ["secrets.yaml"]);
+
+    scratch.write("small.yaml", "a: b\n");
+    let ran = scratch.run(
+        Ours,
+        [
+            "encrypt",
+            "--age",
+            RECIPIENT,
+            "--output",
+            "out.yaml",
+            "secrets.yaml",
+        ],
+    );
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(
+        names(&scratch),
+        ["secrets.yaml", "small.yaml"],
+        "no half a file"
+    );
+    encrypt_in_place(&scratch, "small.yaml").ok();
+}
+
+#[test]
+fn a_full_device_behind_standard_output_is_an_answer() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", large_file(100_000));
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+        return skip("/dev/full");
+    };
+    let mut command = scratch.command(Ours);
+    command.args(["encrypt", "--age", RECIPIENT, "secrets.yaml"]);
+    let ran = Ran::from(command.stdout(full).output().expect("it starts"));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+/// Whoever reads only the beginning closes the pipe: that is not worth a word.
+#[test]
+fn a_closed_pipe_is_no_crash() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", large_file(300_000));
+    let mut command = scratch.command(Ours);
+    command.args(["encrypt", "--age", RECIPIENT, "secrets.yaml"]);
+    let mut child = command.spawn().expect("it starts");
+    drop(child.stdout.take());
+    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    assert!(
+        ran.code != 101 && !ran.stderr.contains("internal error"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_process_killed_half_way_leaves_a_whole_file() {
+    let scratch = Scratch::new();
+    let text = large_file(60_000);
+    scratch.write("secrets.yaml", &text);
+    let start = Instant::now();
+    encrypt_in_place(&scratch, "secrets.yaml").ok();
+    let whole = start.elapsed();
+    let mut random = Random::new(7);
+    let mut seen = [0; 2];
+    for _ in 0..number_from_env("SOPS_TEST_KILLS", 100) {
+        let is_encrypted = scratch.read_text("secrets.yaml").contains("\nsops:\n");
+        let mut command = scratch.command(Ours);
+        match is_encrypted {
+            true => command.args(["decrypt", "--in-place"]),
+            false => command.args(IN_PLACE),
+        };
+        let mut child = command.arg("secrets.yaml").spawn().expect("it starts");
+        let wait = whole.as_micros() * random.below(1200) as u128 / 1000;
+        thread::sleep(Duration::from_micros(wait as u64));
+        child.kill().expect("a child that was not waited for");
+        child.wait().expect("it ends");
+        let now = scratch.read_text("secrets.yaml");
+        let plain = match now.contains("\nsops:\n") {
+            true => scratch.run(Ours, ["decrypt", "secrets.yaml"]).text(),
+            false => now.clone(),
+        };
+        assert!(plain == text, "the file is neither the one nor the other");
+        seen[usize::from(now.contains("\nsops:\n") == is_encrypted)] += 1;
+        // What a killed process leaves behind is hidden, and no more open than the file itself.
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").mode();
+        let open = mode(&scratch.path("secrets.yaml"));
+        for name in names(&scratch) {
+            if name == "secrets.yaml" {
+                continue;
+            }
+            let left = scratch.path(&name);
+            assert!(name.starts_with(".secrets.yaml.sops-"), "{name}");
+            assert_eq!(mode(&left) & !open, 0, "{name}");
+            fs::remove_file(left).expect("our own file");
+        }
+    }
+    eprintln!(
+        "killed before the replacement: {}, after: {}",
+        seen[1], seen[0]
+    );
+}
+
+#[test]
+fn two_processes_on_one_file_leave_a_whole_file() {
+    let scratch = Scratch::new();
+    let text = large_file(20_000);
+    for _ in 0..20 {
+        scratch.write("secrets.yaml", &text);
+        let children: Vec<_> = (0..2)
+            .map(|_| {
+                let mut command = scratch.command(Ours);
+                command.args(IN_PLACE).arg("secrets.yaml");
+                command.spawn().expect("it starts")
+            })
+            .collect();
+        let ran: Vec<Ran> = children
+            .into_iter()
+            .map(|child| child.wait_with_output().expect("it ends").into())
+            .collect();
+        assert!(ran.iter().any(|ran| ran.code == 0), "{ran:?}");
+        for ran in &ran {
+            assert!(ran.code == 0 || !ran.stderr.is_empty());
+            assert!([0, 1, 2, 3, 203].contains(&ran.code), "{ran:?}");
+        }
+        let back = scratch.run(Ours, ["decrypt", "secrets.yaml"]);
+        assert!(back.text() == text, "{}", back.stderr);
+        assert_eq!(names(&scratch), ["secrets.yaml"]);
+    }
+}
+
+/// An answer is an exit code of the table, nothing on standard output, and a word about it.
+fn is_answer(ran: &Ran) -> Result<(), String> {
+    let is_code = [1, 2, 4, 23, 25, 51, 92, 128].contains(&ran.code);
+    match is_code && ran.stdout.is_empty() && !ran.stderr.trim().is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "exit {}, {:?}, {}",
+            ran.code,
+            ran.text(),
+            ran.stderr
+        )),
+    }
+}
+
+#[test]
+fn files_cut_anywhere_are_refused() {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for name in ["keys-yaml.default.enc.yaml", "keys-json.default.enc.json"] {
+        let whole = read_testdata(&format!("golden/ok/{name}"));
+        let scratch = Scratch::new();
+        // The last line may lose its end without losing its sense.
+        for cut in (0..whole.len() - 20).step_by(whole.len() / 40) {
+            count += 1;
+            let ran = scratch.decrypt(Ours, name, &whole[..cut]);
+            if let Err(why) = is_answer(&ran) {
+                failures.push(format!("{name} cut at {cut}: {why}"));
+            }
+        }
+    }
+    report(&failures, count);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let scratch = Scratch::new();
+    for (name, bytes) in [
+        ("latin1.yaml", b"name: caf\xe9\n".as_slice()),
+        ("nul.yaml", b"a: b\0c\n"),
+        ("utf16.yaml", b"\xff\xfea\0:\0 \0b\0\n\0"),
+        ("surrogate.yaml", b"a: \xed\xa0\x80\n"),
+        ("latin1.json", b"{\"a\": \"caf\xe9\"}\n"),
+        ("random.json", b"\x80\x81\x82"),
+    ] {
+        scratch.write(name, bytes);
+        let ran = encrypt_in_place(&scratch, name);
+        is_answer(&ran).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(ran.stderr.contains(name), "{}", ran.stderr);
+        assert_eq!(scratch.read(name), bytes, "{name}");
+        let ran = scratch.run(Ours, ["decrypt", name]);
+        is_answer(&ran).unwrap_or_else(|why| panic!("decrypting {name}: {why}"));
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_answer() {
+    let mut block = String::new();
+    for depth in 0..3000 {
+        block.push_str(&format!("{}k:\n", " ".repeat(depth)));
+    }
+    let scratch = Scratch::new();
+    for (name, text) in [
+        (
+            "lists.yaml",
+            format!("a: {}{}\n", "[".repeat(9_000), "]".repeat(9_000)),
+        ),
+        (
+            "more-lists.yaml",
+            format!("a: {}{}\n", "[".repeat(200_000), "]".repeat(200_000)),
+        ),
+        (
+            "maps.yaml",
+            format!("{}x{}\n", "{a: ".repeat(5_000), "}".repeat(5_000)),
+        ),
+        ("open.yaml", format!("a: {}\n", "[{".repeat(100_000))),
+        ("dashes.yaml", format!("a:\n {}x\n", "- ".repeat(5_000))),
+        ("block.yaml", block),
+        (
+            "lists.json",
+            format!("{{\"a\": {}{}}}\n", "[".repeat(9_000), "]".repeat(9_000)),
+        ),
+        (
+            "more-lists.json",
+            format!(
+                "{{\"a\": {}{}}}\n",
+                "[".repeat(200_000),
+                "]".repeat(200_000)
+            ),
+        ),
+        (
+            "maps.json",
+            format!("{}1{}\n", "{\"a\": ".repeat(9_000), "}".repeat(9_000)),
+        ),
+        ("open.json", "{\"a\":[".repeat(100_000)),
+    ] {
+        let start = Instant::now();
+        let encrypted = scratch.encrypt(Ours, name, text.as_bytes());
+        match encrypted.code {
+            0 => {
+                let back = scratch.decrypt(Ours, name, &encrypted.stdout);
+                assert!(back.text() == text, "{name}: {}", back.stderr);
+            }
+            _ => is_answer(&encrypted).unwrap_or_else(|why| panic!("{name}: {why}")),
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{name} took {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+/// Aliases of aliases, which written out would fill any memory.
+#[test]
+fn a_bomb_of_aliases_is_an_answer() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    let scratch = Scratch::new();
+    scratch.write("bomb.yaml", &text);
+    let start = Instant::now();
+    let ran = encrypt_in_place(&scratch, "bomb.yaml");
+    is_answer(&ran).unwrap_or_else(|why| panic!("{why}"));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(scratch.read_text("bomb.yaml"), text);
+}
+
+/// 20 MB in an optimized build, a tenth of it otherwise.
+#[test]
+fn a_large_file_comes_back() {
+    let size = if cfg!(debug_assertions) {
+        2_000_000
+    } else {
+        20_000_000
+    };
+    let text = large_file(size);
+    let scratch = Scratch::new();
+    scratch.write("large.yaml", &text);
+    encrypt_in_place(&scratch, "large.yaml").ok();
+    assert!(!scratch.read_text("large.yaml").contains("value number"));
+    scratch.run(Ours, ["decrypt", "-i", "large.yaml"]).ok();
+    assert!(scratch.read_text("large.yaml") == text);
+    assert_eq!(names(&scratch), ["large.yaml"]);
+}
+
+/// Of many files, those that cannot be encrypted do not keep the others from being so.
+#[test]
+fn one_bad_file_does_not_stop_the_others() {
+    let scratch = Scratch::new();
+    for name in ["one.yaml", "three.yaml"] {
+        scratch.write(name, "a: b\n");
+    }
+    scratch.write("two.yaml", "a: \"b\n");
+    let files = ["one.yaml", "two.yaml", "three.yaml"];
+    let ran = scratch.run(Ours, IN_PLACE.into_iter().chain(files));
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("two.yaml"), "{}", ran.stderr);
+    assert_eq!(scratch.read_text("two.yaml"), "a: \"b\n");
+    for name in ["one.yaml", "three.yaml"] {
+        assert!(scratch.read_text(name).contains("ENC["), "{name}");
+    }
+}
+
+/// No message holds a secret, whatever is wrong with the file that holds it.
+#[test]
+fn messages_hold_no_secret() {
+    let scratch = Scratch::new();
+    for (name, text) in [
+        ("quote.yaml", "a: \"hunter2\nb: c\n"),
+        ("tab.yaml", "a:\n\thunter2: hunter2\n"),
+        ("twice.yaml", "a: hunter2\na: hunter2\n"),
+        ("tag.yaml", "a: !!int hunter2\n"),
+        ("alias.yaml", "a: *hunter2\n"),
+        ("list.yaml", "- hunter2\n"),
+        ("cut.json", "{\"a\": \"hunter2"),
+        ("word.json", "{\"a\": hunter2}"),
+        ("escape.json", "{\"a\": \"hunter2\\x\"}"),
+        ("encrypted.yaml", "a: hunter2\nsops: hunter2\n"),
+    ] {
+        scratch.write(name, text);
+        for command in [
+            ["encrypt", "--age", RECIPIENT, name].as_slice(),
+            &["decrypt", name],
+            &["check", name],
+        ] {
+            let ran = scratch.run(Ours, command);
+            // Without rules, a plain file is none of the business of `check`.
+            assert!(ran.code != 0 || command[0] == "check", "{command:?}");
+            // The name of an anchor is not a value, and helps to find it.
+            let shown = ran.stderr.replace("*hunter2", "").replace("`hunter2`", "");
+            assert!(
+                !shown.contains("hunter2") || name == "alias.yaml",
+                "{command:?}: {shown}"
+            );
+        }
+    }
+}
