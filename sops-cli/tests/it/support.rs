@@ -310,7 +310,9 @@ fn content(name: &str, encrypted: &[u8]) -> Result<Content, Ran> {
             let text = scratch.run(Program::Reference, ["decrypt", name]).text();
             let is_comment = |line: &&str| line.trim_start().starts_with('#');
             let lines = text.lines().filter(|line| !is_comment(line));
-            Ok(Content::Text(lines.collect::<Vec<_>>().join("\n")))
+            // A comment after `{}` makes the reference print the brackets on two lines.
+            let text = lines.collect::<Vec<_>>().join("\n").replace("{\n}", "{}");
+            Ok(Content::Text(text))
         }
         _ => Err(json),
     }
