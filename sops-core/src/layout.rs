@@ -144,18 +144,10 @@ impl Spelled<'_> {
 
 /// Returns the keys and values of a file, numbered.
 fn positioned(tree: &Tree) -> impl Iterator<Item = (usize, NodeId)> + '_ {
-    let counts = |node: &Node| !matches!(node.kind, NodeKind::Document | NodeKind::Comment);
-    let nodes = tree
-        .nodes()
-        .iter()
+    tree.numbered()
+        .filter(|(_, node)| !matches!(node.kind, NodeKind::Document | NodeKind::Comment))
+        .map(|(id, _)| id)
         .enumerate()
-        .filter(move |(_, node)| counts(node));
-    nodes.enumerate().map(|(position, (index, _))| {
-        (
-            position,
-            NodeId(u32::try_from(index).expect("node numbers are 32 bits wide")),
-        )
-    })
 }
 
 /// The text of a node with its tag and anchor.

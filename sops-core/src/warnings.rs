@@ -4,7 +4,7 @@ use crate::{
     crypto::{decrypt::DecryptedLeaves, encrypt::EncryptedLeaves},
     format::{Format, yaml},
     metadata::Metadata,
-    tree::{NodeId, NodeKind, Style, Tree, ValueRef, span::Position},
+    tree::{NodeId, NodeKind, Scalar, Style, Tree, Value, span::Position},
     warning::Warning,
 };
 
@@ -33,80 +33,117 @@ pub(crate) fn after_encryption(
         );
     }
     if format == Format::Yaml {
-        warnings.extend(long_keys(text, tree));
+        about_each(long_keys(text, tree), text, tree, &LONG_KEY, &mut warnings);
     }
-    for &alias in &leaves.expanded {
-        warnings.push(
-            about(
-                text,
-                tree,
-                alias,
-                "the alias is written out, because what it stands for is encrypted",
-            )
-            .hint("decrypting gives the alias back"),
-        );
-    }
-    for (index, node) in tree.nodes().iter().enumerate() {
-        let NodeKind::Scalar(scalar) = &node.kind else {
-            continue;
-        };
-        if scalar.style != Style::Plain {
-            continue;
-        }
-        if let value @ ValueRef::Float(_) = scalar.value.view(text) {
-            let mut plaintext = Vec::new();
-            value.plaintext(&mut plaintext);
-            let canonical = String::from_utf8_lossy(&plaintext);
-            if !same_number(node.span.of(text), &canonical) {
-                let id = NodeId(u32::try_from(index).expect("node numbers are 32 bits wide"));
-                warnings.push(
-                    about(text, tree, id, "the number has more digits than a number can hold, and is rounded by every reader")
-                        .hint("quote it, so that it is a text"),
-                );
-            }
-        }
-    }
+    let expanded = leaves.expanded.iter().copied();
+    about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
+    about_each(
+        rounded_numbers(text, tree),
+        text,
+        tree,
+        &ROUNDED,
+        &mut warnings,
+    );
     warnings
+}
+
+/// Returns what to say about a file that was just decrypted.
+pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let comments = leaves.undecrypted_comments.iter().copied();
+    about_each(comments, text, tree, &UNDECRYPTED_COMMENT, &mut warnings);
+    let lossy = leaves.lossy.iter().copied();
+    about_each(lossy, text, tree, &NOT_UTF8, &mut warnings);
+    warnings
+}
+
+/// Something that can be said about many nodes of a file.
+struct Finding {
+    message: &'static str,
+    hint: &'static str,
+}
+
+const LONG_KEY: Finding = Finding {
+    message: "a key has more than 1,024 characters: the reference implementation of SOPS cannot open the file",
+    hint: "write it as an explicit key, `? key` with `: value` on the next line",
+};
+const WRITTEN_OUT: Finding = Finding {
+    message: "the alias is written out, because what it stands for is encrypted",
+    hint: "decrypting gives the alias back",
+};
+const ROUNDED: Finding = Finding {
+    message: "the number has more digits than a number can hold, and is rounded by every reader",
+    hint: "quote it, so that it is a text",
+};
+const UNDECRYPTED_COMMENT: Finding = Finding {
+    message: "an encrypted comment cannot be decrypted, and stays as it is",
+    hint: "it was moved, changed, or encrypted with another data key",
+};
+const NOT_UTF8: Finding = Finding {
+    message: "the value is not UTF-8; JSON cannot hold it, so it is changed",
+    hint: "keep binary data in YAML, or in a file of its own",
+};
+
+/// How many nodes are named one by one. Nobody reads more, and finding the place of each costs a look through the file.
+const MOST: usize = 20;
+
+/// Says the same about each of some nodes, up to a number.
+fn about_each(
+    mut nodes: impl Iterator<Item = NodeId>,
+    text: &str,
+    tree: &Tree,
+    finding: &Finding,
+    warnings: &mut Vec<Warning>,
+) {
+    for node in nodes.by_ref().take(MOST) {
+        let mut warning = Warning::new(finding.message)
+            .at(Position::of(text, tree[node].outer_start as usize))
+            .hint(finding.hint);
+        let path = tree.path_of(text, node);
+        // A key of this kind would fill the screen.
+        if !path.steps().is_empty() && finding.message != LONG_KEY.message {
+            warning = warning.path(path.to_string());
+        }
+        warnings.push(warning);
+    }
+    let more = nodes.count();
+    if more > 0 {
+        warnings.push(Warning::new(format!("{more} more: {}", finding.message)).hint(finding.hint));
+    }
 }
 
 /// Keys that the reference refuses: it looks for the `:` of a key within this many characters.
 const LONGEST_KEY: usize = 1024;
 
-fn long_keys<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = Warning> + 't {
-    tree.nodes().iter().enumerate().filter_map(move |(index, node)| {
-        let key = node.span.of(text);
-        let is_long = matches!(node.kind, NodeKind::Key { .. }) && key.len() > LONGEST_KEY;
-        (is_long && key.chars().count() > LONGEST_KEY).then(|| {
-            let id = NodeId(u32::try_from(index).expect("node numbers are 32 bits wide"));
-            let position = Position::of(text, tree[id].span.start as usize);
-            Warning::new("a key has more than 1,024 characters: the reference implementation of SOPS cannot open the file")
-                .at(position)
-                .hint("write it as an explicit key, `? key` with `: value` on the next line")
+fn long_keys<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+    tree.numbered()
+        .filter(move |(_, node)| {
+            let key = node.span.of(text);
+            matches!(node.kind, NodeKind::Key { .. })
+                && key.len() > LONGEST_KEY
+                && key.chars().count() > LONGEST_KEY
         })
-    })
+        .map(|(id, _)| id)
 }
 
-/// Returns what to say about a file that was just decrypted.
-pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves) -> Vec<Warning> {
-    let comments = leaves.undecrypted_comments.iter().map(|&comment| {
-        about(
-            text,
-            tree,
-            comment,
-            "an encrypted comment cannot be decrypted, and stays as it is",
-        )
-        .hint("it was moved, changed, or encrypted with another data key")
-    });
-    let lossy = leaves.lossy.iter().map(|&leaf| {
-        about(
-            text,
-            tree,
-            leaf,
-            "the value is not UTF-8; JSON cannot hold it, so it is changed",
-        )
-        .hint("keep binary data in YAML, or in a file of its own")
-    });
-    comments.chain(lossy).collect()
+/// Numbers whose value is not that of the digits they are written with.
+fn rounded_numbers<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+    let mut plaintext = Vec::new();
+    tree.numbered()
+        .filter(move |(_, node)| {
+            let NodeKind::Scalar(Scalar {
+                value: value @ Value::Float(_),
+                style: Style::Plain,
+                ..
+            }) = &node.kind
+            else {
+                return false;
+            };
+            plaintext.clear();
+            value.view(text).plaintext(&mut plaintext);
+            !same_number(node.span.of(text), &String::from_utf8_lossy(&plaintext))
+        })
+        .map(|(id, _)| id)
 }
 
 fn nothing_encrypted(metadata: &Metadata) -> String {
@@ -121,13 +158,6 @@ fn nothing_encrypted(metadata: &Metadata) -> String {
         }
         None => "nothing was encrypted: there is no value".to_owned(),
     }
-}
-
-fn about(text: &str, tree: &Tree, node: NodeId, message: &str) -> Warning {
-    let position = Position::of(text, tree[node].outer_start as usize);
-    Warning::new(message)
-        .at(position)
-        .path(tree.path_of(text, node).to_string())
 }
 
 /// Whether two decimal spellings are the same number. Spellings that are no decimals (`.inf`, `0x1F`) count as same:

@@ -127,6 +127,14 @@ impl Tree {
         &self.nodes
     }
 
+    /// Returns the nodes with their numbers.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(index, node)| {
+            let id = u32::try_from(index).expect("checked by push");
+            (NodeId(id), node)
+        })
+    }
+
     pub(crate) fn into_nodes(self) -> Vec<Node> {
         self.nodes
     }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use sops_core::{Format, Selector};
+use sops_core::{Format, PlainFile, Selector};
 
-use crate::support::{decrypt, encrypt, files, options};
+use crate::support::{decrypt, encrypt, files, keyring, options};
 
 fn selectors() -> Vec<Selector> {
     let text = str::to_owned;
@@ -85,4 +85,24 @@ fn a_large_file_comes_back_too() {
     let damaged = encrypted.replacen("entry1500:", "entry1500x:", 1);
     let error = decrypt(&damaged, Format::Yaml).expect_err("refused");
     assert!(error.to_string().contains("entry1500x"), "{error}");
+}
+
+#[test]
+fn many_warnings_of_one_kind_are_summed_up() {
+    let mut text = String::new();
+    for index in 0..2000 {
+        text.push_str(&format!("n{index}: 0.12345678901234567890{index}\n"));
+    }
+    let encrypted = PlainFile::parse(text.as_bytes(), Format::Yaml)
+        .expect("parses")
+        .encrypt(&options(), &keyring())
+        .expect("encrypts");
+    let warnings = encrypted.warnings;
+    assert_eq!(warnings.len(), 21);
+    assert_eq!(warnings[1].path.as_deref(), Some("n1"));
+    assert!(
+        warnings[20].message.starts_with("1980 more: "),
+        "{}",
+        warnings[20].message
+    );
 }
