@@ -146,7 +146,16 @@ impl Plaintext {
                     indent.unwrap_or(yaml::emit::DEFAULT_INDENT),
                 )?
             }
-            Format::Json => json::emit::emit(source, &self.tree, node, indent)?,
+            Format::Json => {
+                let mut text = json::emit::emit(source, &self.tree, node, indent)?;
+                let is_leaf =
+                    matches!(self.tree[self.tree.resolve(node)].kind, NodeKind::Scalar(_));
+                // The reference ends what is printed as JSON with a line break, but for single values.
+                if is_leaf {
+                    text.truncate(text.trim_end().len());
+                }
+                text
+            }
             other => return Err(Error::UnsupportedFormat(other)),
         };
         Ok(SecretBytes::new(text.into_bytes()))

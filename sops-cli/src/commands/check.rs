@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use ignore::WalkBuilder;
@@ -25,7 +25,7 @@ use crate::{
 ///
 /// Reports files that should be encrypted and are not, values in the clear that should not be, recipients that differ
 /// from the rule, damaged values and metadata, merge-conflict markers. Without FILE it checks every file below the
-/// working folder that a rule with a path_regex covers and every file that is encrypted, except those that git ignores.
+/// working folder that a creation rule covers and every file that is encrypted, except those that git ignores.
 /// Exits with 1 if anything is found.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Named files too need a rule with a path_regex, or to be encrypted, to be checked
+    /// Named files too are checked only if a creation rule means them, or if they are encrypted
     #[arg(long, hide = true)]
     pre_commit: bool,
 }
@@ -92,8 +92,7 @@ fn check_file(
     is_named: bool,
 ) -> Result<Option<Vec<Finding>>, Failure> {
     let rule = context.rule(file)?.ok();
-    // A rule for whatever one chooses to encrypt does not say which files those are.
-    let covers = |rule: &&CreationRule| is_named || !rule.path_regex.is_empty();
+    let covers = |rule: &&CreationRule| is_named || names_file(rule, file);
     let is_covered = rule.as_ref().is_some_and(covers);
     let content = files::read(file)?;
     if !is_covered && !looks_encrypted(content.expose()) {
@@ -115,11 +114,22 @@ fn expected(rule: &CreationRule) -> Expected {
     expected
 }
 
-/// Whether a rule says of a file that it has to be encrypted. One for whatever somebody chooses to encrypt does not.
+/// Whether a rule says of a file that it has to be encrypted.
 pub(super) fn is_covered(context: &Context, file: &Path) -> Result<bool, Failure> {
-    Ok(context
-        .rule(file)?
-        .is_ok_and(|rule| !rule.path_regex.is_empty()))
+    Ok(context.rule(file)?.is_ok_and(|rule| names_file(rule, file)))
+}
+
+/// Whether a rule that was chosen for a file means it. A rule without `path_regex` is chosen for everything; what it
+/// means are the files that hold values under keys, but not the settings of tools, which start with a dot.
+fn names_file(rule: &CreationRule, file: &Path) -> bool {
+    let is_hidden = |part: Component<'_>| match part {
+        Component::Normal(name) => name.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    };
+    let is_dotenv = Format::from_path(file) == Format::Dotenv;
+    !rule.path_regex.is_empty()
+        || Format::from_path(file) != Format::Binary
+            && (is_dotenv || !file.components().any(is_hidden))
 }
 
 /// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
@@ -215,7 +225,8 @@ impl Report {
             count => format!("{count} files"),
         };
         if self.checked == 0 {
-            return "nothing to check: no file is encrypted, and none has a path_regex that covers it".to_owned();
+            return "nothing to check: no file is encrypted, and no creation rule covers one"
+                .to_owned();
         }
         match self.findings.len() {
             0 => format!("{} checked, nothing found", files(self.checked)),

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     selectors: SelectorArgs,
 
-    /// Encrypt in place those of the files that are in the clear and covered by a rule with a path_regex; fail if there
+    /// Encrypt in place those of the files that are in the clear and covered by a creation rule; fail if there
     /// were any
     #[arg(long, hide = true)]
     pre_commit: bool,

@@ -1,8 +1,10 @@
 //! A subtree as YAML in the style of the reference: block style, four blanks a level unless told otherwise.
 
+use std::borrow::Cow;
+
 use super::{
     plain_value,
-    quote::is_printable,
+    quote::{double_quoted, is_printable},
     render::{binary, one_line},
 };
 use crate::{
@@ -91,7 +93,7 @@ impl Emitter<'_> {
                 self.start_line();
                 if let NodeKind::Key { text, .. } = &self.tree[id].kind {
                     let text = String::from_utf8_lossy(text.bytes(self.source));
-                    self.out.push_str(&one_line(&text, false, false));
+                    self.out.push_str(&quoted_for_all(&text));
                     self.out.push(':');
                 }
                 self.place = Place::AfterKey;
@@ -102,7 +104,7 @@ impl Emitter<'_> {
                     match scalar.value.view(self.source) {
                         ValueRef::Str(bytes) => match std::str::from_utf8(bytes) {
                             Ok(text) if is_block(text) => self.block(text),
-                            Ok(text) => self.value(&one_line(text, false, false)),
+                            Ok(text) => self.value(&quoted_for_all(text)),
                             Err(_) => self.value(&binary(bytes)),
                         },
                         value => self.value(&plain_value::text(value)),
@@ -199,6 +201,25 @@ impl Emitter<'_> {
             self.out.push_str(line);
             self.out.push('\n');
         }
+    }
+}
+
+/// Returns a text on one line. What readers of YAML 1.1 take for a boolean or a number in base 60 is quoted, as the
+/// reference does.
+fn quoted_for_all(text: &str) -> Cow<'_, str> {
+    const BOOLEANS: [&str; 16] = [
+        "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off",
+        "OFF",
+    ];
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_base_60 = digits.contains(':')
+        && digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
+    match BOOLEANS.contains(&text) || is_base_60 {
+        true => Cow::Owned(double_quoted(text)),
+        false => one_line(text, false, false),
     }
 }
 
