@@ -222,8 +222,16 @@ impl Scanner<'_> {
                 recent_empty = true;
                 column = 0;
                 line += 1;
-                ahead += self.break_length_ahead(ahead);
+                ahead += 1;
                 continue;
+            }
+            // The key that will be appended comes before the marker that ends the document.
+            if column == 1
+                && let Some(appended) = self.appended_column()
+                && self.flow_level == 0
+                && self.is_document_indicator(here.index)
+            {
+                column = appended + 1;
             }
             if !text.is_empty() && column - 1 < next_indent && column != start.column {
                 self.comments.push(Waiting {
@@ -265,6 +273,25 @@ impl Scanner<'_> {
         }
     }
 
+    /// Takes the comment at the end of a directive, for what comes after the directive. (The reference drops it.)
+    pub(super) fn scan_directive_comment(&mut self) {
+        let token_mark = self.mark;
+        let head = vec![self.take_comment_line()];
+        // Its column is that of no block.
+        let start = Mark {
+            column: usize::MAX,
+            ..token_mark
+        };
+        self.comments.push(Waiting {
+            scan_mark: token_mark,
+            token_mark,
+            start,
+            end: self.mark.index,
+            head,
+            ..Waiting::default()
+        });
+    }
+
     /// Goes on over blanks and line breaks.
     fn skip_ahead(&mut self, ahead: usize) {
         let end = self.mark.index + ahead;
@@ -294,16 +321,10 @@ impl Scanner<'_> {
         super::characters::byte(self.bytes, self.mark.index + ahead)
     }
 
+    /// Whether a line break starts here. The reference goes on by one byte after it: CR LF are two breaks there, and
+    /// the rest of a longer break looks like content.
     fn is_break_ahead(&self, ahead: usize) -> bool {
-        self.break_length_ahead(ahead) > 0
-    }
-
-    /// One byte at a time, as the reference looks ahead: CR LF are two breaks there.
-    fn break_length_ahead(&self, ahead: usize) -> usize {
-        match self.ahead(ahead) {
-            b'\n' | b'\r' => 1,
-            _ => super::characters::break_length(self.bytes, self.mark.index + ahead),
-        }
+        matches!(self.ahead(ahead), b'\n' | b'\r') || is_break(self.bytes, self.mark.index + ahead)
     }
 }
 

@@ -29,6 +29,7 @@ struct PendingKey {
     span: Span,
     outer_start: usize,
     foot: Pieces,
+    is_merge: bool,
 }
 
 /// A collection that is being put together.
@@ -37,6 +38,9 @@ struct Frame {
     is_map: bool,
     flow: bool,
     key: Option<PendingKey>,
+    has_entry: bool,
+    /// The first node after the comments that stand before all items.
+    first_item: NodeId,
     /// The key of this container in the one around it, whose foot comments come after the container.
     own_key_foot: Pieces,
     /// Where the last value in it ends.
@@ -51,6 +55,9 @@ struct Composer<'s> {
     frames: Vec<Frame>,
     anchors: HashMap<&'s str, Target>,
     document: Option<NodeId>,
+    last_document: Option<NodeId>,
+    /// The keys `<<` that ask for a merge.
+    merge_keys: Vec<NodeId>,
     /// Comments before the root value.
     document_head: Pieces,
     /// Comments that belong before a node that is in the tree already.
@@ -72,6 +79,8 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         frames: Vec::new(),
         anchors: HashMap::new(),
         document: None,
+        last_document: None,
+        merge_keys: Vec::new(),
         document_head: Vec::new(),
         insertions: Vec::new(),
         has_content: false,
@@ -81,10 +90,14 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         let event = parser
             .next_event()
             .map_err(|error| malformed(source, &error))?;
-        if matches!(event.kind, EventKind::StreamEnd) {
+        let is_last = matches!(event.kind, EventKind::StreamEnd);
+        composer.event(event)?;
+        if is_last {
             break;
         }
-        composer.event(event)?;
+    }
+    if before_root_key {
+        check_merges(source, &composer.tree, &composer.merge_keys)?;
     }
     let mut tree = composer.tree;
     if !composer.insertions.is_empty() {
@@ -135,7 +148,7 @@ impl<'s> Composer<'s> {
                 self.has_content = true;
             }
             EventKind::DocumentEnd => self.end_document(start, &comments),
-            EventKind::StreamEnd => {}
+            EventKind::StreamEnd => self.end_stream(&comments),
             EventKind::AppendedKey => {
                 self.after(&comments);
                 self.before(&comments);
@@ -223,7 +236,20 @@ impl<'s> Composer<'s> {
                 let copy = text.bytes(self.source).into();
                 self.anchors.insert(name.of(self.source), Target::Key(copy));
             }
-            self.key(text, false, span, outer_start, comments);
+            let is_merge = text.bytes(self.source) == b"<<"
+                && match tag_of(&properties) {
+                    None | Some("!") => style == Style::Plain,
+                    Some(tag) => tag == "!!merge",
+                };
+            let key = PendingKey {
+                text,
+                is_alias: false,
+                span,
+                outer_start,
+                foot: Vec::new(),
+                is_merge,
+            };
+            self.key(key, comments);
             return Ok(());
         }
         let converting_tag = tag_of(&properties).is_some_and(|tag| CONVERTING_TAGS.contains(&tag));
@@ -290,27 +316,20 @@ impl<'s> Composer<'s> {
         })
     }
 
-    fn key(&mut self, text: Text, is_alias: bool, span: Span, outer_start: usize, comments: Taken) {
+    fn key(&mut self, mut key: PendingKey, comments: Taken) {
         // In block style, a foot found at a key is that of the entry before.
         let Some(frame) = self.frames.last() else {
             return;
         };
-        let has_entry_before = self.tree.len() > frame.id.index() + 1;
-        let mut own_foot = Vec::new();
-        if !frame.flow && has_entry_before {
+        if !frame.flow && frame.has_entry {
             self.after(&comments);
         } else if let Some(comments) = &comments {
-            own_foot.clone_from(&comments.foot);
+            key.foot.clone_from(&comments.foot);
         }
         self.before(&comments);
         if let Some(frame) = self.frames.last_mut() {
-            frame.key = Some(PendingKey {
-                text,
-                is_alias,
-                span,
-                outer_start,
-                foot: own_foot,
-            });
+            frame.key = Some(key);
+            frame.has_entry = true;
         }
     }
 
@@ -323,7 +342,10 @@ impl<'s> Composer<'s> {
             text: key.text,
             alias: key.is_alias,
         };
-        self.tree.push(kind, key.span, narrow(key.outer_start));
+        let id = self.tree.push(kind, key.span, narrow(key.outer_start));
+        if key.is_merge {
+            self.merge_keys.push(id);
+        }
         // A key without a value may be the last thing in a mapping.
         if let Some(frame) = self.frames.last_mut() {
             frame.text_end = frame.text_end.max(key.span.range().end);
@@ -402,7 +424,15 @@ impl<'s> Composer<'s> {
                     _ => return bad("a mapping key is an alias of something that is no text"),
                 },
             };
-            self.key(text, true, span, span.range().start, comments);
+            let key = PendingKey {
+                text,
+                is_alias: true,
+                span,
+                outer_start: span.range().start,
+                foot: Vec::new(),
+                is_merge: false,
+            };
+            self.key(key, comments);
             return Ok(());
         }
         let kind = match target {
@@ -470,11 +500,14 @@ impl<'s> Composer<'s> {
             self.before(&comments);
             self.after(&comments);
         }
+        let first_item = NodeId(narrow(self.tree.len()));
         self.frames.push(Frame {
             id,
             is_map,
             flow,
             key: None,
+            has_entry: false,
+            first_item,
             own_key_foot,
             text_end: span.range().end,
             skips_value: false,
@@ -487,7 +520,7 @@ impl<'s> Composer<'s> {
         let Some(frame) = self.frames.last() else {
             return;
         };
-        let (flow, is_map, id) = (frame.flow, frame.is_map, frame.id);
+        let (flow, is_map, id, first_item) = (frame.flow, frame.is_map, frame.id, frame.first_item);
         let is_root = self.frames.len() == 1;
         // A flow collection's brackets end it; a block ends with its last value.
         let text_end = if flow && end > frame.text_end {
@@ -495,8 +528,9 @@ impl<'s> Composer<'s> {
         } else {
             frame.text_end
         };
-        // Comments after the last entry of a block mapping are its own.
-        let stays_inside = is_map && !flow;
+        // Comments after the last entry of a block mapping are its own; those after other collections are the foot of
+        // their key, unless that has one.
+        let stays_inside = is_map && !flow || !frame.own_key_foot.is_empty();
         self.comments(&head);
         if stays_inside {
             self.comments(&foot);
@@ -506,7 +540,7 @@ impl<'s> Composer<'s> {
         let (before, inside) = if in_list {
             (id, None)
         } else {
-            (NodeId(id.0 + 1), Some(id))
+            (first_item, Some(id))
         };
         for piece in &line {
             if let Piece::Line(span) = piece {
@@ -552,7 +586,25 @@ impl<'s> Composer<'s> {
         self.comments(&head);
         if let Some(document) = self.document.take() {
             self.tree.close(document, narrow(at));
+            self.last_document = Some(document);
         }
+    }
+
+    /// Adds the comments behind the marker that ends the last document to that document, lest they stay in the clear.
+    /// (The reference drops them.)
+    fn end_stream(&mut self, comments: &Taken) {
+        let Some(document) = self.last_document.filter(|_| comments.is_some()) else {
+            return;
+        };
+        self.before(comments);
+        self.after(comments);
+        let root = self.tree.root(document);
+        if let Some(root) =
+            root.filter(|&root| matches!(self.tree[root].kind, NodeKind::Map { .. }))
+        {
+            self.tree.close(root, self.tree[root].span.end);
+        }
+        self.tree.close(document, self.tree[document].span.end);
     }
 }
 
@@ -630,6 +682,31 @@ fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
                 let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
                 return Err(error.with_hint("remove one of them, or rename it"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses merge keys of the first document that merge no mapping, as the reference does. (It only looks at the first.)
+fn check_merges(source: &str, tree: &Tree, merge_keys: &[NodeId]) -> Result<(), SyntaxError> {
+    let first_end = tree
+        .documents()
+        .next()
+        .map_or(0, |document| tree[document].end);
+    let is_map = |id| matches!(tree[tree.resolve(id)].kind, NodeKind::Map { .. });
+    for key in merge_keys.iter().take_while(|key| key.0 < first_end) {
+        let value = NodeId(key.0 + 1);
+        let wrong = match tree[value].kind {
+            NodeKind::Sequence => tree
+                .children(value)
+                .find(|&item| !matches!(tree[item].kind, NodeKind::Comment) && !is_map(item)),
+            _ => (!is_map(value)).then_some(value),
+        };
+        if let Some(wrong) = wrong {
+            let at = tree[wrong].span.range().start;
+            let message = "what the key << merges is no mapping";
+            let error = SyntaxError::at(source, at, SyntaxErrorKind::Malformed, message);
+            return Err(error.with_hint("put the key in quotes if nothing is to be merged"));
         }
     }
     Ok(())

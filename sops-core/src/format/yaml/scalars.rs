@@ -80,7 +80,9 @@ impl Scanner<'_> {
         let mut fold = Fold::default();
         let mut after_break = false;
         loop {
-            if self.at_document_indicator() || byte(self.bytes, self.mark.index) == b'#' {
+            if self.mark.column == 0 && self.is_document_indicator(self.mark.index)
+                || byte(self.bytes, self.mark.index) == b'#'
+            {
                 break;
             }
             let word_end = self.plain_word_end();
@@ -168,13 +170,6 @@ impl Scanner<'_> {
         self.mark.index = end;
     }
 
-    fn at_document_indicator(&self) -> bool {
-        let rest = &self.bytes[self.mark.index.min(self.bytes.len())..];
-        self.mark.column == 0
-            && (rest.starts_with(b"---") || rest.starts_with(b"..."))
-            && is_blank_or_end(self.bytes, self.mark.index + 3)
-    }
-
     /// Scans a quoted scalar, from one quote to the other.
     pub(super) fn scan_quoted(&mut self, is_single: bool) -> Result<Text, ScanError> {
         let opening = self.mark.index;
@@ -189,7 +184,7 @@ impl Scanner<'_> {
         let mut out = Builder::default();
         let mut fold = Fold::default();
         loop {
-            if self.at_document_indicator() {
+            if self.mark.column == 0 && self.is_document_indicator(self.mark.index) {
                 return Err(unclosed(
                     opening,
                     "a document marker stands inside the quotes",
@@ -422,7 +417,7 @@ impl Scanner<'_> {
             only_line = (lines == 0 && out.0.is_empty()).then_some(Span::new(line, line_end));
             lines += 1;
             out.0.extend_from_slice(&self.bytes[line..line_end]);
-            if line_end > line {
+            if !self.bytes[line..line_end].iter().copied().all(is_blank) {
                 self.newlines = 0;
             }
             self.advance(line_end);

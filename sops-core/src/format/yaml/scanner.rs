@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::{
     characters::{break_length, byte, count, is_blank, is_blank_or_end, is_break},
     comments::CommentQueue,
+    place::line_break_of,
 };
 use crate::tree::{Span, Style, Text};
 
@@ -121,6 +122,8 @@ pub(super) struct Scanner<'s> {
     has_ended: bool,
     pub(super) comments: CommentQueue,
     before_root_key: bool,
+    /// The line break that the text lacks before such a key.
+    appended_break: &'s str,
     /// The column of the block mapping at the root of the current document.
     root_column: Option<usize>,
 }
@@ -159,6 +162,10 @@ impl<'s> Scanner<'s> {
             has_ended: false,
             comments: CommentQueue::default(),
             before_root_key,
+            appended_break: match source.ends_with(['\n', '\r']) {
+                true => "",
+                false => line_break_of(source),
+            },
             root_column: None,
         }
     }
@@ -240,21 +247,24 @@ impl<'s> Scanner<'s> {
         let at = self.mark.index + ahead;
         match self.bytes.get(at) {
             Some(&byte) => byte,
-            None if self.sees_appended_key() => self.appended(at - self.bytes.len()),
-            None => 0,
+            None => match self.appended_column() {
+                Some(column) => self.appended(at - self.bytes.len(), column),
+                None => 0,
+            },
         }
     }
 
-    fn appended(&self, at: usize) -> u8 {
-        let needs_break = !matches!(self.bytes.last(), Some(b'\n' | b'\r'));
-        match (needs_break, at) {
-            (true, 0) => b'\n',
-            _ => b'x',
+    fn appended(&self, at: usize, column: usize) -> u8 {
+        match self.appended_break.as_bytes().get(at) {
+            Some(&byte) => byte,
+            None if at - self.appended_break.len() < column => b' ',
+            None => b'x',
         }
     }
 
-    pub(super) fn sees_appended_key(&self) -> bool {
-        self.before_root_key && self.root_column.is_some()
+    /// Returns the column of the key that will be appended to the current document.
+    pub(super) fn appended_column(&self) -> Option<usize> {
+        self.root_column.filter(|_| self.before_root_key)
     }
 
     fn here(&self) -> u8 {
@@ -313,8 +323,8 @@ impl<'s> Scanner<'s> {
         self.scan_to_next_token()?;
 
         let at_end = self.mark.index >= self.bytes.len();
-        let indicator = self.document_indicator();
-        if (at_end || indicator) && self.flow_level == 0 && self.sees_appended_key() {
+        let indicator = self.mark.column == 0 && self.is_document_indicator(self.mark.index);
+        if (at_end || indicator) && self.flow_level == 0 && self.appended_column().is_some() {
             self.fetch_appended_key(scan_mark, at_end)?;
             return Ok(());
         }
@@ -393,12 +403,11 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// Whether `---` or `...` stands here, at the start of a line.
-    fn document_indicator(&self) -> bool {
-        self.mark.column == 0
-            && (self.bytes[self.mark.index.min(self.bytes.len())..].starts_with(b"---")
-                || self.bytes[self.mark.index.min(self.bytes.len())..].starts_with(b"..."))
-            && is_blank_or_end(self.bytes, self.mark.index + 3)
+    /// Whether `---` or `...` stands at `at`, which is the start of a line.
+    pub(super) fn is_document_indicator(&self, at: usize) -> bool {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        (rest.starts_with(b"---") || rest.starts_with(b"..."))
+            && is_blank_or_end(self.bytes, at + 3)
     }
 
     // Simple keys

@@ -135,9 +135,7 @@ impl Scanner<'_> {
             self.skip();
         }
         if byte(self.bytes, self.mark.index) == b'#' {
-            while !is_break_or_end(self.bytes, self.mark.index) {
-                self.skip();
-            }
+            self.scan_directive_comment();
         }
         if !is_break_or_end(self.bytes, self.mark.index) {
             return fail("a directive must be alone on its line");
