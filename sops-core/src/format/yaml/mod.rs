@@ -23,6 +23,8 @@ mod scanner;
 mod tags;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tree_tests;
 
 use crate::{
     format::{ParseOptions, SyntaxError},
