@@ -6,6 +6,8 @@ pub(crate) mod comment_item;
 mod comments;
 mod compose;
 pub(crate) mod emit;
+#[cfg(test)]
+mod event_tests;
 mod flow_copy;
 pub(crate) mod metadata_block;
 mod metadata_text;
