@@ -49,14 +49,29 @@ pub(super) fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }
 
+/// How many bytes [`forbidden_character`] checks at once.
+const PIECE: usize = 64;
+
 /// Returns where the first character is that no YAML text may contain, not even in a comment: control characters other
 /// than tab and line breaks, and the two that Unicode reserves.
 pub(super) fn forbidden_character(source: &str) -> Option<usize> {
     let bytes = source.as_bytes();
-    bytes
-        .iter()
-        .enumerate()
-        .filter(|&(_, &byte)| !(b' '..0x7F).contains(&byte) && byte != b'\n')
+    let is_ordinary = |byte: u8| (b' '..0x7F).contains(&byte) | (byte == b'\n');
+    // Most texts have few others: they are looked for in pieces that the compiler can check at once.
+    let pieces = bytes.chunks(PIECE).enumerate().filter(|(_, piece)| {
+        !piece
+            .iter()
+            .fold(true, |all, &byte| all & is_ordinary(byte))
+    });
+    pieces
+        .flat_map(|(number, piece)| {
+            let start = number * PIECE;
+            piece
+                .iter()
+                .enumerate()
+                .map(move |(at, byte)| (start + at, byte))
+        })
+        .filter(|&(_, &byte)| !is_ordinary(byte))
         .find(|&(at, &first)| match first {
             b'\t' | b'\r' => false,
             0..b' ' | 0x7F => true,
@@ -91,6 +106,10 @@ mod tests {
                 last.map(|(at, _)| at),
                 "{text:?}"
             );
+        }
+        for length in 0..2 * PIECE {
+            let text = format!("{}\u{81}é", "a".repeat(length));
+            assert_eq!(forbidden_character(&text), Some(length));
         }
         let allowed =
             "\t\n\r ~\u{85}\u{a0}é\u{2028}\u{feff}\u{fffd}\u{e000}\u{d7ff}\u{10000}\u{10ffff}😀";

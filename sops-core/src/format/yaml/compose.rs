@@ -72,6 +72,11 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
     if let Some(at) = forbidden_character(source) {
         return Err(malformed(source, &control_character(at)));
     }
+    // The second one takes a column for the reference, and is part of the first key for us.
+    if source.starts_with("\u{feff}\u{feff}") {
+        let error = ScanError::new('\u{feff}'.len_utf8(), "a second byte order mark");
+        return Err(malformed(source, &error.hint("remove it")));
+    }
     let mut parser = Parser::new(source, before_root_key);
     let mut composer = Composer {
         source,
@@ -437,7 +442,12 @@ impl<'s> Composer<'s> {
         }
         let kind = match target {
             Target::Node(id) => {
-                if self.frames.iter().any(|frame| frame.id == *id) {
+                // Containers inside of others have higher numbers.
+                if self
+                    .frames
+                    .binary_search_by_key(id, |frame| frame.id)
+                    .is_ok()
+                {
                     return bad("the alias stands inside of what it names");
                 }
                 NodeKind::Alias { target: *id }

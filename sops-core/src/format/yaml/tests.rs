@@ -7,7 +7,7 @@ use crate::{
         select::Matcher,
         walk::{Place, Visitor, walk},
     },
-    format::ParseOptions,
+    format::{ParseOptions, SyntaxErrorKind},
     tree::{NodeId, Scalar, Tree},
 };
 
@@ -111,6 +111,36 @@ fn control_characters_are_refused_also_in_comments() {
     ] {
         let error = super::parse(text, ParseOptions::default()).expect_err(text);
         assert!(error.to_string().contains("control characters"), "{error}");
+    }
+}
+
+#[test]
+fn a_second_byte_order_mark_is_refused() {
+    super::parse("\u{feff}a: 1\n", ParseOptions::default()).expect("one is fine");
+    let error = super::parse("\u{feff}\u{feff}a: 1\n", ParseOptions::default());
+    let error = error.expect_err("two are not");
+    assert!(error.to_string().contains("byte order mark"), "{error}");
+}
+
+#[test]
+fn any_depth_ends_well() {
+    for (text, is_accepted) in [
+        (
+            format!("a: {}{}", "[".repeat(4_000), "]".repeat(4_000)),
+            true,
+        ),
+        (format!("a:\n{}x", "- ".repeat(4_000)), true),
+        (format!("a: {}", "[".repeat(100_000)), false),
+        (format!("{{{}", "\"a\":{".repeat(100_000)), false),
+        (format!("a:\n{}x", "- ".repeat(100_000)), false),
+    ] {
+        let result = super::parse(&text, ParseOptions::default());
+        let kind = result.map(drop).map_err(|error| error.kind);
+        let expected = match is_accepted {
+            true => Ok(()),
+            false => Err(SyntaxErrorKind::TooDeep),
+        };
+        assert_eq!(kind, expected, "{}", &text[..10]);
     }
 }
 
