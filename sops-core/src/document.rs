@@ -584,6 +584,11 @@ impl Seal<'_> {
             }
             let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
             let spellings = layout.to_text();
+            if spellings.is_empty() {
+                return Err(Error::Unfaithful(
+                    "decrypting it does not give the same bytes",
+                ));
+            }
             metadata.layout = Some(self.encrypt_text(
                 spellings.as_bytes(),
                 layout::ADDITIONAL_DATA,
