@@ -118,13 +118,14 @@ def write_yaml(path, values):
 
 
 def write_json(path, size):
-    """One object with many keys, until the file has this size."""
+    """Objects of ten values each, until the file has this size."""
     passwords = words(3)
     with open(path, "w") as file:
         written = file.write("{\n")
         for number in itertools.count():
             separator = "" if number == 0 else ",\n"
-            written += file.write(f'{separator}  "value_{number}": "{next(passwords)}"')
+            values = ",\n".join(f'    "key_{key}": "{next(passwords)}"' for key in range(10))
+            written += file.write(f'{separator}  "object_{number}": {{\n{values}\n  }}')
             if written >= size:
                 break
         file.write("\n}\n")

@@ -564,14 +564,31 @@ impl Seal<'_> {
             Ok::<_, Error>((written, back))
         };
         let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
-        if back.expose() != *text && with_layout && !is_operator_resource(text, tree) {
+        if back.expose() != *text {
             let back_tree = format
                 .parse(back.expose(), ParseOptions::default())
                 .map_err(|_| {
                     Error::Unfaithful("decrypting it gives a text that cannot be parsed")
                 })?;
+            if !with_layout || is_operator_resource(text, tree) {
+                let expected = Fingerprint::of(text, tree)
+                    .map_err(|error| located(text, tree, error, true))?
+                    .finish();
+                if !has_leaves(&back, &back_tree, expected) {
+                    return Err(Error::Unfaithful("it has other values than were encrypted"));
+                }
+                return Ok(Encrypted {
+                    bytes: written.text.into_owned().into_bytes(),
+                    warnings,
+                });
+            }
             let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
             let spellings = layout.to_text();
+            if spellings.is_empty() {
+                return Err(Error::Unfaithful(
+                    "decrypting it does not give the same bytes",
+                ));
+            }
             metadata.layout = Some(self.encrypt_text(
                 spellings.as_bytes(),
                 layout::ADDITIONAL_DATA,

@@ -106,3 +106,11 @@ fn many_warnings_of_one_kind_are_summed_up() {
         warnings[20].message
     );
 }
+
+#[test]
+fn the_block_comes_first_in_braces_that_end_with_a_comment() {
+    let text = "{ a: 1, b: 2 # c\n}\n";
+    let encrypted = encrypt(text, Format::Yaml, &options()).expect("encrypts");
+    assert!(encrypted.starts_with("{\"sops\": {"), "{encrypted}");
+    assert_eq!(decrypt(&encrypted, Format::Yaml).expect("decrypts"), text);
+}

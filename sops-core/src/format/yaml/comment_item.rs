@@ -48,6 +48,8 @@ fn ends_list_of_comments(tree: &Tree, items: &[CommentItem]) -> bool {
     // Items are single nodes: those of one list stand side by side, with at most comments between them.
     while let Some(before) = first.0.checked_sub(1).map(NodeId) {
         match tree[before].kind {
+            // An empty list in the item before is another one.
+            NodeKind::Sequence if tree[before].end <= last.id.0 => return false,
             NodeKind::Sequence => {
                 let rest = last.id.0 + 1..tree[before].end;
                 let mut rest = rest.map(|id| &tree[NodeId(id)].kind);
@@ -100,6 +102,10 @@ mod tests {
         assert_eq!(restore("a:\n  - ENC\n  - b\n"), "a:\n  # text\n  - b\n");
         assert_eq!(restore("a:\n- b\n- ENC\n"), "a:\n- b\n# text\n");
         assert_eq!(restore("a: [ENC, b]\n"), "a: [# text\n b]\n");
+        assert_eq!(
+            restore("a:\n  - b: []\n  - ENC\n  - c\n"),
+            "a:\n  - b: []\n  # text\n  - c\n"
+        );
     }
 
     #[test]
