@@ -8,7 +8,7 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
-use std::{borrow::Cow, fmt, time::SystemTime};
+use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
     crypto::{
@@ -18,7 +18,6 @@ use crate::{
         fingerprint::Fingerprint,
         select::{Matcher, Selector},
         stash::Stash,
-        walk::{METADATA_KEY, metadata_entry},
     },
     error::{Error, MacError},
     format::{
@@ -27,10 +26,10 @@ use crate::{
     },
     keys::Keyring,
     layout::{self, Layout, Spelled},
-    metadata::{MasterKey, Metadata, Raw},
+    metadata::{MasterKey, Metadata},
     plaintext::Plaintext,
     secret::SecretText,
-    tree::{NodeId, NodeKind, Span, Tree, ValueRef, span::Position, timestamp::Timestamp},
+    tree::{NodeId, NodeKind, Tree, ValueRef, span::Position, timestamp::Timestamp},
     warning::Warning,
     warnings,
 };
@@ -122,7 +121,7 @@ impl<'t> PlainFile<'t> {
             },
         )?;
         for (index, document) in tree.documents().enumerate() {
-            if let Some(key) = metadata_entry(text, &tree, document) {
+            if let Some((key, _)) = tree.metadata_entry(text, document) {
                 let position = Position::of(text, tree[key].span.start as usize);
                 return Err(Error::AlreadyEncrypted {
                     position,
@@ -188,14 +187,10 @@ impl<'t> EncryptedFile<'t> {
     fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
         let tree = format.parse(&text, ParseOptions::default())?;
         let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
-        let root = tree.root(first).ok_or(Error::NotEncrypted)?;
-        let (_, value) = match tree[root].kind {
-            NodeKind::Map { .. } => tree
-                .entry(&text, root, METADATA_KEY)
-                .ok_or(Error::NotEncrypted)?,
-            _ => return Err(Error::NotEncrypted),
-        };
-        let metadata = Metadata::from_raw(&Raw::from_tree(&text, &tree, value))?;
+        let (_, value) = tree
+            .metadata_entry(&text, first)
+            .ok_or(Error::NotEncrypted)?;
+        let metadata = Metadata::from_raw(&format.engine().metadata(&text, &tree, value))?;
         Ok(Self {
             text,
             tree,
@@ -297,7 +292,9 @@ impl Unlocked<'_> {
             .map_err(Error::Wrap)?;
         metadata.shamir_threshold =
             (groups.len() > 1).then(|| shamir_threshold.unwrap_or(groups.len()));
-        let mut edits = format.replace_metadata(text, tree, &metadata.to_raw());
+        let mut edits = format
+            .engine()
+            .replace_metadata(text, tree, &metadata.to_raw());
         let rewrapped = EncryptedFile::from_text(Cow::Owned(splice(text, &mut edits)), *format)?;
         if rewrapped.metadata.to_raw() != metadata.to_raw() {
             return Err(Error::Unfaithful("it has other metadata"));
@@ -397,7 +394,7 @@ fn open(
     } = file;
     let mut layout_stash = Stash::default();
     let layout = read_layout(metadata, cipher, &mut layout_stash).unwrap_or_default();
-    let places = layout.places(tree, &metadata_spans(text, tree));
+    let places = layout.places(tree, &metadata_nodes(text, tree));
     let spelled: Vec<_> = places.iter().map(|place| place.nodes.clone()).collect();
     let decryption = Decryption {
         format: *format,
@@ -417,7 +414,7 @@ fn open(
     let warnings = warnings::after_decryption(text, tree, &leaves);
     let mut stash = std::mem::take(&mut leaves.stash);
     let expected = std::mem::take(&mut leaves.fingerprint).finish();
-    let removals = format.remove_metadata(text, tree);
+    let removals = format.engine().remove_metadata(text, tree);
 
     stash.extend(layout_stash);
     if !places.is_empty() {
@@ -524,7 +521,7 @@ impl Seal<'_> {
         let PlainFile { text, tree, format } = plain;
         let mut nonces = NonceSource::new();
         let encryption = Encryption {
-            format: *format,
+            engine: format.engine(),
             cipher: self.cipher,
             matcher: self.matcher,
             mac_only_encrypted: metadata.mac_only_encrypted,
@@ -543,7 +540,9 @@ impl Seal<'_> {
         metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
         let mut edits = Some(leaves.edits);
         let mut write = |metadata: &Metadata, nonces: &mut NonceSource| {
-            let mut insertions = format.insert_metadata(text, tree, &metadata.to_raw());
+            let mut insertions = format
+                .engine()
+                .insert_metadata(text, tree, &metadata.to_raw());
             let mut leaves = match edits.take() {
                 Some(edits) => edits,
                 None => encrypt(nonces)?.edits,
@@ -644,17 +643,12 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
         })
 }
 
-/// The texts of the metadata of each document, which `layout` does not count.
-fn metadata_spans(text: &str, tree: &Tree) -> Vec<Span> {
-    let span = |document| {
-        let key = metadata_entry(text, tree, document)?;
-        let value = NodeId(key.0 + 1);
-        Some(Span {
-            start: tree[key].outer_start,
-            end: tree[value].span.end,
-        })
-    };
-    tree.documents().filter_map(span).collect()
+/// The nodes of the metadata of each document, which `layout` does not count.
+fn metadata_nodes(text: &str, tree: &Tree) -> Vec<Range<NodeId>> {
+    tree.documents()
+        .filter_map(|document| tree.metadata_entry(text, document))
+        .map(|(key, value)| key..NodeId(tree[value].end))
+        .collect()
 }
 
 /// Returns the text of a file, if this version can handle it at all.

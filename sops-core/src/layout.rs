@@ -91,14 +91,13 @@ impl Layout {
 
     /// Returns the nodes of `tree` that have a spelling. Nodes of the `metadata`, which stands in every document, are not
     /// counted.
-    pub(crate) fn places(&self, tree: &Tree, metadata: &[Span]) -> Vec<Spelled<'_>> {
+    pub(crate) fn places(&self, tree: &Tree, metadata: &[Range<NodeId>]) -> Vec<Spelled<'_>> {
         let mut places = Vec::new();
         let mut entries = self.entries.iter().peekable();
-        let mut metadata = metadata.iter().copied().peekable();
+        let mut metadata = metadata.iter().peekable();
         let counted = positioned(tree).filter(|&(_, id)| {
-            let span = tree[id].span;
-            while metadata.next_if(|cut| cut.end < span.start).is_some() {}
-            !metadata.peek().is_some_and(|cut| cut.contains(span))
+            while metadata.next_if(|nodes| nodes.end <= id).is_some() {}
+            !metadata.peek().is_some_and(|nodes| nodes.contains(&id))
         });
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     deserialize,
     error::Error,
-    format::{EmitError, Format, json, yaml},
+    format::{EmitError, Format},
     secret::{SecretBytes, SecretText},
     tree::{NodeKind, Tree, TreePath},
     warning::Warning,
@@ -135,29 +135,12 @@ impl Plaintext {
         output: Format,
         indent: Option<usize>,
     ) -> Result<SecretBytes, Error> {
-        let source = self.text.expose();
-        let text = match output {
-            Format::Yaml => {
-                let indent = indent.filter(|indent| (2..10).contains(indent));
-                yaml::emit::emit(
-                    source,
-                    &self.tree,
-                    node,
-                    indent.unwrap_or(yaml::emit::DEFAULT_INDENT),
-                )?
-            }
-            Format::Json => {
-                let mut text = json::emit::emit(source, &self.tree, node, indent)?;
-                let is_leaf =
-                    matches!(self.tree[self.tree.resolve(node)].kind, NodeKind::Scalar(_));
-                // The reference ends what is printed as JSON with a line break, but for single values.
-                if is_leaf {
-                    text.truncate(text.trim_end().len());
-                }
-                text
-            }
-            other => return Err(Error::UnsupportedFormat(other)),
-        };
+        if matches!(output, Format::Dotenv | Format::Ini | Format::Binary) {
+            return Err(Error::UnsupportedFormat(output));
+        }
+        let text = output
+            .engine()
+            .emit(self.text.expose(), &self.tree, node, indent)?;
         Ok(SecretBytes::new(text.into_bytes()))
     }
 

@@ -239,8 +239,7 @@ fn check_lines(source: &str, format: Format, expected: Option<&Expected>) -> Vec
 fn metadata_block(source: &str, tree: &Tree) -> Option<(NodeId, NodeId)> {
     // Readers take it from the first document, and from no other.
     let document = tree.documents().next()?;
-    let root = tree.root(document)?;
-    let (_, block) = tree.entry(source, root, "sops")?;
+    let (_, block) = tree.metadata_entry(source, document)?;
     Some((document, block))
 }
 

@@ -79,6 +79,7 @@ impl Decryption<'_> {
             ..
         } = decryptor;
         self.format
+            .engine()
             .restored_comment_items(source, tree, &comment_items, &mut out.edits);
         Ok(out)
     }
@@ -230,6 +231,7 @@ impl Decryptor<'_, '_> {
             };
             self.with
                 .format
+                .engine()
                 .restored(self.source, self.tree, at.id, value, edits);
         }
         self.plaintext = plaintext;
@@ -337,7 +339,13 @@ impl Visitor for Decryptor<'_, '_> {
         match (decrypted, std::str::from_utf8(&plaintext)) {
             (Some((encrypted, path)), Ok(comment)) => {
                 self.remember(&encrypted, &path, &plaintext);
-                self.out.edits.push(Edit::new(span, comment.to_owned()));
+                self.with.format.engine().restored_comment(
+                    self.source,
+                    self.tree,
+                    at.id,
+                    comment,
+                    &mut self.out.edits,
+                );
             }
             _ => self.out.undecrypted_comments.push(at.id),
         }

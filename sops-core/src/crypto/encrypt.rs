@@ -10,13 +10,13 @@ use super::{
     walk::{Place, Visitor, walk},
 };
 use crate::{
-    format::{Format, edit::Edit, yaml},
+    format::{Engine, edit::Edit, yaml},
     tree::{NodeId, Scalar, Tree, ValueRef},
 };
 
 /// What encrypting a document needs to know.
 pub(crate) struct Encryption<'e> {
-    pub(crate) format: Format,
+    pub(crate) engine: &'static dyn Engine,
     pub(crate) cipher: &'e Cipher,
     pub(crate) matcher: &'e Matcher,
     pub(crate) mac_only_encrypted: bool,
@@ -236,25 +236,24 @@ impl Visitor for Encryptor<'_, '_> {
             (None, Some(enc)) => {
                 self.encrypted_nodes[at.id.index()] = true;
                 self.with
-                    .format
+                    .engine
                     .encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
             }
-            (None, None) if self.with.format == Format::Yaml => {
-                yaml::render::pinned(self.source, self.tree, at.id, &mut self.edits);
-            }
-            (None, None) => {}
+            (None, None) => self
+                .with
+                .engine
+                .kept(self.source, self.tree, at.id, &mut self.edits),
         }
         Ok(())
     }
 
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
-        let span = self.tree[at.id].span;
-        if at.alias.is_some() || !at.selected || span.is_empty() {
+        if at.alias.is_some() || !at.selected || self.tree[at.id].span.is_empty() {
             return Ok(());
         }
+        let text = self.with.engine.comment_text(self.source, self.tree, at.id);
         self.plaintext.clear();
-        self.plaintext
-            .extend_from_slice(span.of(self.source).as_bytes());
+        self.plaintext.extend_from_slice(text.as_bytes());
         let enc = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {
@@ -267,7 +266,9 @@ impl Visitor for Encryptor<'_, '_> {
                 problem: LeafProblem::CommentMatchesSelector,
             });
         }
-        self.edits.push(Edit::new(span, enc));
+        self.with
+            .engine
+            .encrypted_comment(self.source, self.tree, at.id, enc, &mut self.edits);
         Ok(())
     }
 

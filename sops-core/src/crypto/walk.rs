@@ -7,9 +7,6 @@
 use super::select::Matcher;
 use crate::tree::{NodeId, NodeKind, Scalar, Tree};
 
-/// The key of the metadata at the top level of a document.
-pub(crate) const METADATA_KEY: &str = "sops";
-
 /// Receives what [`walk`] comes across.
 pub(crate) trait Visitor {
     /// What stops the walk.
@@ -72,7 +69,7 @@ pub(crate) fn walk<V: Visitor>(
     let mut frames: Vec<Frame> = Vec::new();
     let mut alias = Vec::new();
     for document in tree.documents() {
-        let metadata = metadata_entry(source, tree, document);
+        let metadata = tree.metadata_entry(source, document).map(|(key, _)| key);
         path.clear();
         frames.clear();
         frames.push(Frame {
@@ -187,13 +184,4 @@ pub(crate) fn walk<V: Visitor>(
         }
     }
     Ok(())
-}
-
-/// Returns the key node of the metadata of a document.
-pub(crate) fn metadata_entry(source: &str, tree: &Tree, document: NodeId) -> Option<NodeId> {
-    let root = tree.root(document)?;
-    match tree[root].kind {
-        NodeKind::Map { .. } => tree.entry(source, root, METADATA_KEY).map(|(key, _)| key),
-        _ => None,
-    }
 }

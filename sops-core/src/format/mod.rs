@@ -1,26 +1,28 @@
 //! File formats: from text to a [`Tree`] with spans, and from values back to text.
 //!
-//! A format never writes a file. It says which bytes a node occupies ([`Format::parse`]) and what text stands for a
-//! value at that place ([`Format::encrypted`], [`Format::restored`]); [`edit::splice`] copies everything else through.
+//! A format never writes a file. Its [`Engine`] says which bytes a node occupies and what text stands for a value at
+//! that place; [`edit::splice`] copies everything else through.
 
 pub(crate) mod conflict_markers;
+pub(crate) mod dotenv;
 pub(crate) mod edit;
 mod emit_error;
+mod engine;
+pub(crate) mod ini;
 pub(crate) mod json;
 mod syntax_error;
 pub(crate) mod yaml;
 
 pub use emit_error::EmitError;
+pub(crate) use engine::Engine;
 pub use syntax_error::{SyntaxError, SyntaxErrorKind};
 
 use std::path::Path;
 
 use crate::{
-    metadata::Raw,
     secret::SecretText,
-    tree::{NodeId, Tree, ValueRef},
+    tree::{NodeId, Tree},
 };
-use edit::Edit;
 
 /// A file format that SOPS knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,85 +104,19 @@ pub(crate) struct CommentItem {
     pub(crate) text: SecretText,
 }
 
-// Dispatch to yaml/ and json/: see those modules for the functions of the same names.
 impl Format {
+    /// Returns what reads and writes the format. An encrypted binary file is JSON.
+    pub(crate) fn engine(self) -> &'static dyn Engine {
+        match self {
+            Self::Yaml => &yaml::Yaml,
+            Self::Json | Self::Binary => &json::Json,
+            Self::Dotenv => &dotenv::Dotenv,
+            Self::Ini => &ini::Ini,
+        }
+    }
+
     /// Parses a text that is valid UTF-8 and below 4 GiB.
     pub(crate) fn parse(self, source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {
-        match self {
-            Self::Yaml => yaml::parse(source, options),
-            Self::Json => json::parse(source),
-            Self::Dotenv | Self::Ini | Self::Binary => {
-                unreachable!("refused when the file is opened")
-            }
-        }
-    }
-
-    /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    pub(crate) fn encrypted(
-        self,
-        source: &str,
-        tree: &Tree,
-        id: NodeId,
-        enc: &str,
-        edits: &mut Vec<Edit>,
-    ) {
-        match self {
-            Self::Yaml => yaml::render::encrypted(source, tree, id, enc, edits),
-            _ => edits.push(json::render::encrypted(tree, id, enc)),
-        }
-    }
-
-    /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
-    pub(crate) fn restored(
-        self,
-        source: &str,
-        tree: &Tree,
-        id: NodeId,
-        value: ValueRef<'_>,
-        edits: &mut Vec<Edit>,
-    ) {
-        match self {
-            Self::Yaml => yaml::render::restored(source, tree, id, value, edits),
-            _ => edits.push(json::render::restored(tree, id, value)),
-        }
-    }
-
-    /// Writes comments in the place of the list items that hold their ciphertexts.
-    pub(crate) fn restored_comment_items(
-        self,
-        source: &str,
-        tree: &Tree,
-        items: &[CommentItem],
-        edits: &mut Vec<Edit>,
-    ) {
-        match self {
-            Self::Yaml => yaml::comment_item::restored(source, tree, items, edits),
-            _ => json::comment_item::removed(tree, items, edits),
-        }
-    }
-
-    /// Returns the edits that add the metadata as key `sops` to every document (there is none yet).
-    pub(crate) fn insert_metadata(self, source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
-        match self {
-            Self::Yaml => yaml::metadata_block::insert(source, tree, metadata),
-            _ => json::metadata_block::insert(source, tree, metadata),
-        }
-    }
-
-    /// Returns the edits that replace the metadata of every document where it stands.
-    pub(crate) fn replace_metadata(self, source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
-        match self {
-            Self::Yaml => yaml::metadata_block::replace(source, tree, metadata),
-            _ => json::metadata_block::replace(source, tree, metadata),
-        }
-    }
-
-    /// Returns the edits that cut the key `sops` out of every document; what [`Format::insert_metadata`] added is
-    /// gone to the byte.
-    pub(crate) fn remove_metadata(self, source: &str, tree: &Tree) -> Vec<Edit> {
-        match self {
-            Self::Yaml => yaml::metadata_block::remove(source, tree),
-            _ => json::metadata_block::remove(source, tree),
-        }
+        self.engine().parse(source, options)
     }
 }

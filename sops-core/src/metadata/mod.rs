@@ -2,6 +2,7 @@
 
 mod error;
 mod fields;
+pub(crate) mod flat;
 mod key_text;
 mod master_key;
 mod raw;

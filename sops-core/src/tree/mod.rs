@@ -94,12 +94,28 @@ pub(crate) enum Style {
 }
 
 /// All nodes of a file, documents one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
+    /// The top-level key under which the metadata of each document stands.
+    metadata_key: &'static str,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::with_metadata_key("sops")
+    }
 }
 
 impl Tree {
+    /// Returns an empty tree whose metadata stands under another key than `sops`.
+    pub(crate) fn with_metadata_key(metadata_key: &'static str) -> Self {
+        Self {
+            nodes: Vec::new(),
+            metadata_key,
+        }
+    }
+
     /// Appends a node that has no descendants yet.
     pub(crate) fn push(&mut self, kind: NodeKind, span: Span, outer_start: u32) -> NodeId {
         let id = NodeId(
@@ -190,6 +206,19 @@ impl Tree {
             NodeKind::Key { text, .. } => text.bytes(source) == key.as_bytes(),
             _ => false,
         })
+    }
+
+    /// Returns the key node and the value node of the metadata of a document.
+    pub(crate) fn metadata_entry(
+        &self,
+        source: &str,
+        document: NodeId,
+    ) -> Option<(NodeId, NodeId)> {
+        let root = self.root(document)?;
+        match self[root].kind {
+            NodeKind::Map { .. } => self.entry(source, root, self.metadata_key),
+            _ => None,
+        }
     }
 
     /// Returns the container of a node.

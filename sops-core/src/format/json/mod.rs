@@ -3,13 +3,16 @@
 //! As strict as Go's `encoding/json`, and stricter where the reference lets damage pass silently: text after the
 //! object, keys that stand twice, lone surrogates.
 
-pub(crate) mod comment_item;
-pub(crate) mod emit;
-pub(crate) mod metadata_block;
+mod comment_item;
+mod emit;
+mod engine;
+mod metadata_block;
 pub(crate) mod render;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
+
+pub(crate) use engine::Json;
 
 use std::collections::HashMap;
 

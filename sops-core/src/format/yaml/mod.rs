@@ -2,14 +2,15 @@
 
 mod block_scalar;
 mod characters;
-pub(crate) mod comment_item;
+mod comment_item;
 mod comments;
 mod compose;
-pub(crate) mod emit;
+mod emit;
+mod engine;
 #[cfg(test)]
 mod event_tests;
 mod flow_copy;
-pub(crate) mod metadata_block;
+mod metadata_block;
 mod metadata_text;
 mod parser;
 mod place;
@@ -27,6 +28,8 @@ mod tags;
 mod tests;
 #[cfg(test)]
 mod tree_tests;
+
+pub(crate) use engine::Yaml;
 
 use crate::{
     format::{ParseOptions, SyntaxError},

@@ -1,0 +1,5 @@
+//! `KEY=value` lines, with spans.
+
+mod engine;
+
+pub(crate) use engine::Dotenv;

@@ -1,0 +1,5 @@
+//! INI sections, with spans.
+
+mod engine;
+
+pub(crate) use engine::Ini;
