@@ -66,31 +66,8 @@ impl Context {
         })
     }
 
-    /// The same for a file that is to be encrypted, where the result keeps every byte it can: it is in the format of
-    /// the source and not indented anew.
-    pub(crate) fn target_to_encrypt(
-        &self,
-        file: Option<&Path>,
-        types: &TypeArgs,
-    ) -> Result<Target, Failure> {
-        let target = self.target(file, types)?;
-        if let Some(indent) = self.global.indent.filter(|&indent| indent != 4) {
-            return Err(Failure::not_yet(format_args!(
-                "encrypting with --indent {indent}"
-            )));
-        }
-        if target.output != target.format {
-            return Err(Failure::not_yet(format_args!(
-                "encrypting {} into {}",
-                target.format.name(),
-                target.output.name()
-            )));
-        }
-        Ok(target)
-    }
-
-    /// Whether a decrypted file is to be written in the style of the reference instead of its own, and how far it is
-    /// then indented (`None` is the style's own way).
+    /// Whether a file is to be written in the style of the reference instead of its own, because another format or an
+    /// indentation was asked for, and how far it is then indented (`None` is the style's own way).
     pub(crate) fn rewriting(&self, target: &Target) -> Result<Option<Option<usize>>, Failure> {
         let given = self
             .global

@@ -11,6 +11,7 @@
 use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
+    convert::convert,
     crypto::{
         Cipher, DataKey, EncryptedValue, LeafError, NonceSource,
         decrypt::{DecryptedLeaves, Decryption},
@@ -21,14 +22,14 @@ use crate::{
     },
     error::{Error, MacError},
     format::{
-        Format, ParseOptions, SyntaxError, SyntaxErrorKind,
+        EmitStyle, Format, ParseOptions, SyntaxError, SyntaxErrorKind,
         edit::{splice, splice_both},
     },
     keys::Keyring,
     layout::{self, Layout, Spelled},
     metadata::{MasterKey, Metadata},
     plaintext::Plaintext,
-    secret::SecretText,
+    secret::{SecretBytes, SecretText},
     tree::{NodeId, NodeKind, Tree, ValueRef, span::Position, timestamp::Timestamp},
     warning::Warning,
     warnings,
@@ -130,6 +131,21 @@ impl<'t> PlainFile<'t> {
             }
         }
         Ok(Self { text, tree, format })
+    }
+
+    /// Returns the file in another format, or with another indentation, in the style of the reference: nothing of its
+    /// own layout is kept.
+    ///
+    /// # Errors
+    /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
+    pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
+        let style = EmitStyle {
+            indent,
+            beside: &|_| true,
+        };
+        // No metadata follow what is written here.
+        let tree = self.format.parse(self.text, ParseOptions::default())?;
+        convert(self.text, &tree, output, &style)
     }
 
     /// Encrypts the file under a new data key.
@@ -261,7 +277,14 @@ impl Unlocked<'_> {
             ..
         } = open(&self.file, &self.cipher, &matcher, how)?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
-        Ok(Plaintext::new(text, tree, self.file.format, warnings))
+        let selector = self.file.metadata.selector.clone();
+        Ok(Plaintext::new(
+            text,
+            tree,
+            self.file.format,
+            selector,
+            warnings,
+        ))
     }
 
     /// Returns the file with `layout` switched on or off for its next version, as [`EncryptOptions::layout`] does.

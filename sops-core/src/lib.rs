@@ -195,6 +195,7 @@
 
 pub mod check;
 pub mod config;
+mod convert;
 mod crypto;
 mod deserialize;
 mod document;

@@ -3,9 +3,11 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
+    convert::{convert, emit, selected_comments},
+    crypto::select::Selector,
     deserialize,
     error::Error,
-    format::{EmitError, Format},
+    format::{EmitStyle, Format},
     secret::{SecretBytes, SecretText},
     tree::{NodeKind, Tree, TreePath},
     warning::Warning,
@@ -17,6 +19,7 @@ pub struct Plaintext {
     text: SecretText,
     tree: Tree,
     format: Format,
+    selector: Selector,
     warnings: Vec<Warning>,
 }
 
@@ -25,12 +28,14 @@ impl Plaintext {
         text: SecretText,
         tree: Tree,
         format: Format,
+        selector: Selector,
         warnings: Vec<Warning>,
     ) -> Self {
         Self {
             text,
             tree,
             format,
+            selector,
             warnings,
         }
     }
@@ -102,7 +107,11 @@ impl Plaintext {
         {
             return Ok(SecretBytes::new(text.to_vec()));
         }
-        self.emit_node(node, output, None)
+        let style = EmitStyle {
+            indent: None,
+            beside: &|_| true,
+        };
+        emit(self.text.expose(), &self.tree, node, output, &style)
     }
 
     /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of
@@ -111,37 +120,14 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
     pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
-        let roots: Vec<_> = self
-            .tree
-            .documents()
-            .filter_map(|document| self.tree.root(document))
-            .collect();
-        if output == Format::Json && roots.len() > 1 {
-            return Err(EmitError::SeveralDocuments.into());
-        }
-        let mut text = Vec::new();
-        for (index, root) in roots.into_iter().enumerate() {
-            if index > 0 {
-                text.extend_from_slice(b"---\n");
-            }
-            text.extend_from_slice(self.emit_node(root, output, indent)?.expose());
-        }
-        Ok(SecretBytes::new(text))
-    }
-
-    fn emit_node(
-        &self,
-        node: crate::tree::NodeId,
-        output: Format,
-        indent: Option<usize>,
-    ) -> Result<SecretBytes, Error> {
-        if matches!(output, Format::Dotenv | Format::Ini | Format::Binary) {
-            return Err(Error::UnsupportedFormat(output));
-        }
-        let text = output
-            .engine()
-            .emit(self.text.expose(), &self.tree, node, indent)?;
-        Ok(SecretBytes::new(text.into_bytes()))
+        let text = self.text.expose();
+        let matcher = self.selector.compile()?;
+        let encrypted = selected_comments(text, &self.tree, &matcher);
+        let style = EmitStyle {
+            indent,
+            beside: &|comment| !encrypted[comment.index()],
+        };
+        convert(text, &self.tree, output, &style)
     }
 
     /// Reads the first document into a type of the caller's.

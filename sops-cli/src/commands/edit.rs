@@ -48,7 +48,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if args.show_master_keys {
         return Err(Failure::not_yet("--show-master-keys"));
     }
-    let target = context.target_to_encrypt(Some(file), &args.types)?;
+    let target = context.target(Some(file), &args.types)?;
+    if target.output != target.format {
+        let message = format!(
+            "edit writes a file back in the format it has: it cannot turn {} into {}",
+            target.format.name(),
+            target.output.name()
+        );
+        return Err(Failure::new(Code::Conflict, message)
+            .hint("decrypt it, and encrypt it with --output-type into a new file"));
+    }
+    if context.rewriting(&target)?.is_some() {
+        context
+            .ui
+            .warning("--indent is ignored: edit keeps the indentation of the file");
+    }
     if file.exists() {
         edit_existing(args, context, file, &target)
     } else {

@@ -63,13 +63,21 @@ fn one(
     file: Option<&Path>,
     content: &[u8],
 ) -> Result<Product, Failure> {
-    let target = context.target_to_encrypt(file, &args.types)?;
+    let target = context.target(file, &args.types)?;
     let keyring = context.keyring(Doing::Encrypting)?;
     let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
     let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
     let plain = PlainFile::parse(content, target.format)
         .map_err(|error| unparsable(failed(error), target.format))?;
-    let encrypted = plain.encrypt(&options, keyring).map_err(failed)?;
+    let encrypted = match context.rewriting(&target)? {
+        None => plain.encrypt(&options, keyring),
+        Some(indent) => {
+            let converted = plain.convert(target.output, indent).map_err(failed)?;
+            PlainFile::parse(converted.expose(), target.output)
+                .and_then(|converted| converted.encrypt(&options, keyring))
+        }
+    };
+    let encrypted = encrypted.map_err(failed)?;
     Ok(Product {
         bytes: SecretBytes::new(encrypted.bytes),
         warnings: encrypted.warnings,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Runs `check` on random documents of both formats.
-fn each_document(check: impl Fn(&Document) -> Result<(), String> + Sync) {
+pub(crate) fn each_document(check: impl Fn(&Document) -> Result<(), String> + Sync) {
     let count = number_from_env("SOPS_TEST_DOCUMENTS", 60);
     let first = number_from_env("SOPS_TEST_SEED", 1);
     let seeds: Vec<u64> = (first..first + count).map(|seed| seed as u64).collect();
@@ -30,7 +30,7 @@ fn each_document(check: impl Fn(&Document) -> Result<(), String> + Sync) {
     report(&failures, seeds.len());
 }
 
-fn explain(what: &str, ran: &Ran) -> String {
+pub(crate) fn explain(what: &str, ran: &Ran) -> String {
     format!("{what}: exit {}: {}", ran.code, ran.stderr.trim())
 }
 

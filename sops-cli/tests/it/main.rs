@@ -5,6 +5,7 @@
 
 mod commands;
 mod comments;
+mod conversions;
 mod documents;
 #[cfg(unix)]
 mod editor;

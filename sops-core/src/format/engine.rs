@@ -8,6 +8,15 @@ use crate::{
     tree::{NodeId, Tree, ValueRef},
 };
 
+/// How a tree is written anew.
+#[derive(Clone, Copy)]
+pub(crate) struct EmitStyle<'s> {
+    /// Blanks a level; the format's own, if not given.
+    pub(crate) indent: Option<usize>,
+    /// Which of the comments that stand beside a value may stay there. The others go above it.
+    pub(crate) beside: &'s dyn Fn(NodeId) -> bool,
+}
+
 /// Reads a format, and says what text stands for a value at a place.
 ///
 /// An engine never writes a file: it appends edits, and [`splice`](super::edit::splice) copies everything else
@@ -94,6 +103,6 @@ pub(crate) trait Engine: Sync {
         source: &str,
         tree: &Tree,
         node: NodeId,
-        indent: Option<usize>,
+        style: &EmitStyle<'_>,
     ) -> Result<String, EmitError>;
 }

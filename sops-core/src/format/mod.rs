@@ -14,7 +14,7 @@ mod syntax_error;
 pub(crate) mod yaml;
 
 pub use emit_error::EmitError;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{EmitStyle, Engine};
 pub use syntax_error::{SyntaxError, SyntaxErrorKind};
 
 use std::path::Path;

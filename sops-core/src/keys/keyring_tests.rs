@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{KeyError, KeyService, Keyring, KeyringError};
+use super::{KeyError, KeyService, Keyring};
 use crate::{
     crypto::DataKey,
     metadata::{KeyEntry, MasterKey, Metadata},

@@ -93,8 +93,8 @@ fn rewrapping_changes_nothing_but_the_keys() {
     let rewrapped = String::from_utf8(rewrapped).expect("text");
     assert_eq!(decrypt(&rewrapped, Format::Yaml).expect("decrypts"), TEXT);
     let without_keys = |text: &str| {
-        let (before, rest) = text.split_once("    age:\n").expect("recipients");
-        let (_, after) = rest.split_once("    lastmodified").expect("the rest");
+        let (before, rest) = text.split_once("  age:\n").expect("recipients");
+        let (_, after) = rest.split_once("  lastmodified").expect("the rest");
         format!("{before}{after}")
     };
     assert_eq!(without_keys(&rewrapped), without_keys(&encrypted));

@@ -1,5 +1,5 @@
 use crate::{
-    format::{EmitError, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -28,7 +28,7 @@ impl Engine for Dotenv {
         Vec::new()
     }
 
-    fn emit(&self, _: &str, _: &Tree, _: NodeId, _: Option<usize>) -> Result<String, EmitError> {
+    fn emit(&self, _: &str, _: &Tree, _: NodeId, _: &EmitStyle<'_>) -> Result<String, EmitError> {
         unreachable!("refused when the file is opened")
     }
 }

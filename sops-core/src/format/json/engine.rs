@@ -2,7 +2,7 @@
 
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
-    format::{CommentItem, EmitError, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
     metadata::Raw,
     tree::{NodeId, NodeKind, Tree, ValueRef},
 };
@@ -57,9 +57,9 @@ impl Engine for Json {
         source: &str,
         tree: &Tree,
         node: NodeId,
-        indent: Option<usize>,
+        style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        let mut text = emit::emit(source, tree, node, indent)?;
+        let mut text = emit::emit(source, tree, node, style.indent)?;
         // The reference ends what is printed as JSON with a line break, but for single values.
         if matches!(tree[tree.resolve(node)].kind, NodeKind::Scalar(_)) {
             text.truncate(text.trim_end().len());

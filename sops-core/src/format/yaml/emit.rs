@@ -1,40 +1,46 @@
 //! A subtree as YAML in the style of the reference: block style, four blanks a level unless told otherwise.
 
-use std::borrow::Cow;
-
-use super::{
-    plain_value,
-    quote::{double_quoted, is_printable},
-    render::{binary, one_line},
-};
+use super::emitted_scalar::{self, Emitted};
 use crate::{
     format::EmitError,
-    tree::{NodeId, NodeKind, Span, Tree, ValueRef, traverse::Event},
+    tree::{NodeId, NodeKind, Tree, ValueRef, traverse::Event},
 };
 
 /// Blanks a level, if nothing else is asked for.
 pub(crate) const DEFAULT_INDENT: usize = 4;
 
+/// The columns that a dash and its blank take.
+const DASH: usize = 2;
+
+/// Longer keys, and those of several lines, stand behind a question mark.
+const LONGEST_SIMPLE_KEY: usize = 128;
+
 /// Returns the text of a subtree, with a line break at its end.
+///
+/// Comments stand before what they belong to; those `beside` a value stay on its line.
 pub(crate) fn emit(
     source: &str,
     tree: &Tree,
     id: NodeId,
     indent: usize,
+    beside: &dyn Fn(NodeId) -> bool,
 ) -> Result<String, EmitError> {
     let mut emitter = Emitter {
         source,
         tree,
         indent,
+        beside,
         out: String::new(),
         open: Vec::new(),
         place: Place::LineStart,
+        dashes: Vec::new(),
         comments: Vec::new(),
+        line_comments: Vec::new(),
     };
     if !tree.traverse(id, |event| emitter.event(event)) {
         return Err(EmitError::TooManyNodes);
     }
-    emitter.own_line_comments(u32::MAX);
+    emitter.comments_above(0);
     Ok(emitter.out)
 }
 
@@ -44,153 +50,239 @@ enum Place {
     LineStart,
     /// `key:`
     AfterKey,
-    /// `-` and the blanks after it: an entry may start on this line.
-    AfterDash,
+    /// `:` on the line after a key behind a question mark.
+    AfterColon,
+}
+
+/// A collection that is being written.
+struct Open {
+    is_list: bool,
+    /// Where its keys or dashes stand.
+    column: usize,
+    /// Whether it is written as `{}` or `[]`.
+    is_empty: bool,
 }
 
 struct Emitter<'t> {
     source: &'t str,
     tree: &'t Tree,
     indent: usize,
+    beside: &'t dyn Fn(NodeId) -> bool,
     out: String,
-    /// The open collections: whether each is a list, and its column; `None` for an empty one.
-    open: Vec<Option<(bool, usize)>>,
+    open: Vec<Open>,
     place: Place,
-    /// Comments that wait for the node they stand before or beside.
-    comments: Vec<Span>,
+    /// The columns of dashes that are written when their item is.
+    dashes: Vec<usize>,
+    /// Comments that wait for the node they belong to.
+    comments: Vec<NodeId>,
+    /// Comments that wait for the end of the line.
+    line_comments: Vec<NodeId>,
 }
 
 impl Emitter<'_> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Comment(id) => self.comments.push(self.tree[id].span),
-            Event::Start { id, is_empty } => {
-                self.start_item(id);
-                let is_list = matches!(self.tree[id].kind, NodeKind::Sequence);
-                if is_empty {
-                    self.value(if is_list { "[]" } else { "{}" });
-                    self.open.push(None);
-                    return;
-                }
-                let column = match self.open.last() {
-                    // Lists start two columns after the dash they stand behind, whatever the indentation is.
-                    Some(Some((true, column))) => column + DASH,
-                    Some(Some((false, column))) => column + self.indent,
-                    _ => 0,
-                };
-                if self.place == Place::AfterKey {
-                    self.out.push('\n');
-                    self.place = Place::LineStart;
-                }
-                self.open.push(Some((is_list, column)));
+            Event::Comment(id) => self.comments.push(id),
+            Event::Start { id, is_empty } => self.start(id, is_empty),
+            Event::End { .. } => self.end(),
+            Event::Key(id) => self.key(id),
+            Event::Leaf(id) => self.leaf(id),
+        }
+    }
+
+    fn start(&mut self, id: NodeId, is_empty: bool) {
+        let is_item = self.dash();
+        let is_list = matches!(self.tree[id].kind, NodeKind::Sequence);
+        let column = if self.open.is_empty() {
+            0
+        } else {
+            self.deeper()
+        };
+        if is_empty {
+            self.start_line(false);
+            self.value(if is_list { "[]" } else { "{}" });
+        } else if !is_item && self.place == Place::AfterKey {
+            self.end_line();
+        }
+        self.open.push(Open {
+            is_list,
+            column,
+            is_empty,
+        });
+    }
+
+    fn end(&mut self) {
+        let column = self.column();
+        self.comments_above(column);
+        self.open.pop();
+    }
+
+    fn key(&mut self, id: NodeId) {
+        self.take_line_comments(NodeId(id.0 + 1));
+        self.start_line(true);
+        let NodeKind::Key { text, .. } = &self.tree[id].kind else {
+            return;
+        };
+        let text = String::from_utf8_lossy(text.bytes(self.source));
+        if text.len() <= LONGEST_SIMPLE_KEY && !text.contains('\n') {
+            self.out.push_str(&emitted_scalar::one_line(&text));
+            self.out.push(':');
+            self.place = Place::AfterKey;
+            return;
+        }
+        self.out.push_str("? ");
+        match emitted_scalar::is_block(&text) {
+            true => self.block(&text),
+            false => {
+                self.out.push_str(&emitted_scalar::one_line(&text));
+                self.out.push('\n');
             }
-            Event::End { .. } => {
-                self.own_line_comments(u32::MAX);
-                self.open.pop();
+        }
+        self.out.push_str(&" ".repeat(self.column()));
+        self.out.push(':');
+        self.place = Place::AfterColon;
+    }
+
+    fn leaf(&mut self, id: NodeId) {
+        if self.dash() {
+            self.take_line_comments(id);
+        }
+        self.start_line(false);
+        let NodeKind::Scalar(scalar) = &self.tree[id].kind else {
+            return;
+        };
+        let value = scalar.value.view(self.source);
+        match (emitted_scalar::value(value), value) {
+            (Emitted::Line(text), _) => self.value(&text),
+            (Emitted::Block, ValueRef::Str(bytes)) => {
+                self.blank_after_colon();
+                self.block(&String::from_utf8_lossy(bytes));
             }
-            Event::Key(id) => {
-                self.own_line_comments(self.tree[id].span.start);
-                self.start_line();
-                if let NodeKind::Key { text, .. } = &self.tree[id].kind {
-                    let text = String::from_utf8_lossy(text.bytes(self.source));
-                    self.out.push_str(&quoted_for_all(&text));
-                    self.out.push(':');
-                }
-                self.place = Place::AfterKey;
+            (Emitted::Block, _) => {}
+        }
+    }
+
+    /// Takes note of a dash, if an item of a list comes.
+    fn dash(&mut self) -> bool {
+        let column = match self.open.last() {
+            Some(open) if open.is_list => open.column,
+            _ => return false,
+        };
+        self.dashes.push(column);
+        true
+    }
+
+    /// Sets the comments aside that stay on the line of a scalar.
+    fn take_line_comments(&mut self, value: NodeId) {
+        let (line, above) = std::mem::take(&mut self.comments)
+            .into_iter()
+            .partition(|&comment| self.is_beside(comment, value) && (self.beside)(comment));
+        (self.line_comments, self.comments) = (line, above);
+    }
+
+    /// Whether a comment stands on the line where a scalar ends, or on the first of a block scalar.
+    fn is_beside(&self, comment: NodeId, value: NodeId) -> bool {
+        let leaf = &self.tree[self.tree.resolve(value)];
+        let span = self.tree[value].span;
+        let start = self.tree[comment].span.start;
+        if !matches!(leaf.kind, NodeKind::Scalar(_)) || span.is_empty() || start <= span.start {
+            return false;
+        }
+        let Some(after) = self.source.get(span.end as usize..start as usize) else {
+            return true;
+        };
+        after
+            .strip_suffix('#')
+            .is_some_and(|gap| gap.trim_matches([' ', '\t', ',']).is_empty())
+    }
+
+    /// Goes to the column of the current collection, behind the dashes that wait. Comments stand above all of them.
+    fn start_line(&mut self, is_key: bool) {
+        if let Some(&column) = self.dashes.first() {
+            self.comments_above(column);
+            self.out.push_str(&" ".repeat(column));
+            for _ in std::mem::take(&mut self.dashes) {
+                self.out.push_str("- ");
             }
-            Event::Leaf(id) => {
-                self.start_item(id);
-                if let NodeKind::Scalar(scalar) = &self.tree[id].kind {
-                    match scalar.value.view(self.source) {
-                        ValueRef::Str(bytes) => match std::str::from_utf8(bytes) {
-                            Ok(text) if is_block(text) => self.block(text),
-                            Ok(text) => self.value(&quoted_for_all(text)),
-                            Err(_) => self.value(&binary(bytes)),
-                        },
-                        value => self.value(&plain_value::text(value)),
-                    }
+        } else if is_key {
+            let column = self.column();
+            match self.place {
+                Place::AfterColon => self.out.push_str(&" ".repeat(column.saturating_sub(1))),
+                _ => {
+                    self.comments_above(column);
+                    self.out.push_str(&" ".repeat(column));
                 }
             }
         }
     }
 
-    /// Starts an item of a list; does nothing before the value of a key.
-    fn start_item(&mut self, id: NodeId) {
-        if let Some(Some((true, _))) = self.open.last() {
-            self.own_line_comments(self.tree[id].span.start);
-            self.start_line();
-            self.out.push_str("- ");
-            self.place = Place::AfterDash;
-        }
-    }
-
+    /// The column of the current collection.
     fn column(&self) -> usize {
         self.open
             .iter()
             .rev()
-            .flatten()
-            .next()
-            .map_or(0, |(_, column)| *column)
+            .find(|open| !open.is_empty)
+            .map_or(0, |open| open.column)
     }
 
-    /// Goes to the column of the current collection.
-    fn start_line(&mut self) {
-        if self.place == Place::LineStart {
-            self.out.push_str(&" ".repeat(self.column()));
+    /// The column of what stands inside the current collection.
+    fn deeper(&self) -> usize {
+        match self.open.last() {
+            // Behind a dash, whatever the indentation is.
+            Some(open) if open.is_list => open.column + DASH,
+            // A mapping behind a dash stands off the grid of the indentation; what is inside it is back on it.
+            Some(open) => (open.column / self.indent + 1) * self.indent,
+            None => self.indent,
         }
-        self.place = Place::LineStart;
     }
 
-    /// Writes the comments that stand before `start` on lines of their own.
-    fn own_line_comments(&mut self, start: u32) {
-        let column = self.column();
-        for span in std::mem::take(&mut self.comments) {
-            if span.start > start {
-                self.comments.push(span);
-                continue;
-            }
-            if self.place == Place::LineStart {
-                self.out.push_str(&" ".repeat(column));
-            }
-            self.out.push('#');
-            self.out.push_str(span.of(self.source));
+    /// Writes the comments that wait on lines of their own.
+    fn comments_above(&mut self, column: usize) {
+        for comment in std::mem::take(&mut self.comments) {
+            self.out.push_str(&" ".repeat(column));
+            self.comment(comment);
             self.out.push('\n');
-            self.place = Place::LineStart;
         }
+    }
+
+    fn comment(&mut self, id: NodeId) {
+        self.out.push('#');
+        self.out.push_str(self.tree[id].span.of(self.source));
     }
 
     /// Writes a value on the current line, and the comments that stand beside it.
     fn value(&mut self, text: &str) {
-        if self.place == Place::AfterKey {
-            self.out.push(' ');
-        }
+        self.blank_after_colon();
         self.out.push_str(text);
         self.end_line();
     }
 
+    fn blank_after_colon(&mut self) {
+        if self.place != Place::LineStart {
+            self.out.push(' ');
+        }
+        self.place = Place::LineStart;
+    }
+
     fn end_line(&mut self) {
-        for span in std::mem::take(&mut self.comments) {
-            self.out.push_str(" #");
-            self.out.push_str(span.of(self.source));
+        for comment in std::mem::take(&mut self.line_comments) {
+            self.out.push(' ');
+            self.comment(comment);
         }
         self.out.push('\n');
         self.place = Place::LineStart;
     }
 
     fn block(&mut self, text: &str) {
-        let column = match self.open.last() {
-            Some(Some((true, column))) => column + DASH,
-            Some(Some((false, column))) => column + self.indent,
-            _ => self.indent,
-        };
-        if self.place == Place::AfterKey {
-            self.out.push(' ');
-        }
+        let column = self.deeper();
         self.out.push('|');
+        if text.starts_with([' ', '\n']) {
+            self.out.push_str(&self.indent.to_string());
+        }
         let lines = text.trim_end_matches('\n');
         match text.len() - lines.len() {
             0 => self.out.push('-'),
-            1 => {}
+            1 if !lines.is_empty() => {}
             _ => self.out.push('+'),
         }
         self.end_line();
@@ -202,36 +294,4 @@ impl Emitter<'_> {
             self.out.push('\n');
         }
     }
-}
-
-/// Returns a text on one line. What readers of YAML 1.1 take for a boolean or a number in base 60 is quoted, as the
-/// reference does.
-fn quoted_for_all(text: &str) -> Cow<'_, str> {
-    const BOOLEANS: [&str; 16] = [
-        "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off",
-        "OFF",
-    ];
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let is_base_60 = digits.contains(':')
-        && digits.starts_with(|first: char| first.is_ascii_digit())
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
-    match BOOLEANS.contains(&text) || is_base_60 {
-        true => Cow::Owned(double_quoted(text)),
-        false => one_line(text, false, false),
-    }
-}
-
-/// The columns that a dash and its blank take.
-const DASH: usize = 2;
-
-/// Whether a text is written as a literal block: it has several lines, and a block can hold them.
-fn is_block(text: &str) -> bool {
-    text.contains('\n')
-        && !text.trim_matches('\n').is_empty()
-        && !text.starts_with([' ', '\t', '\n'])
-        && text
-            .split('\n')
-            .all(|line| !line.ends_with([' ', '\t']) && line.chars().all(is_printable))
 }

@@ -2,7 +2,7 @@
 
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
-    format::{CommentItem, EmitError, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -64,9 +64,10 @@ impl Engine for Yaml {
         source: &str,
         tree: &Tree,
         node: NodeId,
-        indent: Option<usize>,
+        style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        let indent = indent.filter(|indent| INDENTS.contains(indent));
-        emit::emit(source, tree, node, indent.unwrap_or(emit::DEFAULT_INDENT))
+        let indent = style.indent.filter(|indent| INDENTS.contains(indent));
+        let indent = indent.unwrap_or(emit::DEFAULT_INDENT);
+        emit::emit(source, tree, node, indent, style.beside)
     }
 }

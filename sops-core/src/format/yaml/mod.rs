@@ -6,6 +6,7 @@ mod comment_item;
 mod comments;
 mod compose;
 mod emit;
+mod emitted_scalar;
 mod engine;
 #[cfg(test)]
 mod event_tests;

@@ -116,21 +116,37 @@ fn dash_column(source: &str, start: usize) -> usize {
 /// Looks at no more than `limit` nodes, from the start and from the end.
 pub(super) fn indentation_step(source: &str, tree: &Tree, limit: usize) -> usize {
     let nodes = tree.nodes();
-    let step = |pair: &[Node]| match pair {
+    let step_into = |collection: &Node, key: &Node| {
+        let inner = column(source, collection.span.start as usize);
+        let outer = column(source, key.outer_start as usize);
+        inner
+            .checked_sub(outer)
+            .filter(|step| (1..=9).contains(step))
+    };
+    let into_map = |pair: &[Node]| match pair {
         [key, map]
             if matches!(key.kind, NodeKind::Key { .. })
                 && matches!(map.kind, NodeKind::Map { flow: false }) =>
         {
-            let inner = column(source, map.span.start as usize);
-            let outer = column(source, key.outer_start as usize);
-            inner
-                .checked_sub(outer)
-                .filter(|step| (1..=9).contains(step))
+            step_into(map, key)
         }
         _ => None,
     };
-    let forward = nodes.windows(2).take(limit).find_map(step);
-    forward
-        .or_else(|| nodes.windows(2).rev().take(limit).find_map(step))
+    // A list whose dashes stand under the key says nothing, and neither does one in brackets.
+    let into_list = |pair: &[Node]| match pair {
+        [key, list]
+            if matches!(key.kind, NodeKind::Key { .. })
+                && matches!(list.kind, NodeKind::Sequence)
+                && source[list.span.start as usize..].starts_with('-') =>
+        {
+            step_into(list, key)
+        }
+        _ => None,
+    };
+    let pairs = || nodes.windows(2);
+    (pairs().take(limit).find_map(into_map))
+        .or_else(|| pairs().rev().take(limit).find_map(into_map))
+        .or_else(|| pairs().take(limit).find_map(into_list))
+        .or_else(|| pairs().rev().take(limit).find_map(into_list))
         .unwrap_or(DEFAULT_STEP)
 }
