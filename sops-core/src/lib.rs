@@ -193,6 +193,7 @@
 //!
 //! There is no unsafe code here, and none of the dependencies compiles C.
 
+mod change;
 pub mod check;
 pub mod config;
 mod convert;
@@ -215,6 +216,7 @@ mod tree;
 mod warning;
 mod warnings;
 
+pub use change::{Change, ChangeError};
 pub use crypto::{
     DataKey, DataKeyError, LeafProblem,
     re2::RegexError,

@@ -14,7 +14,7 @@ mod flow_copy;
 mod metadata_block;
 mod metadata_text;
 mod parser;
-mod place;
+pub(crate) mod place;
 mod plain_value;
 mod properties;
 mod quote;
