@@ -12,6 +12,16 @@ use crate::support::{
 const PLAIN_YAML: &str = "user: admin\npassword: s3cret\nport: 8080\nratio: 1.5\non: true\nnothing: null\nempty: \"\"\nlist:\n    - 1\n    - two\n    - name: third\nnested:\n    key_unencrypted: open\n    deep:\n        secret: x\n";
 const PLAIN_JSON: &str = "{\n\t\"user\": \"admin\",\n\t\"port\": 8080,\n\t\"list\": [\n\t\t1,\n\t\t\"two\"\n\t],\n\t\"nested\": {\n\t\t\"on\": true\n\t}\n}\n";
 
+const ONE_RECIPIENT: &str =
+    "creation_rules:\n  - age: age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj";
+
+/// A rule with two key groups.
+fn key_groups() -> String {
+    format!(
+        "creation_rules:\n  - key_groups:\n      - age: [{RECIPIENT}]\n      - age: [{SECOND_RECIPIENT}]\n"
+    )
+}
+
 /// One line of the table.
 struct Row {
     line: usize,
@@ -87,6 +97,19 @@ fn folder(encrypted: &BTreeMap<&str, Vec<u8>>) -> Scratch {
         "creation_rules:\n  - path_regex: ^ruled\n    age: {SECOND_RECIPIENT},{RECIPIENT}\n    encrypted_regex: ^(password|list)$\n  - path_regex: two-selectors\n    age: {RECIPIENT}\n    encrypted_regex: a\n    encrypted_suffix: b\n  - path_regex: bad-regex\n    age: {RECIPIENT}\n    encrypted_regex: a[\n"
     );
     scratch.write("rules.yaml", rule);
+    for (name, text) in [
+        ("one.sops.yaml", ONE_RECIPIENT.to_owned()),
+        (
+            "two.sops.yaml",
+            format!("{ONE_RECIPIENT},{SECOND_RECIPIENT}\n"),
+        ),
+        ("groups.sops.yaml", key_groups()),
+        ("yes.txt", "what\ny\n".to_owned()),
+        ("no.txt", "n\n".to_owned()),
+        ("value.json", "{\"from\": [\"a file\"]}\n".to_owned()),
+    ] {
+        scratch.write(name, text);
+    }
     scratch.write("broken-rules.yaml", "creation_rules: [\n");
     scratch.write("no-rules.yaml", "stores: {}\n");
     scratch
@@ -251,6 +274,10 @@ fn command_lines_do_what_they_do_there() {
     for (name, text) in [("enc.yaml", PLAIN_YAML), ("enc.json", PLAIN_JSON)] {
         encrypted.insert(name, scratch.encrypt(Reference, name, text.as_bytes()).ok());
     }
+    scratch.write("groups.sops.yaml", key_groups());
+    scratch.write("groups.yaml", PLAIN_YAML);
+    let arguments = ["--config", "groups.sops.yaml", "encrypt", "groups.yaml"];
+    encrypted.insert("groups.yaml", scratch.run(Reference, arguments).ok());
     let rows = rows();
     assert!(rows.len() >= 80, "only {} rows", rows.len());
     let failures: Vec<String> = in_parallel(&rows, |row| {

@@ -13,6 +13,8 @@ mod golden;
 mod interop;
 mod precommit;
 mod readme;
+mod recipients;
 #[cfg(unix)]
 mod robustness;
 mod support;
+mod values;
