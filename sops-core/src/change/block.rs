@@ -87,7 +87,8 @@ pub(super) fn replace(
         ""
     };
     let at = written.find(['\r', '\n']).unwrap_or(written.len());
-    if !comment.is_empty() && !(is_empty_node(tree, node) && !written.contains('\n')) {
+    let stays = is_empty_node(tree, node) && !written.contains('\n');
+    if !comment.is_empty() && !stays {
         written.insert_str(at, comment);
         if end == start {
             edits.push(Edit::new(Span::new(end, end + comment.len()), ""));
