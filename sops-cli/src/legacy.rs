@@ -75,6 +75,13 @@ pub(crate) fn rewrite(
         (verb.to_owned(), Form::Legacy)
     };
 
+    if form == Form::Legacy && files.is_empty() && verb != "edit" {
+        return Err(
+            Failure::new(Code::NoFile, "no file specified").hint(format!(
+                "`sops {verb}` reads standard input, and so does /dev/stdin as the file"
+            )),
+        );
+    }
     if LATER_VERBS.contains(&verb.as_str()) {
         return Err(Failure::not_yet(format_args!("sops {verb}")));
     }
@@ -662,7 +669,6 @@ mod tests {
                 "--ignore-mac --input-type yaml --output-type yaml --decrypt f",
                 "sops decrypt --ignore-mac --input-type=yaml --output-type=yaml -- f",
             ),
-            ("-d", "sops decrypt --"),
             ("-d demo", "sops decrypt -- demo"),
             ("-e -i check", "sops encrypt --in-place -- check"),
             ("check a b", "sops check -- a b"),
