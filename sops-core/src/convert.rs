@@ -23,7 +23,7 @@ pub(crate) fn convert(
         .filter_map(|document| tree.root(document))
         .collect();
     if output != Format::Yaml && roots.len() > 1 {
-        return Err(EmitError::SeveralDocuments.into());
+        return Err(EmitError::SeveralDocuments { format: output }.into());
     }
     let mut converted = Vec::new();
     for (index, root) in roots.into_iter().enumerate() {
@@ -43,7 +43,7 @@ pub(crate) fn emit(
     output: Format,
     style: &EmitStyle<'_>,
 ) -> Result<SecretBytes, Error> {
-    if matches!(output, Format::Dotenv | Format::Ini | Format::Binary) {
+    if matches!(output, Format::Ini | Format::Binary) {
         return Err(Error::UnsupportedFormat(output));
     }
     let written = output.engine().emit(text, tree, node, style)?;

@@ -204,6 +204,11 @@ fn example(format: Format) -> &'static str {
              \"database\": {\n\t\t\"user\": \"admin\",\n\t\t\"password\": \"change-me\"\n\t},\n\t\
              \"note_unencrypted\": \"a key that ends with _unencrypted keeps its value in the clear\"\n}\n"
         }
+        Format::Dotenv => {
+            "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
+             DATABASE_USER=admin\nDATABASE_PASSWORD=change-me\n\
+             NOTE_unencrypted=a key that ends with _unencrypted keeps its value in the clear\n"
+        }
         _ => {
             "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
              database:\n  user: admin\n  password: change-me\n\

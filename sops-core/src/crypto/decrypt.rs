@@ -219,9 +219,8 @@ impl Decryptor<'_, '_> {
         self.count(at, value);
         self.remember(&encrypted, at.additional_data, &plaintext);
         if at.alias.is_none() {
-            if self.with.format == Format::Json
-                && let ValueRef::Str(bytes) = value
-                && std::str::from_utf8(bytes).is_err()
+            if let ValueRef::Str(bytes) = value
+                && !self.with.format.engine().holds(bytes)
             {
                 self.out.lossy.push(at.id);
             }
@@ -268,10 +267,16 @@ impl Decryptor<'_, '_> {
         if !self.with.with_fingerprint {
             return;
         }
-        // JSON has no times: one that is decrypted there is written as a text.
-        let written = match value {
-            ValueRef::Time(_) if self.with.format == Format::Json => ValueRef::Str(&self.canonical),
-            value => value,
+        // JSON has no times, for one: what is decrypted there is written as a text.
+        let text = self
+            .with
+            .format
+            .engine()
+            .as_text(value)
+            .map(zeroize::Zeroizing::new);
+        let written = match &text {
+            Some(text) => ValueRef::Str(text.as_bytes()),
+            None => value,
         };
         self.out.fingerprint.add(at.additional_data, written);
     }

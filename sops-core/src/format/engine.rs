@@ -38,6 +38,16 @@ pub(crate) trait Engine: Sync {
         edits: &mut Vec<Edit>,
     );
 
+    /// Returns the text that stands for a value in a format that has no such values.
+    fn as_text(&self, _value: ValueRef<'_>) -> Option<String> {
+        None
+    }
+
+    /// Whether a text comes back as it is when it is written and read.
+    fn holds(&self, _text: &[u8]) -> bool {
+        true
+    }
+
     /// Changes a scalar that stays in the clear, if the encrypted file could not hold it as it is written.
     fn kept(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
 
