@@ -43,7 +43,7 @@ pub(crate) fn emit(
     output: Format,
     style: &EmitStyle<'_>,
 ) -> Result<SecretBytes, Error> {
-    if matches!(output, Format::Ini | Format::Binary) {
+    if output == Format::Binary {
         return Err(Error::UnsupportedFormat(output));
     }
     let written = output.engine().emit(text, tree, node, style)?;

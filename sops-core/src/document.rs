@@ -676,7 +676,7 @@ fn metadata_nodes(text: &str, tree: &Tree) -> Vec<Range<NodeId>> {
 
 /// Returns the text of a file, if this version can handle it at all.
 fn text_of(bytes: &[u8], format: Format) -> Result<&str, Error> {
-    if matches!(format, Format::Ini | Format::Binary) {
+    if format == Format::Binary {
         return Err(Error::UnsupportedFormat(format));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {

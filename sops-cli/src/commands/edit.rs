@@ -209,6 +209,11 @@ fn example(format: Format) -> &'static str {
              DATABASE_USER=admin\nDATABASE_PASSWORD=change-me\n\
              NOTE_unencrypted=a key that ends with _unencrypted keeps its value in the clear\n"
         }
+        Format::Ini => {
+            "; Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
+             [database]\nuser = admin\npassword = change-me\n\
+             note_unencrypted = a key that ends with _unencrypted keeps its value in the clear\n"
+        }
         _ => {
             "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
              database:\n  user: admin\n  password: change-me\n\

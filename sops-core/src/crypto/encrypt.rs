@@ -248,12 +248,21 @@ impl Visitor for Encryptor<'_, '_> {
     }
 
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
-        if at.alias.is_some() || !at.selected || self.tree[at.id].span.is_empty() {
+        if at.alias.is_some() || self.tree[at.id].span.is_empty() {
+            return Ok(());
+        }
+        if !at.selected {
+            self.with
+                .engine
+                .kept_comment(self.source, self.tree, at.id, &mut self.edits);
             return Ok(());
         }
         let text = self.with.engine.comment_text(self.source, self.tree, at.id);
         self.plaintext.clear();
         self.plaintext.extend_from_slice(text.as_bytes());
+        if self.plaintext.is_empty() {
+            return Ok(());
+        }
         let enc = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {

@@ -21,6 +21,12 @@ pub enum EmitError {
         /// The format.
         format: Format,
     },
+    /// INI holds nothing but sections at the top level.
+    #[error("{path} stands outside of sections, and ini has no place for it")]
+    OutsideSections {
+        /// The path of the value.
+        path: String,
+    },
     /// The format holds no maps and lists inside each other, or not so deep.
     #[error("{path} holds other values, and {} has no place for them", .format.name())]
     Nested {

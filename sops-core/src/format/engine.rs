@@ -68,6 +68,9 @@ pub(crate) trait Engine: Sync {
         edits.push(Edit::new(tree[id].span, enc));
     }
 
+    /// Changes a comment that stays in the clear, if other programs could not read it as it is written.
+    fn kept_comment(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
+
     /// Writes `text` in the place of the comment `id`, which holds its ciphertext.
     fn restored_comment(
         &self,
