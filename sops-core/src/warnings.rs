@@ -1,7 +1,11 @@
 //! When a file that was handled deserves a word.
 
 use crate::{
-    crypto::{decrypt::DecryptedLeaves, encrypt::EncryptedLeaves},
+    crypto::{
+        decrypt::DecryptedLeaves,
+        encrypt::EncryptedLeaves,
+        select::{Matcher, Selector},
+    },
     format::{Format, yaml},
     metadata::Metadata,
     tree::{NodeId, NodeKind, Scalar, Style, Tree, Value, span::Position},
@@ -31,6 +35,11 @@ pub(crate) fn after_encryption(
                 .at(Position::of(text, offset))
                 .hint("remove the line, or write %YAML 1.1"),
         );
+    }
+    if format == Format::Ini {
+        about_each(cut_values(text, tree), text, tree, &CUT, &mut warnings);
+        let disputed = disputed_comments(text, tree, &metadata.selector);
+        about_each(disputed, text, tree, &DISPUTED, &mut warnings);
     }
     if format == Format::Yaml {
         about_each(long_keys(text, tree), text, tree, &LONG_KEY, &mut warnings);
@@ -71,6 +80,15 @@ const WRITTEN_OUT: Finding = Finding {
     message: "the alias is written out, because what it stands for is encrypted",
     hint: "decrypting gives the alias back",
 };
+const CUT: Finding = Finding {
+    message: "a comment starts directly behind the value: readers cut values at the first ; and #",
+    hint: "if it is part of the value, put the value in backquotes; else put a blank before the comment",
+};
+const DISPUTED: Finding = Finding {
+    message: "the reference implementation of SOPS applies this comment to the key after the one it stands above: it \
+              cannot open the file",
+    hint: "select by the names of keys instead: encrypted_regex or encrypted_suffix",
+};
 const ROUNDED: Finding = Finding {
     message: "the number has more digits than a number can hold, and is rounded by every reader",
     hint: "quote it, so that it is a text",
@@ -80,9 +98,43 @@ const UNDECRYPTED_COMMENT: Finding = Finding {
     hint: "it was moved, changed, or encrypted with another data key",
 };
 const NOT_UTF8: Finding = Finding {
-    message: "the value is not UTF-8; JSON cannot hold it, so it is changed",
-    hint: "keep binary data in YAML, or in a file of its own",
+    message: "the format cannot hold the value, so it is changed",
+    hint: "what is not UTF-8, or has a \\n that is no line break in dotenv, has to be kept in YAML or in a file of its own",
 };
+
+/// Returns the values of an INI file that a comment cuts off without a blank before it.
+fn cut_values<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+    tree.numbered().filter_map(move |(id, node)| {
+        let after = text.as_bytes().get(node.span.end as usize);
+        let is_cut = matches!(node.kind, NodeKind::Scalar(_))
+            && !node.span.is_empty()
+            && matches!(after, Some(b';' | b'#'));
+        is_cut.then_some(id)
+    })
+}
+
+/// Returns the comments of an INI file that decide about a key, but for those above a section.
+fn disputed_comments<'t>(
+    text: &'t str,
+    tree: &'t Tree,
+    selector: &Selector,
+) -> impl Iterator<Item = NodeId> + 't {
+    let matcher = selector.compile().ok();
+    let matcher = matcher.filter(Matcher::looks_at_comments);
+    let mut section = 0;
+    tree.numbered()
+        .filter_map(move |(id, node)| match node.kind {
+            NodeKind::Map { .. } => {
+                section = node.span.start;
+                None
+            }
+            NodeKind::Comment => {
+                let decides = matcher.as_ref()?.comment(node.span.of(text).as_bytes());
+                (decides && node.span.start > section).then_some(id)
+            }
+            _ => None,
+        })
+}
 
 /// How many nodes are named one by one. Nobody reads more, and finding the place of each costs a look through the file.
 const MOST: usize = 20;

@@ -11,6 +11,7 @@ mod documents;
 mod editor;
 mod golden;
 mod interop;
+mod lines;
 mod precommit;
 mod readme;
 #[cfg(unix)]

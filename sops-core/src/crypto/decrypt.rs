@@ -52,10 +52,16 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
-        let ahead = self.ahead(source, tree)?;
+        let by_look =
+            self.format.engine().comments_are_disputed() && self.matcher.looks_at_comments();
+        let ahead = match by_look {
+            true => Plaintexts(VecDeque::new()),
+            false => self.ahead(source, tree)?,
+        };
         let mut decryptor = Decryptor {
             ahead,
             retries: RETRIES,
+            by_look,
             with: self,
             source,
             tree,
@@ -174,6 +180,8 @@ struct Decryptor<'r, 'd> {
     /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
     ahead: Plaintexts,
     retries: usize,
+    /// Whether what looks encrypted is, whatever the selector says.
+    by_look: bool,
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
@@ -291,6 +299,13 @@ impl Visitor for Decryptor<'_, '_> {
             problem,
         };
         let value = scalar.value.view(self.source);
+        let at = &match (self.by_look, value) {
+            (true, ValueRef::Str(text)) => Place {
+                selected: looks_encrypted(text),
+                ..*at
+            },
+            _ => *at,
+        };
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
             ValueRef::Null => {
@@ -318,7 +333,8 @@ impl Visitor for Decryptor<'_, '_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
         let span = self.tree[at.id].span;
         let text = span.of(self.source);
-        if at.alias.is_some() || !at.selected || !looks_encrypted(text.as_bytes()) {
+        let is_selected = at.selected || self.by_look;
+        if at.alias.is_some() || !is_selected || !looks_encrypted(text.as_bytes()) {
             return Ok(());
         }
         let mut decrypted = None;

@@ -23,7 +23,7 @@ pub(crate) trait Visitor {
 }
 
 /// Where the walk is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'w> {
     /// The node; inside an alias, the node that is copied.
     pub(crate) id: NodeId,

@@ -5,7 +5,7 @@
 //! stands where it stood. Other comments are brought into that form, which `layout` undoes.
 
 use super::COMMENT_MARKS;
-use crate::tree::Span;
+use crate::{crypto::looks_encrypted, tree::Span};
 
 /// The comment lines above a key or section.
 #[derive(Default)]
@@ -29,42 +29,42 @@ impl Lines {
         self.after_blank = true;
     }
 
-    /// Returns the comment, and where it starts with its mark if it is not in the one form that comes back by itself.
-    pub(super) fn above(self, source: &str) -> Option<Above> {
-        let (first, last) = (self.lines.first()?, self.lines.last()?);
+    /// Returns where the first line starts.
+    pub(super) fn start(&self) -> Option<u32> {
+        self.lines.first().map(|line| line.start)
+    }
+
+    /// Returns the text of the comment: with the mark of its first line if it is not in the one form that comes back by
+    /// itself. Lines that are encrypted one by one are as many comments.
+    pub(super) fn above(self, source: &str) -> Vec<Span> {
+        let (Some(first), Some(last)) = (self.lines.first(), self.lines.last()) else {
+            return Vec::new();
+        };
         let whole = Span {
             start: first.start,
             end: last.end,
         };
+        let is_encrypted =
+            |line: &Span| looks_encrypted(without_mark(source, *line).of(source).as_bytes());
+        if self.lines.len() > 1 && self.lines.iter().any(is_encrypted) {
+            return self.one_by_one(source);
+        }
         let text = without_mark(source, whole);
-        let starts_oddly = text.of(source).starts_with(['\r', '\n', ';', '#']) || text.is_empty();
-        Some(match self.is_parted || starts_oddly {
-            true => Above {
-                span: whole,
-                is_odd: true,
-            },
-            false => Above {
-                span: text,
-                is_odd: false,
-            },
-        })
+        let starts_oddly = text.is_empty() || text.of(source).starts_with(['\r', '\n', ';', '#']);
+        vec![match self.is_parted || starts_oddly {
+            true => whole,
+            false => text,
+        }]
     }
 
-    /// Returns the texts of comments that nothing follows: readers skip them, so that each may stand by itself.
-    pub(super) fn at_the_end(self, source: &str) -> Vec<Span> {
+    /// Returns the texts of the lines.
+    pub(super) fn one_by_one(self, source: &str) -> Vec<Span> {
         self.lines
             .into_iter()
             .map(|line| without_mark(source, line))
             .filter(|text| !text.is_empty())
             .collect()
     }
-}
-
-/// The comment above a key or section.
-pub(super) struct Above {
-    /// Its text; if it is odd, with the mark of its first line.
-    pub(super) span: Span,
-    pub(super) is_odd: bool,
 }
 
 /// Cuts the mark of a comment off, with all that repeats it and the blanks, as the reference does.

@@ -6,7 +6,7 @@ use super::{comment, emit, metadata_section, parse, value};
 use crate::{
     format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
     metadata::Raw,
-    tree::{NodeId, Tree, ValueRef},
+    tree::{NodeId, Span, Tree, ValueRef},
 };
 
 /// The engine of [`Format::Ini`](crate::Format::Ini).
@@ -45,6 +45,10 @@ impl Engine for Ini {
         std::str::from_utf8(text).is_ok_and(|text| value::written(text, "").is_some())
     }
 
+    fn comments_are_disputed(&self) -> bool {
+        true
+    }
+
     fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {
         let text = tree[id].span.of(source);
         match comment::is_odd(text) {
@@ -62,6 +66,19 @@ impl Engine for Ini {
         edits: &mut Vec<Edit>,
     ) {
         let span = tree[id].span;
+        if let Some(header) = header_of(source, tree, id) {
+            // A name ends at the last bracket of its line, and a ciphertext has one.
+            let name_end = header.of(source).rfind(']').map_or(0, |close| close + 1);
+            let start = header.start as usize;
+            let at_start = Span::new(start, start);
+            let line_break = metadata_section::line_break(source);
+            edits.push(Edit::new(at_start, format!("; {enc}{line_break}")));
+            edits.push(Edit::new(
+                Span::new(start + name_end, header.end as usize),
+                "",
+            ));
+            return;
+        }
         let enc = match comment::is_odd(span.of(source)) {
             true => format!("; {enc}"),
             false => enc,
@@ -106,4 +123,21 @@ impl Engine for Ini {
     ) -> Result<String, EmitError> {
         emit::emit(source, tree, node)
     }
+}
+
+/// Returns the line of a section's name, if a comment stands on it.
+fn header_of(source: &str, tree: &Tree, comment: NodeId) -> Option<Span> {
+    // Finding the section costs a look at all that stand before it.
+    let before = &source[..tree[comment].span.start as usize];
+    let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
+    if !line
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('[')
+    {
+        return None;
+    }
+    let section = tree.parent(comment)?;
+    let header = tree[NodeId(section.0.checked_sub(1)?)].span;
+    header.contains(tree[comment].span).then_some(header)
 }

@@ -105,12 +105,11 @@ fn places(source: &str, tree: &Tree) -> Vec<Span> {
     tree.documents()
         .filter_map(|document| tree.metadata_entry(source, document))
         .map(|(key, section)| {
-            let name = tree[key].span;
-            let header_end = name.end as usize + 1;
-            Span::new(
-                name.start as usize - 1,
-                header_end.max(tree[section].span.end as usize),
-            )
+            let header = tree[key].span;
+            Span {
+                start: header.start,
+                end: header.end.max(tree[section].span.end),
+            }
         })
         .collect()
 }
@@ -129,7 +128,8 @@ fn section(metadata: &Raw, line_break: &str) -> String {
     text
 }
 
-fn line_break(source: &str) -> &'static str {
+/// Returns how the lines of a text end.
+pub(super) fn line_break(source: &str) -> &'static str {
     match source.find('\n') {
         Some(at) if source[..at].ends_with('\r') => "\r\n",
         _ => "\n",

@@ -83,11 +83,12 @@ impl Parser<'_> {
         Ok(self.tree)
     }
 
-    fn open_section(&mut self, text: Text, name: Span, outer_start: usize) -> NodeId {
+    /// `header` is the line with the brackets and the comment behind them.
+    fn open_section(&mut self, text: Text, header: Span, outer_start: usize) -> NodeId {
         let kind = NodeKind::Key { text, alias: false };
         self.tree
-            .push(kind, name, Span::new(outer_start, outer_start).start);
-        let body = Span::new(name.end as usize, name.end as usize);
+            .push(kind, header, Span::new(outer_start, outer_start).start);
+        let body = Span::new(header.end as usize, header.end as usize);
         self.keys.clear();
         self.auto_keys = 0;
         self.tree
@@ -115,13 +116,11 @@ impl Parser<'_> {
     }
 
     fn section(&mut self, name: Span, start: usize, rest: Span) -> NodeId {
-        let comments = std::mem::take(&mut self.comments).above(self.source);
-        let odd = comments.as_ref().filter(|above| above.is_odd);
-        let outer_start = odd.map_or(start, |above| above.span.start as usize);
-        let map = self.open_section(Text::Source(name), name, outer_start);
-        if let Some(above) = comments {
-            self.comment(above.span);
-        }
+        let comments = std::mem::take(&mut self.comments);
+        let outer_start = comments.start().map_or(start, |start| start as usize);
+        let header = Span::new(start, rest.end as usize);
+        let map = self.open_section(Text::Source(name), header, outer_start);
+        self.comments(comments.above(self.source));
         if let Some(mark) = rest.of(self.source).find(COMMENT_MARKS) {
             let comment = Span::new(rest.start as usize + mark, rest.end as usize);
             self.comment(without_mark(self.source, comment));
@@ -142,12 +141,9 @@ impl Parser<'_> {
                 self.malformed(at, message, "put it into the quotes, or remove it")
             }
         })?;
-        let comments = std::mem::take(&mut self.comments).above(self.source);
-        let odd = comments.as_ref().filter(|above| above.is_odd);
-        let outer_start = odd.map_or(start as u32, |above| above.span.start);
-        if let Some(above) = comments {
-            self.comment(above.span);
-        }
+        let comments = std::mem::take(&mut self.comments);
+        let outer_start = comments.start().unwrap_or(Span::new(start, start).start);
+        self.comments(comments.above(self.source));
         if let Some(comment) = value.comment {
             self.comment(without_mark(self.source, comment));
         }
@@ -238,10 +234,16 @@ impl Parser<'_> {
         }
     }
 
-    fn trailing_comments(&mut self) {
-        for span in std::mem::take(&mut self.comments).at_the_end(self.source) {
+    fn comments(&mut self, spans: Vec<Span>) {
+        for span in spans {
             self.comment(span);
         }
+    }
+
+    /// Readers skip comments that nothing follows, so that each line may stand by itself.
+    fn trailing_comments(&mut self) {
+        let comments = std::mem::take(&mut self.comments);
+        self.comments(comments.one_by_one(self.source));
     }
 
     fn malformed(&self, at: usize, message: &str, hint: &str) -> SyntaxError {

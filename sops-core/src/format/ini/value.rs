@@ -10,8 +10,6 @@ pub(super) struct Read {
     pub(super) span: Span,
     /// Where a comment stands behind the value.
     pub(super) comment: Option<Span>,
-    /// Whether the comment's mark stands directly behind the value, so that it may be meant to be part of it.
-    pub(super) is_cut: bool,
     /// Where the line after the value starts.
     pub(super) next: usize,
 }
@@ -55,8 +53,6 @@ pub(super) fn read(source: &str, start: usize) -> Result<Read, Unreadable> {
         }
         None => (trimmed, None),
     };
-    let is_cut = comment
-        .is_some_and(|comment| !value.is_empty() && comment.start as usize == at + value.len());
     let span = Span::new(at, at + value.len());
     let inside = ['\'', '"'].into_iter().find_map(|quote| {
         let inside = value.strip_prefix(quote)?.strip_suffix(quote)?;
@@ -65,7 +61,6 @@ pub(super) fn read(source: &str, start: usize) -> Result<Read, Unreadable> {
     Ok(Read {
         text: Text::Source(inside.unwrap_or(span)),
         comment,
-        is_cut,
         ..Read::new(span, next)
     })
 }
@@ -76,7 +71,6 @@ impl Read {
             text: Text::Source(span),
             span,
             comment: None,
-            is_cut: false,
             next,
         }
     }
