@@ -12,8 +12,8 @@ use super::{
 };
 use crate::tree::{Span, Style, Text};
 
-/// How deep collections may be nested. The reference stops at 10,000.
-pub(super) const MAX_DEPTH: usize = 5_000;
+/// How many block collections, and how many flow collections, may stand inside each other: as many as for the reference.
+pub(super) const MAX_DEPTH: usize = 10_000;
 
 /// A place in the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -837,7 +837,7 @@ fn missing_colon(at: usize) -> ScanError {
 }
 
 fn too_deep(at: usize) -> ScanError {
-    let mut error = ScanError::new(at, "nested too deeply: at most 5,000 levels are accepted");
+    let mut error = ScanError::new(at, "nested too deeply: at most 10,000 levels are accepted");
     error.is_too_deep = true;
     error
 }

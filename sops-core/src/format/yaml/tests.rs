@@ -124,13 +124,18 @@ fn a_second_byte_order_mark_is_refused() {
 }
 
 #[test]
-fn any_depth_ends_well() {
+fn as_deep_as_for_the_reference_and_no_deeper() {
+    let flow = |depth| format!("a: {}{}", "[".repeat(depth), "]".repeat(depth));
+    let braces = |depth| format!("{}x{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    let dashes = |depth| format!("a:\n{}x", "- ".repeat(depth));
+    // The mapping at the root is a block collection, too.
     for (text, is_accepted) in [
-        (
-            format!("a: {}{}", "[".repeat(4_000), "]".repeat(4_000)),
-            true,
-        ),
-        (format!("a:\n{}x", "- ".repeat(4_000)), true),
+        (flow(10_000), true),
+        (flow(10_001), false),
+        (braces(10_000), true),
+        (braces(10_001), false),
+        (dashes(10_000), true),
+        (dashes(10_001), false),
         (format!("a: {}", "[".repeat(100_000)), false),
         (format!("{{{}", "\"a\":{".repeat(100_000)), false),
         (format!("a:\n{}x", "- ".repeat(100_000)), false),
