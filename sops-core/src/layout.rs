@@ -9,7 +9,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::{
-    format::edit::Edit,
+    format::{edit::Edit, yaml::alias},
     tree::{Node, NodeId, NodeKind, Span, Tree},
 };
 
@@ -38,6 +38,8 @@ impl Layout {
             );
             let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence);
             if is_leaf && text != other {
+                let left = (original.0, original.1, left_id);
+                let text = before_moved_comment(left, (decrypted.1, right_id)).unwrap_or(text);
                 layout
                     .entries
                     .push((position, Zeroizing::new(text.to_owned())));
@@ -103,11 +105,7 @@ impl Layout {
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}
             if let Some((_, spelling)) = entries.next_if(|(at, _)| *at == position) {
-                places.push(Spelled {
-                    nodes: id..NodeId(tree[id].end),
-                    span: outer(&tree[id]),
-                    spelling,
-                });
+                places.extend(Spelled::new(tree, id, spelling));
             }
         }
         places
@@ -118,15 +116,47 @@ impl Layout {
 pub(crate) struct Spelled<'l> {
     /// The node and its descendants: none of them is written in another way.
     pub(crate) nodes: Range<NodeId>,
-    span: Span,
-    spelling: &'l str,
+    /// Where it stands, and what to write there.
+    value: (Span, &'l str),
+    /// What to write before the comment behind its key.
+    before_comment: Option<(Span, &'l str)>,
 }
 
-impl Spelled<'_> {
+impl<'l> Spelled<'l> {
+    fn new(tree: &Tree, id: NodeId, spelling: &'l str) -> Option<Self> {
+        let span = outer(&tree[id]);
+        let nodes = id..NodeId(tree[id].end);
+        if !ends_before_comment(spelling) {
+            return Some(Self {
+                nodes,
+                value: (span, spelling),
+                before_comment: None,
+            });
+        }
+        let comment = alias::comment_before_value(tree, id)?;
+        let hash = Span {
+            start: comment.start - 1,
+            end: comment.start,
+        };
+        let value = Span {
+            start: comment.end,
+            end: span.end,
+        };
+        Some(Self {
+            nodes,
+            value: (value, ""),
+            before_comment: Some((hash, spelling)),
+        })
+    }
+
     /// Adds the spellings to the edits of all other nodes, in the place of those of comments that are part of a
     /// spelling.
-    pub(crate) fn apply(places: &[Spelled<'_>], edits: &mut Vec<Edit>) {
-        let mut regions: Vec<Span> = places.iter().map(|place| place.span).collect();
+    pub(crate) fn apply(places: &[Self], edits: &mut Vec<Edit>) {
+        let replaced = || {
+            let both = |place: &Spelled<'l>| [Some(place.value), place.before_comment];
+            places.iter().flat_map(both).flatten()
+        };
+        let mut regions: Vec<Span> = replaced().map(|(span, _)| span).collect();
         regions.sort_by_key(|span| span.start);
         edits.retain(|edit| {
             let after = regions.partition_point(|region| region.start <= edit.span.start);
@@ -134,11 +164,7 @@ impl Spelled<'_> {
                 .checked_sub(1)
                 .is_some_and(|before| regions[before].contains(edit.span))
         });
-        edits.extend(
-            places
-                .iter()
-                .map(|place| Edit::new(place.span, place.spelling)),
-        );
+        edits.extend(replaced().map(|(span, text)| Edit::new(span, text)));
     }
 }
 
@@ -148,6 +174,25 @@ fn positioned(tree: &Tree) -> impl Iterator<Item = (usize, NodeId)> + '_ {
         .filter(|(_, node)| !matches!(node.kind, NodeKind::Document | NodeKind::Comment))
         .map(|(id, _)| id)
         .enumerate()
+}
+
+/// Returns the spelling of an alias that was written out behind its comment: up to the `#`.
+fn before_moved_comment<'t>(
+    original: (&'t str, &Tree, NodeId),
+    decrypted: (&Tree, NodeId),
+) -> Option<&'t str> {
+    let (text, tree, id) = original;
+    let NodeKind::Alias { .. } = tree[id].kind else {
+        return None;
+    };
+    let comment = alias::comment_behind_alias(text, tree, id)?;
+    alias::comment_before_value(decrypted.0, decrypted.1)?;
+    Some(&text[tree[id].span.range().start..comment.range().start])
+}
+
+/// Whether a spelling is that of an alias and the `#` of the comment behind it.
+fn ends_before_comment(spelling: &str) -> bool {
+    spelling.starts_with('*') && spelling.ends_with('#')
 }
 
 /// The text of a node with its tag and anchor.

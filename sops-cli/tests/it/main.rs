@@ -15,3 +15,4 @@ mod readme;
 #[cfg(unix)]
 mod robustness;
 mod support;
+mod yaml;

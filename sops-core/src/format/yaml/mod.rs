@@ -1,5 +1,6 @@
 //! YAML as Go's yaml v3 reads it, with spans.
 
+pub(crate) mod alias;
 mod block_scalar;
 mod characters;
 pub(crate) mod comment_item;

@@ -20,8 +20,6 @@ use crate::{
     tree::{Node, NodeId, NodeKind, Scalar, Span, Style, Tree, ValueRef},
 };
 
-pub(crate) use super::flow_copy::flow_copy;
-
 /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
 pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
     let node = &tree[id];

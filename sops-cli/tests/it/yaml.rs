@@ -1,0 +1,113 @@
+//! YAML that is hard to hold: encrypted here it opens in the reference, with the values that the reference would have
+//! encrypted, and comes back here to the byte.
+
+use std::fs;
+
+use crate::support::{
+    Program::{Ours, Reference},
+    RECIPIENT, Scratch, has_reference, in_parallel, report, testdata, tree_of_encrypted,
+    tree_of_plain,
+};
+
+const NAME: &str = "file.yaml";
+
+/// Encrypts a text with more arguments, and compares what both programs make of the result.
+fn holds(text: &str, arguments: &[&str]) -> Result<(), String> {
+    let scratch = Scratch::new();
+    scratch.write(NAME, text);
+    let encrypt = |program| {
+        let mut all = vec!["--encrypt", "--age", RECIPIENT];
+        all.extend(arguments);
+        all.push(NAME);
+        scratch.run(program, all)
+    };
+    let encrypted = encrypt(Ours);
+    if encrypted.code != 0 {
+        return Err(format!("encrypting: {}", encrypted.stderr));
+    }
+    let back = scratch.decrypt(Ours, NAME, &encrypted.stdout);
+    if back.text() != text {
+        return Err(format!("came back as {:?} {}", back.text(), back.stderr));
+    }
+    let opened = scratch.run(Reference, ["decrypt", NAME]);
+    if opened.code != 0 || opened.text().contains("ENC[") || opened.stderr.contains("encrypted") {
+        let (text, messages) = (opened.text(), opened.stderr);
+        return Err(format!("the reference: {messages} {text:?}"));
+    }
+    let ours = tree_of_encrypted(NAME, &encrypted.stdout)
+        .map_err(|ran| format!("the reference: {}", ran.stderr))?;
+    let theirs = tree_of_plain(NAME, text.as_bytes())
+        .map_err(|ran| format!("the reference encrypting: {}", ran.stderr))?;
+    match ours.content == theirs.content && (!arguments.is_empty() || ours.types == theirs.types) {
+        true => Ok(()),
+        false => Err(format!("{ours:?}\nnot {theirs:?}")),
+    }
+}
+
+fn each(cases: &[(&str, &[&str])]) {
+    if !has_reference() {
+        return;
+    }
+    let outcomes = in_parallel(cases, |(text, arguments)| {
+        let outcome = holds(text, arguments);
+        outcome.map_err(|why| format!("{text:?} {arguments:?}: {why}"))
+    });
+    let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
+    report(&failures, cases.len());
+}
+
+#[test]
+fn lossless_files_open_in_the_reference() {
+    // In any form it has a key that the reference does not read.
+    let unreadable = ["longer-key.yaml"];
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(testdata("lossless")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".yaml") && !unreadable.contains(&&*name) {
+            texts.push(fs::read_to_string(&path).expect("a text"));
+        }
+    }
+    let cases: Vec<(&str, &[&str])> = texts.iter().map(|text| (&**text, &[][..])).collect();
+    each(&cases);
+}
+
+#[test]
+fn comments_behind_aliases_that_are_written_out() {
+    let secret = &["--encrypted-comment-regex", "sec"][..];
+    let clear = &["--unencrypted-comment-regex", "clear"][..];
+    each(&[
+        ("a: &a [x, y] # b\nk: *a # c\n", &[]),
+        ("a: &a {x: y}\nk: *a   #c\n  # d\nz: 1\n", &[]),
+        ("a: &a [x]\nl:\n - k: *a # c\n   # d\n\n   # e\nz: 1\n", &[]),
+        ("a: &a [x]\n? k\n: *a # c\nz: 1", &[]),
+        ("a: &a {x: y}\r\nm:\r\n  <<: *a # c\r\n", &[]),
+        ("a: &a [x, y]\nk: # c\n  *a # d\nz: 1\n", &[]),
+        ("y: {y: &a [x, y], k: *a # c\n ,z: 1}\n", &[]),
+        ("{y: &a [x, y], k: *a, # c\n z: 1}\n", &[]),
+        ("# sec\na: &a [x, y]\nk: *a # sec\nz: 1\n", secret),
+        ("a: &a [x, y]\nk: *a # sec\nz: 1\n", secret),
+        ("a: &a\n  # sec\n  x: x\n  y: [y] # sec\nk: *a\n", secret),
+        ("a: &a [x, y]\nk: *a # clear\nz: 1\n", clear),
+        ("a: &a\n  # clear\n  x: x\n  y: [y]\nk: *a\n", clear),
+    ]);
+}
+
+#[test]
+fn a_comment_that_cannot_stay_is_refused() {
+    let scratch = Scratch::new();
+    scratch.write(NAME, "{y: &a [x, y], k: *a, # sec\n z: 1}\n");
+    let ran = scratch.run(
+        Ours,
+        [
+            "--encrypt",
+            "--age",
+            RECIPIENT,
+            "--encrypted-comment-regex",
+            "sec",
+            NAME,
+        ],
+    );
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    assert!(ran.stderr.contains("a line of its own"), "{}", ran.stderr);
+}
