@@ -8,7 +8,7 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
-use std::{borrow::Cow, fmt, time::SystemTime};
+use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
     crypto::{
@@ -30,7 +30,7 @@ use crate::{
     metadata::{MasterKey, Metadata, Raw},
     plaintext::Plaintext,
     secret::SecretText,
-    tree::{NodeId, NodeKind, Span, Tree, ValueRef, span::Position, timestamp::Timestamp},
+    tree::{NodeId, NodeKind, Tree, ValueRef, span::Position, timestamp::Timestamp},
     warning::Warning,
     warnings,
 };
@@ -397,7 +397,7 @@ fn open(
     } = file;
     let mut layout_stash = Stash::default();
     let layout = read_layout(metadata, cipher, &mut layout_stash).unwrap_or_default();
-    let places = layout.places(tree, &metadata_spans(text, tree));
+    let places = layout.places(text, tree, &metadata_nodes(text, tree));
     let spelled: Vec<_> = places.iter().map(|place| place.nodes.clone()).collect();
     let decryption = Decryption {
         format: *format,
@@ -422,8 +422,8 @@ fn open(
     stash.extend(layout_stash);
     if !places.is_empty() {
         let mut edits = leaves.edits.clone();
-        Spelled::apply(&places, &mut edits);
         edits.extend(removals.iter().cloned());
+        Spelled::apply(&places, &mut edits);
         let spelled = SecretText::new(splice(text, &mut edits));
         if how.is_compared {
             return Ok(Opened {
@@ -644,17 +644,14 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
         })
 }
 
-/// The texts of the metadata of each document, which `layout` does not count.
-fn metadata_spans(text: &str, tree: &Tree) -> Vec<Span> {
-    let span = |document| {
+/// The nodes of the metadata of each document, which `layout` does not count.
+fn metadata_nodes(text: &str, tree: &Tree) -> Vec<Range<NodeId>> {
+    let nodes = |document| {
         let key = metadata_entry(text, tree, document)?;
         let value = NodeId(key.0 + 1);
-        Some(Span {
-            start: tree[key].outer_start,
-            end: tree[value].span.end,
-        })
+        Some(key..NodeId(tree[value].end))
     };
-    tree.documents().filter_map(span).collect()
+    tree.documents().filter_map(nodes).collect()
 }
 
 /// Returns the text of a file, if this version can handle it at all.

@@ -9,7 +9,10 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::{
-    format::{edit::Edit, yaml::alias},
+    format::{
+        edit::Edit,
+        yaml::{alias, metadata_block},
+    },
     tree::{Node, NodeId, NodeKind, Span, Tree},
 };
 
@@ -39,7 +42,9 @@ impl Layout {
             let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence);
             if is_leaf && text != other {
                 let left = (original.0, original.1, left_id);
-                let text = before_moved_comment(left, (decrypted.1, right_id)).unwrap_or(text);
+                let text = before_moved_comment(left, (decrypted.1, right_id))
+                    .or_else(|| document_body(original.0, original.1, left_id))
+                    .unwrap_or(text);
                 layout
                     .entries
                     .push((position, Zeroizing::new(text.to_owned())));
@@ -93,19 +98,23 @@ impl Layout {
 
     /// Returns the nodes of `tree` that have a spelling. Nodes of the `metadata`, which stands in every document, are not
     /// counted.
-    pub(crate) fn places(&self, tree: &Tree, metadata: &[Span]) -> Vec<Spelled<'_>> {
+    pub(crate) fn places(
+        &self,
+        source: &str,
+        tree: &Tree,
+        metadata: &[Range<NodeId>],
+    ) -> Vec<Spelled<'_>> {
         let mut places = Vec::new();
         let mut entries = self.entries.iter().peekable();
-        let mut metadata = metadata.iter().copied().peekable();
-        let counted = positioned(tree).filter(|&(_, id)| {
-            let span = tree[id].span;
-            while metadata.next_if(|cut| cut.end < span.start).is_some() {}
-            !metadata.peek().is_some_and(|cut| cut.contains(span))
+        let mut metadata = metadata.iter().peekable();
+        let counted = positioned(tree).filter(|(_, id)| {
+            while metadata.next_if(|cut| cut.end <= *id).is_some() {}
+            !metadata.peek().is_some_and(|cut| cut.contains(id))
         });
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}
             if let Some((_, spelling)) = entries.next_if(|(at, _)| *at == position) {
-                places.extend(Spelled::new(tree, id, spelling));
+                places.extend(Spelled::new(source, tree, id, spelling));
             }
         }
         places
@@ -123,8 +132,11 @@ pub(crate) struct Spelled<'l> {
 }
 
 impl<'l> Spelled<'l> {
-    fn new(tree: &Tree, id: NodeId, spelling: &'l str) -> Option<Self> {
-        let span = outer(&tree[id]);
+    fn new(source: &str, tree: &Tree, id: NodeId, spelling: &'l str) -> Option<Self> {
+        let span = match document_of_root(tree, id) {
+            Some(document) => metadata_block::body(source, tree, document),
+            None => outer(&tree[id]),
+        };
         let nodes = id..NodeId(tree[id].end);
         if !ends_before_comment(spelling) {
             return Some(Self {
@@ -188,6 +200,22 @@ fn before_moved_comment<'t>(
     let comment = alias::comment_behind_alias(text, tree, id)?;
     alias::comment_before_value(decrypted.0, decrypted.1)?;
     Some(&text[tree[id].span.range().start..comment.range().start])
+}
+
+/// Returns all of a document whose root is the null `id`: comments around it are part of its spelling, since where it
+/// stood among them nothing else tells.
+fn document_body<'t>(source: &'t str, tree: &Tree, id: NodeId) -> Option<&'t str> {
+    let document = document_of_root(tree, id)?;
+    Some(metadata_block::body(source, tree, document).of(source))
+}
+
+/// Returns the document whose root a node is.
+fn document_of_root(tree: &Tree, id: NodeId) -> Option<NodeId> {
+    let before = (0..id.0).rev().map(NodeId);
+    let mut before = before.skip_while(|&node| matches!(tree[node].kind, NodeKind::Comment));
+    before
+        .next()
+        .filter(|&node| matches!(tree[node].kind, NodeKind::Document))
 }
 
 /// Whether a spelling is that of an alias and the `#` of the comment behind it.

@@ -111,3 +111,41 @@ fn a_comment_that_cannot_stay_is_refused() {
     assert_eq!(ran.code, 23, "{}", ran.stderr);
     assert!(ran.stderr.contains("a line of its own"), "{}", ran.stderr);
 }
+
+#[test]
+fn documents_that_are_null() {
+    each(&[
+        ("null\n", &[]),
+        ("~", &[]),
+        ("--- &a\n", &[]),
+        ("!", &[]),
+        ("!!null\n", &[]),
+        ("--- !!null &a null\n", &[]),
+        ("--- !!null \"\"\n", &[]),
+        ("--- ~ # c\n# d\n", &[]),
+        ("# c\n\n~ # d\n# e\n...\n", &[]),
+        (
+            "a: b\n--- ~\n--- &a # c\n\n---\n  null\n---\nc: 0x1F\n",
+            &[],
+        ),
+        ("---\r\n--- ~\r\n---\r\na: 1\r\n", &[]),
+        ("%YAML 1.1\n---\n!\n", &[]),
+        ("--- !!set\na: b\n--- !c\nd: e\n--- !!map {}\n", &[]),
+    ]);
+}
+
+#[test]
+fn roots_that_hold_a_value_are_refused() {
+    let scratch = Scratch::new();
+    for (text, what) in [
+        ("--- !!set\n", "a single value"),
+        ("--- !c\n", "a single value"),
+        ("a: b\n--- \"\"\n", "a single value"),
+        ("--- |\n", "a single value"),
+        ("- a\n", "a list"),
+    ] {
+        let ran = scratch.encrypt(Ours, NAME, text.as_bytes());
+        assert_eq!(ran.code, 2, "{text:?} {}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{text:?} {}", ran.stderr);
+    }
+}

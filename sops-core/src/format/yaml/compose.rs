@@ -63,8 +63,6 @@ struct Composer<'s> {
     /// Comments that belong before a node that is in the tree already.
     insertions: Vec<Insertion>,
     has_content: bool,
-    /// Whether the text is going to be encrypted.
-    before_root_key: bool,
 }
 
 /// Parses a whole text.
@@ -89,7 +87,6 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         document_head: Vec::new(),
         insertions: Vec::new(),
         has_content: false,
-        before_root_key,
     };
     loop {
         let event = parser
@@ -367,7 +364,7 @@ impl<'s> Composer<'s> {
         comments: Taken,
     ) -> Result<NodeId, SyntaxError> {
         if self.frames.is_empty() {
-            self.check_root(&kind, span, outer_start)?;
+            self.check_root(&kind, span)?;
             let document_head = std::mem::take(&mut self.document_head);
             self.comments(&document_head);
         }
@@ -382,21 +379,8 @@ impl<'s> Composer<'s> {
         Ok(id)
     }
 
-    fn check_root(
-        &self,
-        kind: &NodeKind,
-        span: Span,
-        outer_start: usize,
-    ) -> Result<(), SyntaxError> {
+    fn check_root(&self, kind: &NodeKind, span: Span) -> Result<(), SyntaxError> {
         match kind {
-            // A key would have to take its place, and it would be lost.
-            NodeKind::Scalar(scalar)
-                if self.before_root_key
-                    && matches!(scalar.value, Value::Null)
-                    && outer_start < span.range().end =>
-            {
-                Err(not_a_mapping(self.source, span, "null"))
-            }
             NodeKind::Scalar(scalar) if matches!(scalar.value, Value::Null) => Ok(()),
             _ => Err(not_a_mapping(self.source, span, "a single value")),
         }

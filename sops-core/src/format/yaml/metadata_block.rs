@@ -1,7 +1,7 @@
 //! The `sops` block of a YAML document.
 //!
-//! Documents are told apart by their text, not by spans: a line that starts with `---` or `...` ends a document
-//! wherever it stands, and an empty document has no node whose place would tell where it is.
+//! Where a document ends is told by its text, not by spans: a line that starts with `---` or `...` ends it wherever it
+//! stands.
 
 use super::{
     metadata_text::{flow, push_block},
@@ -21,40 +21,56 @@ const KEY: &str = "sops";
 pub(crate) fn insert(source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
     let step = indentation_step(source, tree, usize::MAX);
     let mut edits = Vec::new();
-    let mut document_start = 0;
     for document in tree.documents() {
         let Some(root) = tree.root(document) else {
             continue;
         };
         let node = &tree[root];
-        if let NodeKind::Map { flow: true } = node.kind {
-            edits.push(insert_flow(source, tree, root, metadata));
-            document_start = document_end(source, node.span.end as usize);
-            continue;
-        }
-        let (content_end, indentation) = match node.kind {
+        let (end, indentation) = match node.kind {
+            NodeKind::Map { flow: true } => {
+                edits.push(insert_flow(source, tree, root, metadata));
+                continue;
+            }
             NodeKind::Map { .. } => (
-                node.span.end as usize,
+                document_end(source, node.span.end as usize),
                 indentation_of_line(source, node.span.start as usize),
             ),
-            // A null that is written out makes room; one that is not has no place of its own.
-            _ if (node.outer_start..node.span.end).is_empty() => {
-                (start_marker(source, document_start), 0)
-            }
+            // A null that is written out makes room.
             _ => {
                 let span = Span {
                     start: node.outer_start,
                     end: node.span.end,
                 };
-                edits.push(Edit::new(span, ""));
-                (node.span.end as usize, 0)
+                if !span.is_empty() {
+                    edits.push(Edit::new(span, ""));
+                }
+                (body(source, tree, document).end as usize, 0)
             }
         };
-        let end = document_end(source, content_end);
         edits.push(insert_block(source, end, indentation, step, metadata));
-        document_start = end;
     }
     edits
+}
+
+/// Returns the text of a document that holds a null, or nothing but metadata: all behind its `---`.
+pub(crate) fn body(source: &str, tree: &Tree, document: NodeId) -> Span {
+    let from = tree[document].span.range().start;
+    // What is not written stands where the next document starts.
+    let (root_start, root_end) = match tree.root(document).map(|root| &tree[root]) {
+        Some(root) => (root.outer_start as usize, root.span.range().end),
+        None => (from, from),
+    };
+    let marker = start_marker(source, from).filter(|&marker| marker < root_end);
+    let start = match marker {
+        Some(marker) => marker + MARKER_LENGTH,
+        None => source.len() - source.trim_start_matches('\u{FEFF}').len(),
+    };
+    let content_end = if root_start < root_end {
+        root_end
+    } else {
+        start
+    };
+    Span::new(start, document_end(source, content_end))
 }
 
 /// Returns the edits that replace the block of every document that has one.
@@ -278,8 +294,11 @@ fn document_end(source: &str, content_end: usize) -> usize {
     line
 }
 
-/// Returns where the `---` starts of an empty document that starts at `from` or behind.
-fn start_marker(source: &str, from: usize) -> usize {
+/// The length of `---`.
+const MARKER_LENGTH: usize = 3;
+
+/// Returns where the first `---` starts that starts a line at `from` or behind.
+fn start_marker(source: &str, from: usize) -> Option<usize> {
     let mut line = from;
     while line < source.len() {
         let start = if line == 0 {
@@ -288,11 +307,11 @@ fn start_marker(source: &str, from: usize) -> usize {
             line
         };
         if is_marker(&source[start..], "---") {
-            return start;
+            return Some(start);
         }
         line = next_line(source, line);
     }
-    source.len()
+    None
 }
 
 fn has_start_marker(text: &str) -> bool {

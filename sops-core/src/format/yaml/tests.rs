@@ -150,18 +150,6 @@ fn as_deep_as_for_the_reference_and_no_deeper() {
     }
 }
 
-#[test]
-fn a_written_null_is_not_encrypted_as_a_document() {
-    let encrypting = ParseOptions {
-        before_root_key: true,
-    };
-    for text in ["null\n", "--- ~\n", "&a\n", "! \n", "a: 1\n--- !!null\n"] {
-        let error = super::parse(text, encrypting).expect_err(text);
-        assert!(error.to_string().contains("null"), "{error}");
-    }
-    super::parse("---\n# nothing\n---\na: 1\n", encrypting).expect("nothing is no null");
-}
-
 /// What a document is made of, without layout: brackets of collections, texts of keys and scalars, aliases.
 fn shape_of_tree(source: &str, tree: &Tree) -> Vec<String> {
     let mut shape = Vec::new();
