@@ -37,6 +37,8 @@ pub(crate) fn after_encryption(
     }
     let expanded = leaves.expanded.iter().copied();
     about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
+    let keys = leaves.expanded_keys.iter().copied();
+    about_each(keys, text, tree, &READABLE_KEY, &mut warnings);
     about_each(
         rounded_numbers(text, tree),
         text,
@@ -71,6 +73,10 @@ const WRITTEN_OUT: Finding = Finding {
     message: "the alias is written out, because what it stands for is encrypted",
     hint: "decrypting gives the alias back",
 };
+const READABLE_KEY: Finding = Finding {
+    message: "the key is an alias of an encrypted value, and is written out: keys are not encrypted, so this value can be read in the file",
+    hint: "give the mapping a key that is no secret",
+};
 const ROUNDED: Finding = Finding {
     message: "the number has more digits than a number can hold, and is rounded by every reader",
     hint: "quote it, so that it is a text",
@@ -101,7 +107,8 @@ fn about_each(
             .hint(finding.hint);
         let path = tree.path_of(text, node);
         // A key of this kind would fill the screen.
-        if !path.steps().is_empty() && finding.message != LONG_KEY.message {
+        let names_secret = finding.message == READABLE_KEY.message;
+        if !path.steps().is_empty() && finding.message != LONG_KEY.message && !names_secret {
             warning = warning.path(path.to_string());
         }
         warnings.push(warning);

@@ -149,3 +149,34 @@ fn roots_that_hold_a_value_are_refused() {
         assert!(ran.stderr.contains(what), "{text:?} {}", ran.stderr);
     }
 }
+
+#[test]
+fn keys_that_are_aliases_of_encrypted_values() {
+    each(&[
+        ("a: &x secret\n*x : v\n", &[]),
+        (
+            "a: &x \"5\"\nm:\n  ? *x # c\n  : v\nz: {*x : 1, b: 2}\n",
+            &[],
+        ),
+        ("a: &x |\n  two\n  lines\n*x : [v, *x]\n", &[]),
+        (
+            "# c\na: &x <<\nm: {l: [&y s] # d\n  }\nn: {*x : {b: c}, *y : 0x1F}\n",
+            &[],
+        ),
+        ("a: &x clear\n*x : v\n", &["--encrypted-regex", "clear"]),
+        ("&k key: &v value\nm: {*k : *v}\n", &[]),
+    ]);
+}
+
+#[test]
+fn a_key_that_can_be_read_earns_a_warning() {
+    let scratch = Scratch::new();
+    let ran = scratch.encrypt(Ours, NAME, b"a: &x hidden\n*x : v\n");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("file.yaml:2:1: the key is an alias"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
+}

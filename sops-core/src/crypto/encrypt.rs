@@ -39,6 +39,8 @@ pub(crate) struct EncryptedLeaves {
     pub(crate) leaves: usize,
     /// Whether nodes below an alias are written out because one of them is encrypted.
     pub(crate) expanded: Vec<NodeId>,
+    /// Keys that are aliases of encrypted values, and are written out: in the clear.
+    pub(crate) expanded_keys: Vec<NodeId>,
 }
 
 impl Encryption<'_> {
@@ -69,12 +71,14 @@ impl Encryption<'_> {
         };
         walk(source, tree, self.matcher, &mut encryptor)?;
         encryptor.finish_copy()?;
+        let expanded_keys = encryptor.write_out_keys();
         Ok(EncryptedLeaves {
             edits: encryptor.edits,
             mac: encryptor.mac,
             encrypted: encryptor.encrypted,
             leaves: encryptor.leaves,
             expanded: encryptor.expanded,
+            expanded_keys,
         })
     }
 }
@@ -245,6 +249,18 @@ impl Encryptor<'_, '_> {
                 })?;
         }
         Ok(())
+    }
+
+    /// Writes out the keys that are aliases of encrypted values. Returns them.
+    fn write_out_keys(&mut self) -> Vec<NodeId> {
+        let keys = self.tree.aliased_keys.iter();
+        let keys = keys.filter(|(_, target)| self.encrypted_nodes[target.index()]);
+        let keys: Vec<NodeId> = keys.map(|(key, _)| *key).collect();
+        let edits = keys.iter();
+        let edits =
+            edits.filter_map(|&key| yaml::alias::written_out_key(self.source, self.tree, key));
+        self.edits.extend(edits);
+        keys
     }
 
     /// Encrypts a comment again that is now inside of what was written for `alias`.

@@ -97,6 +97,8 @@ pub(crate) enum Style {
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
+    /// The keys that are written as aliases of values, each with the value.
+    pub(crate) aliased_keys: Vec<(NodeId, NodeId)>,
 }
 
 impl Tree {

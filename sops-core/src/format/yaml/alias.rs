@@ -1,7 +1,7 @@
 //! Aliases that are written out, because what they stand for is encrypted.
 
 use super::{
-    flow_copy::flow_copy,
+    flow_copy::{flow_copy, key_text},
     place::{column, line_break_of},
 };
 use crate::{
@@ -86,6 +86,15 @@ impl<'t> Expansion<'t> {
         self.seen = self.seen.max(id.0);
         id.0 < self.flow_end
     }
+}
+
+/// Writes out a key that is an alias.
+pub(crate) fn written_out_key(source: &str, tree: &Tree, key: NodeId) -> Option<Edit> {
+    let NodeKind::Key { text, .. } = &tree[key].kind else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(text.bytes(source));
+    Some(Edit::new(tree[key].span, key_text(&text)))
 }
 
 /// Returns the comment behind the alias `id`, the value of a key, unless there is one between them.

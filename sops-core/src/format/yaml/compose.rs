@@ -26,6 +26,8 @@ enum Target {
 struct PendingKey {
     text: Text,
     is_alias: bool,
+    /// The value that it is an alias of.
+    target: Option<NodeId>,
     span: Span,
     outer_start: usize,
     foot: Pieces,
@@ -246,6 +248,7 @@ impl<'s> Composer<'s> {
             let key = PendingKey {
                 text,
                 is_alias: false,
+                target: None,
                 span,
                 outer_start,
                 foot: Vec::new(),
@@ -345,6 +348,9 @@ impl<'s> Composer<'s> {
             alias: key.is_alias,
         };
         let id = self.tree.push(kind, key.span, narrow(key.outer_start));
+        if let Some(target) = key.target {
+            self.tree.aliased_keys.push((id, target));
+        }
         if key.is_merge {
             self.merge_keys.push(id);
         }
@@ -403,19 +409,20 @@ impl<'s> Composer<'s> {
             );
         };
         if self.expects_key() {
-            let text = match target {
-                Target::Key(text) => key_text(text),
-                Target::Node(id) => match &self.tree[self.tree.resolve(*id)].kind {
+            let (text, target) = match target {
+                Target::Key(text) => (key_text(text), None),
+                Target::Node(id) => match &self.tree[*id].kind {
                     NodeKind::Scalar(Scalar {
                         value: Value::Str(text),
                         ..
-                    }) => key_text(text.bytes(self.source)),
+                    }) => (key_text(text.bytes(self.source)), Some(*id)),
                     _ => return bad("a mapping key is an alias of something that is no text"),
                 },
             };
             let key = PendingKey {
                 text,
                 is_alias: true,
+                target,
                 span,
                 outer_start: span.range().start,
                 foot: Vec::new(),
@@ -718,9 +725,10 @@ struct Insertion {
 }
 
 /// Rebuilds a tree with the comments in their places.
-fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
+fn insert_comments(mut tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
     insertions.sort_by_key(|insertion| (insertion.before.0, insertion.inside.is_none()));
     let mut rebuilt = Tree::default();
+    let aliased_keys = std::mem::take(&mut tree.aliased_keys);
     let mut numbers: Vec<u32> = Vec::with_capacity(tree.len());
     // Open containers: their numbers and ends in the old tree.
     let mut open: Vec<(u32, u32)> = Vec::new();
@@ -778,5 +786,10 @@ fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
             *target = NodeId(numbers[target.index()]);
         }
     }
+    let renumbered = |id: NodeId| NodeId(numbers[id.index()]);
+    let aliased_keys = aliased_keys.into_iter();
+    rebuilt.aliased_keys = aliased_keys
+        .map(|(key, target)| (renumbered(key), renumbered(target)))
+        .collect();
     rebuilt
 }

@@ -137,10 +137,10 @@ impl Copy<'_> {
         let text = String::from_utf8_lossy(text.bytes(self.source));
         let is_quoted = node.span.of(self.source).starts_with(['"', '\'']);
         // A merge key is one only when it is plain, hence stays as it is.
-        let plain = is_plain(&text, true) && (text != "<<" || !is_quoted && !alias);
-        let key = match plain {
+        let is_merge = text == "<<" && !is_quoted && !alias;
+        let key = match is_merge {
             true => text.into_owned(),
-            false => double_quoted(&text),
+            false => key_text(&text),
         };
         if key.len() > LONGEST_SIMPLE_KEY {
             self.out.push_str("? ");
@@ -179,6 +179,14 @@ impl Copy<'_> {
             },
             value => self.out.push_str(&plain_value::text(value)),
         }
+    }
+}
+
+/// Returns a key that merges nothing: plain if it can be, else in double quotes.
+pub(super) fn key_text(text: &str) -> String {
+    match is_plain(text, true) && text != "<<" {
+        true => text.to_owned(),
+        false => double_quoted(text),
     }
 }
 
