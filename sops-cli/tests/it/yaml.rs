@@ -180,3 +180,19 @@ fn a_key_that_can_be_read_earns_a_warning() {
     );
     assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
 }
+
+#[test]
+fn anchors_and_line_breaks_of_an_unusual_kind() {
+    each(&[
+        ("k: &an:chor v\nl: *an\n", &[]),
+        ("k: &a:1\n", &[]),
+        ("k: &a?b c\n", &[]),
+        ("&a :a: &b b\n*b : *a\n", &[]),
+        ("&a a: &b :b\nm:\n  *a: *b\n", &[]),
+        ("{k: &a, b: c}\n", &[]),
+        ("k: |-\n  a\u{2028}  b\nz: 1\n", &[]),
+        ("k: |\n  a\u{2028}  b\u{85}  c\n  d\nz: 1\n", &[]),
+        ("k: >\n  a\u{2029}  b\u{85}  c\n\n  d\nz: 1\n", &[]),
+        ("k: 'a\u{2029}\n  b' # c\u{2028}z: \"\u{85}1\"\n", &[]),
+    ]);
+}

@@ -33,25 +33,27 @@ use crate::{
     format::{ParseOptions, SyntaxError},
     tree::Tree,
 };
+use scanner::{Scanner, TokenKind};
 
 /// Parses a text into its tree.
 pub(crate) fn parse(source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {
     compose::compose(source, options.before_root_key)
 }
 
-/// Returns where a `%YAML` directive stands that the reference refuses.
+/// Returns where a `%YAML` directive stands that the reference refuses: it knows version 1.1 only.
 pub(crate) fn unreadable_directive(source: &str) -> Option<usize> {
-    let mut offset = 0;
-    for line in source.split_inclusive('\n') {
-        if let Some(version) = line.strip_prefix("%YAML")
-            && version
-                .split(['#', '\r', '\n'])
-                .next()
-                .is_some_and(|version| version.trim() != "1.1")
-        {
-            return Some(offset);
-        }
-        offset += line.len();
+    if !source.contains("%YAML") {
+        return None;
     }
-    None
+    let mut scanner = Scanner::new(source, false);
+    loop {
+        let token = scanner.peek().ok()?;
+        match token.kind {
+            TokenKind::VersionDirective(1) => {}
+            TokenKind::VersionDirective(_) => return Some(token.start.index),
+            TokenKind::StreamEnd => return None,
+            _ => {}
+        }
+        scanner.take();
+    }
 }

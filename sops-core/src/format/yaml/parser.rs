@@ -207,7 +207,7 @@ impl<'s> Parser<'s> {
         }
         let is_explicit = peek_is!(
             self,
-            TokenKind::VersionDirective | TokenKind::TagDirective(_) | TokenKind::DocumentStart
+            TokenKind::VersionDirective(_) | TokenKind::TagDirective(_) | TokenKind::DocumentStart
         );
         let start = self.peek_start()?;
         if peek_is!(self, TokenKind::StreamEnd) {
@@ -240,7 +240,7 @@ impl<'s> Parser<'s> {
     fn document_content(&mut self) -> Step {
         if peek_is!(
             self,
-            TokenKind::VersionDirective
+            TokenKind::VersionDirective(_)
                 | TokenKind::TagDirective(_)
                 | TokenKind::DocumentStart
                 | TokenKind::DocumentEnd
@@ -270,7 +270,7 @@ impl<'s> Parser<'s> {
         loop {
             let start = self.peek_start()?;
             match &self.scanner.peek()?.kind {
-                TokenKind::VersionDirective => {
+                TokenKind::VersionDirective(_) => {
                     if std::mem::replace(&mut has_version, true) {
                         return Err(ScanError::new(
                             start,

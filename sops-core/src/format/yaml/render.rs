@@ -35,9 +35,14 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
         }
     }
     let end = node.span.end as usize;
+    // An anchor may end directly before a plain scalar that starts with `:`.
+    let blank = match source[..start].ends_with([' ', '\t', '\n', '\r']) {
+        false if (node.outer_start as usize) < start => " ",
+        _ => "",
+    };
     let text = match scalar.style {
-        Style::Plain if scalar.flow => format!("\"{enc}\""),
-        Style::Plain => enc.to_owned(),
+        Style::Plain if scalar.flow => format!("{blank}\"{enc}\""),
+        Style::Plain => format!("{blank}{enc}"),
         Style::DoubleQuoted => format!("\"{enc}\""),
         Style::SingleQuoted => format!("'{enc}'"),
         Style::Literal | Style::Folded => {
@@ -310,6 +315,7 @@ mod tests {
             ("", "\"a\\\n  b\"", "\"ENC\""),
             ("", "'a'", "'ENC'"),
             ("&x ", "1", "&x ENC"),
+            ("&x", ":1", "&x ENC"),
             ("!!str ", "1", "!!str ENC"),
             ("!!int ", "\"1\"", "\"ENC\""),
             ("&x !!int ", "1", "ENC"),

@@ -38,7 +38,8 @@ pub(super) struct Token {
 pub(super) enum TokenKind {
     StreamStart,
     StreamEnd,
-    VersionDirective,
+    /// `%YAML 1.` and this.
+    VersionDirective(u8),
     /// Handle and prefix. Boxed like [`TokenKind::Tag`], to keep tokens small: they are moved a lot.
     TagDirective(Box<(String, String)>),
     DocumentStart,

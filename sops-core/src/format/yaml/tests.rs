@@ -150,6 +150,32 @@ fn as_deep_as_for_the_reference_and_no_deeper() {
     }
 }
 
+#[test]
+fn directives_that_the_reference_refuses_are_found() {
+    for (text, expected) in [
+        ("a: 1\n", None),
+        ("%YAML 1.1 # %YAML 1.2\n---\na: 1\n", None),
+        ("%YAML 1.2\n---\na: 1\n", Some(0)),
+        ("# c\r%YAML\t1.3\r---\ra: 1\r", Some(4)),
+        (
+            "a: 1\n...\n# %YAML 1.2\n%YAML 1.0 # c\n---\na: 1\n",
+            Some(22),
+        ),
+        (
+            "\u{feff}%TAG ! !a\r\n%YAML 1.2\r\n---\r\na: 1\r\n",
+            Some(14),
+        ),
+        // Texts, a comment, and no directive.
+        ("a: |\n  %YAML 1.2\n", None),
+        ("a: 'x\n\n  %YAML 1.2'\n", None),
+        ("a: \"x\n%YAML 1.2\"\n", None),
+        ("a: 1 # %YAML 1.2\n", None),
+    ] {
+        super::parse(text, ParseOptions::default()).expect(text);
+        assert_eq!(super::unreadable_directive(text), expected, "{text:?}");
+    }
+}
+
 /// What a document is made of, without layout: brackets of collections, texts of keys and scalars, aliases.
 fn shape_of_tree(source: &str, tree: &Tree) -> Vec<String> {
     let mut shape = Vec::new();
