@@ -196,3 +196,98 @@ fn anchors_and_line_breaks_of_an_unusual_kind() {
         ("k: 'a\u{2029}\n  b' # c\u{2028}z: \"\u{85}1\"\n", &[]),
     ]);
 }
+
+#[test]
+fn spellings_of_numbers_and_times_come_back() {
+    let values = [
+        "0x1F",
+        "1_000",
+        "1.10",
+        "1e3",
+        "1.0",
+        "-0.0",
+        "-0",
+        "+1",
+        "08",
+        "0_8",
+        "017",
+        "0b11",
+        "1e400",
+        "1.7976931348623159e308",
+        "0xFFFFFFFFFFFFFFFFF",
+        "18446744073709551616",
+        "1e-400",
+        "2024-05-01",
+        "2001-12-14t21:59:43+01:00",
+        "2001-12-14 21:59:43.1234567891",
+        "!!float 1",
+        "!!int \"5\"",
+        "!!str 0x1F",
+        "9223372036854775807",
+        "yes",
+        "1:30",
+        ".5_0",
+        "!!timestamp '2024-05-01'",
+    ];
+    let texts: Vec<String> = values.iter().map(|value| format!("k: {value}\n")).collect();
+    let cases: Vec<(&str, &[&str])> = texts.iter().map(|text| (&**text, &[][..])).collect();
+    each(&cases);
+}
+
+#[test]
+fn values_that_would_change_earn_one_warning() {
+    let scratch = Scratch::new();
+    for (value, warns) in [
+        ("0x1F", false),
+        ("1_000", false),
+        ("1.10", false),
+        ("1e400", false),
+        ("2024-05-01", false),
+        ("2001-12-14 21:59:43.123456789", false),
+        ("18446744073709551616", true),
+        ("-9223372036854775809", true),
+        ("0.1234567890123456789", true),
+        ("1e-400", true),
+        ("!!float \"0.1234567890123456789\"", true),
+        ("2001-12-14 21:59:43.1234567891", true),
+    ] {
+        let text = format!("a:\n- {value}\n");
+        let ran = scratch.encrypt(Ours, NAME, text.as_bytes());
+        assert_eq!(ran.code, 0, "{value} {}", ran.stderr);
+        let warnings = ran.stderr.matches("warning: ").count();
+        assert_eq!(warnings, usize::from(warns), "{value} {}", ran.stderr);
+        if warns {
+            assert!(
+                ran.stderr.contains("file.yaml:2:3: a[0]: "),
+                "{}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains("quote it"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn integers_that_sops_has_no_type_for_are_refused() {
+    let scratch = Scratch::new();
+    for value in [
+        "9223372036854775808",
+        "18446744073709551615",
+        "0x8000000000000000",
+    ] {
+        for key in ["k", "k_unencrypted"] {
+            let text = format!("a: b\n{key}: {value}\n");
+            let ran = scratch.encrypt(Ours, NAME, text.as_bytes());
+            assert_eq!(ran.code, 23, "{text} {}", ran.stderr);
+            assert!(
+                ran.stderr.contains(&format!("cannot encrypt {key}:")),
+                "{}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains("quote it"), "{}", ran.stderr);
+            if has_reference() {
+                assert_eq!(scratch.encrypt(Reference, NAME, text.as_bytes()).code, 23);
+            }
+        }
+    }
+}

@@ -159,7 +159,7 @@ fn directives_that_the_reference_refuses_are_found() {
         ("# c\r%YAML\t1.3\r---\ra: 1\r", Some(4)),
         (
             "a: 1\n...\n# %YAML 1.2\n%YAML 1.0 # c\n---\na: 1\n",
-            Some(22),
+            Some(21),
         ),
         (
             "\u{feff}%TAG ! !a\r\n%YAML 1.2\r\n---\r\na: 1\r\n",
