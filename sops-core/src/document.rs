@@ -12,7 +12,7 @@ use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
     crypto::{
-        Cipher, DataKey, EncryptedValue, LeafError, NonceSource,
+        Cipher, DataKey, EncryptedValue, LeafError, Mac, NonceSource,
         decrypt::{DecryptedLeaves, Decryption},
         encrypt::Encryption,
         fingerprint::Fingerprint,
@@ -484,10 +484,11 @@ fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> 
     EncryptedValue::parse(metadata.mac.as_bytes())
         .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
         .map_err(|_| MacError::Unreadable)?;
-    if leaves.mac.clone().finish().matches(&stored) {
-        Ok(())
-    } else {
-        Err(MacError::Mismatch.into())
+    let mut macs = [Some(&leaves.mac), leaves.other_mac.as_ref()].into_iter();
+    let is_right = |mac: &Mac| mac.clone().finish().matches(&stored);
+    match macs.any(|mac| mac.is_some_and(is_right)) {
+        true => Ok(()),
+        false => Err(MacError::Mismatch.into()),
     }
 }
 

@@ -16,3 +16,4 @@ mod readme;
 mod robustness;
 mod support;
 mod yaml;
+mod yaml_facts;

@@ -40,6 +40,8 @@ pub(crate) struct DecryptedLeaves {
     /// The same for nodes whose spelling is known, in case it cannot be used.
     pub(crate) unspelled: Vec<Edit>,
     pub(crate) mac: Mac,
+    /// The MAC if every `-0` in the clear is a floating-point number: so the reference writes them, and reads integers.
+    pub(crate) other_mac: Option<Mac>,
     /// The fingerprint that the decrypted text has to have.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) stash: Stash,
@@ -66,6 +68,7 @@ impl Decryption<'_> {
                 edits: Vec::new(),
                 unspelled: Vec::new(),
                 mac: Mac::new(self.mac_only_encrypted),
+                other_mac: None,
                 fingerprint: Fingerprint::default(),
                 stash: Stash::default(),
                 undecrypted_comments: Vec::new(),
@@ -261,7 +264,19 @@ impl Decryptor<'_, '_> {
         self.canonical.clear();
         value.plaintext(&mut self.canonical);
         if at.selected || !self.with.mac_only_encrypted {
+            let is_negative_zero =
+                matches!(value, ValueRef::Int(0)) && self.tree[at.id].span.of(self.source) == "-0";
+            if is_negative_zero && self.out.other_mac.is_none() {
+                self.out.other_mac = Some(self.out.mac.clone());
+            }
             self.out.mac.update(&self.canonical);
+            if let Some(other) = &mut self.out.other_mac {
+                other.update(if is_negative_zero {
+                    b"-0"
+                } else {
+                    &self.canonical
+                });
+            }
         }
         if !self.with.with_fingerprint {
             return;

@@ -55,6 +55,7 @@ struct Composer<'s> {
     source: &'s str,
     tree: Tree,
     frames: Vec<Frame>,
+    /// Those of earlier documents are still there, as for the reference.
     anchors: HashMap<&'s str, Target>,
     document: Option<NodeId>,
     last_document: Option<NodeId>,
@@ -148,7 +149,6 @@ impl<'s> Composer<'s> {
                     .push(NodeKind::Document, Span::new(start, start), narrow(start));
                 self.document = Some(id);
                 self.document_head = comments.map(|comments| comments.head).unwrap_or_default();
-                self.anchors.clear();
                 self.has_content = true;
             }
             EventKind::DocumentEnd => self.end_document(start, &comments),
