@@ -404,16 +404,35 @@ fn open(
         cipher,
         matcher,
         mac_only_encrypted: metadata.mac_only_encrypted,
+        by_content: false,
         with_stash: how.with_stash,
         with_fingerprint: !how.is_compared,
         spelled: &spelled,
     };
-    let mut leaves = decryption
-        .run(text, tree)
-        .map_err(|error| located(text, tree, error, false))?;
-    if !how.ignore_mac {
-        check_mac(metadata, cipher, &leaves)?;
-    }
+    let run = |decryption: &Decryption<'_>| {
+        let leaves = decryption
+            .run(text, tree)
+            .map_err(|error| located(text, tree, error, false))?;
+        if !how.ignore_mac {
+            check_mac(metadata, cipher, &leaves)?;
+        }
+        Ok::<_, Error>(leaves)
+    };
+    // The reference moves comments when it writes a file, so that they govern other values when it reads it. What was
+    // encrypted can be seen, and the MAC tells whether it was.
+    let is_own = how.is_compared && !how.with_stash;
+    let may_be_moved = matcher.is_by_comment() && !metadata.mac_only_encrypted && !is_own;
+    let mut leaves = match run(&decryption) {
+        Err(error) if may_be_moved && (!how.ignore_mac || how.with_stash) => {
+            let by_content = Decryption {
+                matcher: &Matcher::all(),
+                by_content: true,
+                ..decryption
+            };
+            run(&by_content).map_err(|_| error)?
+        }
+        other => other?,
+    };
     let warnings = warnings::after_decryption(text, tree, &leaves);
     let mut stash = std::mem::take(&mut leaves.stash);
     let expected = std::mem::take(&mut leaves.fingerprint).finish();

@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::support::{
     Program::{self, Ours, Reference},
-    Scratch, has_reference, in_parallel, json_documents, report,
+    RECIPIENT, Scratch, has_reference, in_parallel, json_documents, report,
 };
 
 const NAME: &str = "facts.yaml";
@@ -163,6 +163,42 @@ fn files_that_the_reference_cannot_open_itself_open() {
         let ours = scratch.run(Ours, ["decrypt", "--output-type", "json", NAME]);
         let found = json_documents(&ours.ok());
         assert_eq!(found, json_documents(values.as_bytes()), "{text:?}");
+    }
+}
+
+/// It moves the comment that says what is encrypted.
+#[test]
+fn files_whose_comments_moved_open() {
+    if !has_reference() {
+        return;
+    }
+    let (secret, clear) = ("--encrypted-comment-regex", "--unencrypted-comment-regex");
+    for (text, selector) in [
+        ("a:\n- # mark\n  b: 1\n  c: x\n", secret),
+        ("a:\n- # mark\n  b: 1\n  c: x\n", clear),
+        ("a: &a [b, c]\nd: *a # mark\ne: f\n", secret),
+        ("a: &a [b, c]\nd: *a # mark\ne: f\n", clear),
+    ] {
+        let scratch = Scratch::new();
+        scratch.write(NAME, text);
+        let arguments = ["--encrypt", "--age", RECIPIENT, selector, "mark", NAME];
+        let encrypted = scratch.run(Reference, arguments).ok();
+        let theirs = scratch.decrypt(Reference, NAME, &encrypted);
+        assert_ne!(theirs.code, 0, "{text:?}: {}", theirs.text());
+        let json = ["decrypt", "--output-type", "json", NAME];
+        let values = json_documents(&scratch.run(Ours, json).ok());
+        let expected = scratch.encrypt(Reference, NAME, text.as_bytes()).ok();
+        scratch.write(NAME, expected);
+        assert_eq!(values, json_documents(&scratch.run(Reference, json).ok()));
+
+        let encrypted = String::from_utf8(encrypted).expect("a text");
+        for (from, to) in [("c: x", "c: y"), ("- c\n", "- d\n"), ("e: f", "e: g")] {
+            if encrypted.contains(from) {
+                let changed = encrypted.replacen(from, to, 1);
+                let ran = scratch.decrypt(Ours, NAME, changed.as_bytes());
+                assert_ne!(ran.code, 0, "{changed}");
+            }
+        }
     }
 }
 

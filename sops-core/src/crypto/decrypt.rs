@@ -25,6 +25,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) cipher: &'d Cipher,
     pub(crate) matcher: &'d Matcher,
     pub(crate) mac_only_encrypted: bool,
+    /// Whether selected values that do not look encrypted are in the clear.
+    pub(crate) by_content: bool,
     /// Whether to collect the nonces, for encrypting again.
     pub(crate) with_stash: bool,
     /// Whether to collect the fingerprint.
@@ -299,6 +301,7 @@ impl Visitor for Decryptor<'_, '_> {
             problem,
         };
         let value = scalar.value.view(self.source);
+        let must_be_encrypted = at.selected && !self.with.by_content;
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
             ValueRef::Null => {
@@ -308,14 +311,16 @@ impl Visitor for Decryptor<'_, '_> {
                 Ok(())
             }
             // An empty text is never encrypted.
-            ValueRef::Str(text) if at.selected && !text.is_empty() => {
+            ValueRef::Str(text)
+                if must_be_encrypted && !text.is_empty() || at.selected && is_encrypted(value) =>
+            {
                 self.encrypted_leaf(at, text).map_err(fail)
             }
             ValueRef::Str(_) => {
                 self.count(at, value);
                 Ok(())
             }
-            _ if at.selected => Err(fail(LeafProblem::NotText)),
+            _ if must_be_encrypted => Err(fail(LeafProblem::NotText)),
             _ => {
                 self.count(at, value);
                 Ok(())
