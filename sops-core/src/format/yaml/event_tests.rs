@@ -85,7 +85,7 @@ fn check(name: &str, source: &str) {
 
 #[test]
 fn files_have_the_events_that_another_parser_sees() {
-    for folder in ["lossless", "golden/inputs"] {
+    for folder in ["lossless", "golden/inputs", "golden/ok"] {
         let folder = format!("{}/../testdata/{folder}", env!("CARGO_MANIFEST_DIR"));
         for file in std::fs::read_dir(folder).expect("readable") {
             let path = file.expect("readable").path();
