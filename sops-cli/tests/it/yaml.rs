@@ -5,8 +5,8 @@ use std::fs;
 
 use crate::support::{
     Program::{Ours, Reference},
-    RECIPIENT, Scratch, has_reference, in_parallel, report, testdata, tree_of_encrypted,
-    tree_of_plain,
+    RECIPIENT, Scratch, has_reference, in_parallel, json_documents, report, testdata,
+    tree_of_encrypted, tree_of_plain,
 };
 
 const NAME: &str = "file.yaml";
@@ -130,6 +130,8 @@ fn documents_that_are_null() {
         ),
         ("---\r\n--- ~\r\n---\r\na: 1\r\n", &[]),
         ("%YAML 1.1\n---\n!\n", &[]),
+        ("  &b      # c  ", &[]),
+        ("# c\r~", &[]),
         ("--- !!set\na: b\n--- !c\nd: e\n--- !!map {}\n", &[]),
     ]);
 }
@@ -185,6 +187,14 @@ fn a_key_that_can_be_read_earns_a_warning() {
 fn anchors_and_line_breaks_of_an_unusual_kind() {
     each(&[
         ("k: &an:chor v\nl: *an\n", &[]),
+        (
+            "a: 1 # x\n...\u{2028}\n---\u{85}b: 2\u{2029}---\u{2028}\r\n---\u{2028}c: 0x1F",
+            &[],
+        ),
+        (
+            "a:\u{2028}  - &x\u{85}    b: |2-\u{2029}       c\u{85}k: *x # d\u{2028}",
+            &[],
+        ),
         ("k: &a:1\n", &[]),
         ("k: &a?b c\n", &[]),
         ("&a :a: &b b\n*b : *a\n", &[]),
@@ -287,6 +297,57 @@ fn integers_that_sops_has_no_type_for_are_refused() {
             assert!(ran.stderr.contains("quote it"), "{}", ran.stderr);
             if has_reference() {
                 assert_eq!(scratch.encrypt(Reference, NAME, text.as_bytes()).code, 23);
+            }
+        }
+    }
+}
+
+#[test]
+fn directives_behind_a_document() {
+    each(&[
+        ("a: b\n%YAML 1.1\n---\n", &[]),
+        (
+            "  a: b # c\n  c:\n    d: e\n# f\n    # g\n%TAG !e! tag:e,2000:\n---\nx: !e!y z\n",
+            &[],
+        ),
+        (
+            "a: {b: c}\n\n# d\n%YAML 1.1 # e\n--- ~ # x\n%YAML 1.1\n---\na: b",
+            &[],
+        ),
+        ("{a: b}\n# d\n%YAML 1.1\n---\na: |\n  %b\n", &[]),
+    ]);
+}
+
+/// The reference makes items of them when it encrypts.
+#[test]
+fn empty_comments_in_lists_stay_comments() {
+    let values = r#"{"a": [1, 2], "b": [{"c": 3}, [4]]}"#;
+    for text in [
+        "a:\n# b\n#\n# c\n- 1\n#\n- 2 #\n#  \nb:\n- #\n  c: 3\n#\n- - #\n    4\n# \n",
+        "a: [1, #\n  2, # \n#\n ]\nb: [{c: 3}, #\n # \n [4]]\n",
+    ] {
+        for regex in ["", "^x$", "^[ab]$"] {
+            let scratch = Scratch::new();
+            scratch.write(NAME, text);
+            let arguments = [
+                "--encrypt",
+                "--age",
+                RECIPIENT,
+                "--encrypted-regex",
+                regex,
+                NAME,
+            ];
+            let encrypted = scratch.run(Ours, arguments).ok();
+            let back = scratch.decrypt(Ours, NAME, &encrypted);
+            assert_eq!(back.text(), text, "{regex:?}");
+            if has_reference() {
+                let json = ["decrypt", "--output-type", "json", NAME];
+                let found = json_documents(&scratch.run(Reference, json).ok());
+                assert_eq!(
+                    found,
+                    json_documents(values.as_bytes()),
+                    "{text:?} {regex:?}"
+                );
             }
         }
     }

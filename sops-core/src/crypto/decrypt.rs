@@ -11,7 +11,7 @@ use super::{
     looks_encrypted,
     select::Matcher,
     stash::Stash,
-    walk::{Place, Visitor, walk},
+    walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
@@ -357,6 +357,10 @@ impl Visitor for Decryptor<'_, '_> {
         match (decrypted, std::str::from_utf8(&plaintext)) {
             (Some((encrypted, path)), Ok(comment)) => {
                 self.remember(&encrypted, &path, &plaintext);
+                let comment = match is_padded(at, &plaintext) {
+                    true => comment.strip_suffix(' ').unwrap_or(comment),
+                    false => comment,
+                };
                 self.out.edits.push(Edit::new(span, comment.to_owned()));
             }
             _ => self.out.undecrypted_comments.push(at.id),

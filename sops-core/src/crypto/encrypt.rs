@@ -7,7 +7,7 @@ use super::{
     ahead::on_all_cores,
     select::Matcher,
     stash::Stash,
-    walk::{Place, Visitor, walk},
+    walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
     format::{
@@ -359,12 +359,15 @@ impl Visitor for Encryptor<'_, '_> {
         self.comment.path.extend_from_slice(at.additional_data);
         self.comment.edit = None;
         let span = self.tree[at.id].span;
-        if !at.selected || span.is_empty() {
+        if !at.selected || span.is_empty() && !at.in_list {
             return Ok(());
         }
         self.plaintext.clear();
-        self.plaintext
-            .extend_from_slice(span.of(self.source).as_bytes());
+        self.plaintext.extend_from_slice(text);
+        // Of an empty comment in a list the reference makes an item of the list, when it decrypts.
+        if is_padded(at, text) {
+            self.plaintext.push(b' ');
+        }
         let enc = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {

@@ -6,7 +6,8 @@
 use super::{
     metadata_text::{flow, push_block},
     place::{
-        column, indentation_step, line_break_at, line_break_of, line_end, line_start, next_line,
+        LINE_BREAKS, column, indentation_step, line_break_at, line_break_of, line_end, line_start,
+        next_line,
     },
 };
 use crate::{
@@ -164,7 +165,7 @@ fn is_sops(source: &str, tree: &Tree, key: NodeId) -> bool {
 fn insert_block(source: &str, end: usize, indentation: usize, step: usize, metadata: &Raw) -> Edit {
     let line_break = line_break_of(source);
     let mut text = block_text(source, indentation, step, metadata);
-    if source[..end].is_empty() || source[..end].ends_with(['\n', '\r']) {
+    if source[..end].is_empty() || source[..end].ends_with(LINE_BREAKS) {
         text.push_str(line_break);
     } else {
         // The file has no final line break, and has none with the block: so removing finds back what was there.
@@ -189,11 +190,11 @@ fn remove_block(source: &str, tree: &Tree, block: &Block) -> Edit {
     let mut start = line_start(source, tree[block.key].outer_start as usize);
     let value_end = line_end(source, block.value_end(source, tree));
     let end = next_line(source, value_end);
-    if end == value_end {
-        start = without_line_break(source, start);
-    }
     // A document that is nothing but an empty mapping, with no marker that says so, would be no document.
     let is_all = block.is_bare && block.previous.is_none() && block.next.is_none();
+    if end == value_end && !is_all {
+        start = without_line_break(source, start);
+    }
     let text = match is_all {
         true => format!("{{}}{}", line_break_at(source, value_end)),
         false => String::new(),
@@ -282,12 +283,14 @@ fn indentation_of_line(source: &str, offset: usize) -> usize {
     blanks.min(column(source, offset))
 }
 
-/// Returns where the document ends whose content ends at `content_end`: before the next marker, or at the end.
+/// Returns where the document ends whose content ends at `content_end`: before the next marker or directive, or at the
+/// end.
 fn document_end(source: &str, content_end: usize) -> usize {
     let mut line = next_line(source, content_end);
     while line < source.len()
         && !is_marker(&source[line..], "---")
         && !is_marker(&source[line..], "...")
+        && !source[line..].starts_with('%')
     {
         line = next_line(source, line);
     }
@@ -316,13 +319,14 @@ fn start_marker(source: &str, from: usize) -> Option<usize> {
 
 fn has_start_marker(text: &str) -> bool {
     text.trim_start_matches('\u{FEFF}')
-        .split(['\n', '\r'])
+        .split(LINE_BREAKS)
         .any(|line| is_marker(line, "---"))
 }
 
 fn is_marker(line: &str, marker: &str) -> bool {
-    line.strip_prefix(marker)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+    line.strip_prefix(marker).is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with([' ', '\t']) || rest.starts_with(LINE_BREAKS)
+    })
 }
 
 #[cfg(test)]

@@ -36,10 +36,12 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
     }
     let end = node.span.end as usize;
     // An anchor may end directly before a plain scalar that starts with `:`.
-    let blank = match source[..start].ends_with([' ', '\t', '\n', '\r']) {
-        false if (node.outer_start as usize) < start => " ",
-        _ => "",
-    };
+    let before = &source[node.outer_start as usize..start];
+    let blank =
+        match before.ends_with(|last: char| last.is_ascii_alphanumeric() || "-_".contains(last)) {
+            true => " ",
+            false => "",
+        };
     let text = match scalar.style {
         Style::Plain if scalar.flow => format!("{blank}\"{enc}\""),
         Style::Plain => format!("{blank}{enc}"),

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::{
     characters::{break_length, byte, count, is_blank, is_blank_or_end, is_break},
     comments::CommentQueue,
-    place::line_break_of,
+    place::{LINE_BREAKS, line_break_of},
 };
 use crate::tree::{Span, Style, Text};
 
@@ -163,7 +163,7 @@ impl<'s> Scanner<'s> {
             has_ended: false,
             comments: CommentQueue::default(),
             before_root_key,
-            appended_break: match source.ends_with(['\n', '\r']) {
+            appended_break: match source.ends_with(LINE_BREAKS) {
                 true => "",
                 false => line_break_of(source),
             },
@@ -325,7 +325,8 @@ impl<'s> Scanner<'s> {
 
         let at_end = self.mark.index >= self.bytes.len();
         let indicator = self.mark.column == 0 && self.is_document_indicator(self.mark.index);
-        if (at_end || indicator) && self.flow_level == 0 && self.appended_column().is_some() {
+        let ends_document = at_end || self.mark.column == 0 && self.ends_document(self.mark.index);
+        if ends_document && self.flow_level == 0 && self.appended_column().is_some() {
             self.fetch_appended_key(scan_mark, at_end)?;
             return Ok(());
         }
@@ -409,6 +410,11 @@ impl<'s> Scanner<'s> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         (rest.starts_with(b"---") || rest.starts_with(b"..."))
             && is_blank_or_end(self.bytes, at + 3)
+    }
+
+    /// Whether a marker or a directive stands at `at`, which is the start of a line.
+    pub(super) fn ends_document(&self, at: usize) -> bool {
+        byte(self.bytes, at) == b'%' || self.is_document_indicator(at)
     }
 
     // Simple keys
