@@ -187,6 +187,17 @@ fn a_key_that_can_be_read_earns_a_warning() {
 fn anchors_and_line_breaks_of_an_unusual_kind() {
     each(&[
         ("k: &an:chor v\nl: *an\n", &[]),
+        ("a: >+\n ", &[]),
+        ("a: b\n? |\n  c", &[]),
+        ("? >+\n  c\n ", &[]),
+        (
+            "foo: |-\n\u{85}\n   c: 1\n        # c1\n    # c2\n# c3",
+            &[],
+        ),
+        ("a: |+\n  ", &[]),
+        ("a: |+ # c\n x\n ", &["--encrypted-regex", "^b$"]),
+        ("a: >+\n x\n ", &[]),
+        ("a:\n ># c\n\u{2028}\n {", &[]),
         (
             "a: 1 # x\n...\u{2028}\n---\u{85}b: 2\u{2029}---\u{2028}\r\n---\u{2028}c: 0x1F",
             &[],

@@ -72,6 +72,7 @@ impl Encryption<'_> {
         walk(source, tree, self.matcher, &mut encryptor)?;
         encryptor.finish_copy()?;
         let expanded_keys = encryptor.write_out_keys();
+        encryptor.pin_last_key();
         Ok(EncryptedLeaves {
             edits: encryptor.edits,
             mac: encryptor.mac,
@@ -261,6 +262,17 @@ impl Encryptor<'_, '_> {
             edits.filter_map(|&key| yaml::alias::written_out_key(self.source, self.tree, key));
         self.edits.extend(edits);
         keys
+    }
+
+    /// Makes sure that a key at the end of the text stays the same when the metadata follow it.
+    fn pin_last_key(&mut self) {
+        let keys = self.tree.numbered().rev();
+        let mut keys = keys.filter(|(_, node)| matches!(node.kind, NodeKind::Key { .. }));
+        if self.with.format == Format::Yaml
+            && let Some((key, _)) = keys.next()
+        {
+            yaml::render::pinned(self.source, self.tree, key, &mut self.edits);
+        }
     }
 
     /// Encrypts a comment again that is now inside of what was written for `alias`.

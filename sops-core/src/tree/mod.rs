@@ -130,7 +130,7 @@ impl Tree {
     }
 
     /// Returns the nodes with their numbers.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(index, node)| {
             let id = u32::try_from(index).expect("checked by push");
             (NodeId(id), node)
