@@ -131,6 +131,7 @@ fn documents_that_are_null() {
         ("---\r\n--- ~\r\n---\r\na: 1\r\n", &[]),
         ("%YAML 1.1\n---\n!\n", &[]),
         ("  &b      # c  ", &[]),
+        ("&b\t\n---\t~\t\n--- &c\t# d\n", &[]),
         ("# c\r~", &[]),
         ("--- !!set\na: b\n--- !c\nd: e\n--- !!map {}\n", &[]),
     ]);

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use super::{
     characters::{is_blank, is_break},
-    scanner::{Mark, Scanner, Token, TokenKind},
+    scanner::Scanner,
+    token::{Mark, Token, TokenKind},
 };
 use crate::tree::Span;
 

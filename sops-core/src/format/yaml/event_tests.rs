@@ -2,10 +2,7 @@
 
 use granit_parser::{Event as Other, Options, Parser as OtherParser, ScalarStyle, StructureStyle};
 
-use super::{
-    parser::{EventKind, Parser},
-    scanner::ScanError,
-};
+use super::{event::EventKind, parser::Parser, token::ScanError};
 use crate::tree::Style;
 
 /// Returns the structure that our parser sees: one line an event, with where it starts, and the text of scalars.

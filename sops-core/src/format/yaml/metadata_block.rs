@@ -38,11 +38,11 @@ pub(crate) fn insert(source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
             ),
             // A null that is written out makes room.
             _ => {
-                let span = Span {
-                    start: node.outer_start,
-                    end: node.span.end,
-                };
-                if !span.is_empty() {
+                let (start, end) = (node.outer_start as usize, node.span.range().end);
+                // A tab must not start a line.
+                let rest = source[end..].trim_start_matches([' ', '\t']);
+                if start < end {
+                    let span = Span::new(start, source.len() - rest.len());
                     edits.push(Edit::new(span, ""));
                 }
                 (body(source, tree, document).end as usize, 0)

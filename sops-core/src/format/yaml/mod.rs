@@ -1,15 +1,24 @@
 //! YAML as Go's yaml v3 reads it, with spans.
 
 pub(crate) mod alias;
+mod anchors;
+mod block_events;
 mod block_scalar;
 mod characters;
 pub(crate) mod comment_item;
 mod comments;
 mod compose;
+mod document_events;
 pub(crate) mod emit;
+mod event;
 #[cfg(test)]
 mod event_tests;
+mod fetch;
 mod flow_copy;
+mod flow_events;
+mod indentation;
+mod late_comments;
+mod mapping_checks;
 pub(crate) mod metadata_block;
 mod metadata_text;
 mod parser;
@@ -23,9 +32,11 @@ mod resolve;
 mod rewriting_tests;
 mod scalars;
 mod scanner;
+mod simple_keys;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod token;
 #[cfg(test)]
 mod tree_tests;
 
@@ -33,7 +44,8 @@ use crate::{
     format::{ParseOptions, SyntaxError},
     tree::Tree,
 };
-use scanner::{Scanner, TokenKind};
+use scanner::Scanner;
+use token::TokenKind;
 
 /// Parses a text into its tree.
 pub(crate) fn parse(source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {

@@ -2,7 +2,8 @@
 
 use super::{
     characters::{byte, is_blank, is_blank_or_end, is_break_or_end, is_uri, is_word},
-    scanner::{ScanError, Scanner, TokenKind},
+    scanner::Scanner,
+    token::{ScanError, TokenKind},
 };
 
 impl Scanner<'_> {
