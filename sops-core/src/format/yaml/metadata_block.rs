@@ -511,7 +511,7 @@ mod tests {
             source,
             insert(source, &tree(source, &[Null("~")]), &metadata()),
         );
-        assert_eq!(inserted, format!("---  # c\nsops:{BLOCK}\n"));
+        assert_eq!(inserted, format!("--- # c\nsops:{BLOCK}\n"));
     }
 
     #[test]
