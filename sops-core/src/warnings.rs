@@ -8,7 +8,7 @@ use crate::{
     },
     format::{Format, yaml},
     metadata::Metadata,
-    tree::{NodeId, NodeKind, Scalar, Style, Tree, Value, span::Position},
+    tree::{NodeId, NodeKind, Tree, Value, span::Position},
     warning::Warning,
 };
 
@@ -46,8 +46,10 @@ pub(crate) fn after_encryption(
     }
     let expanded = leaves.expanded.iter().copied();
     about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
+    let keys = leaves.expanded_keys.iter().copied();
+    about_each(keys, text, tree, &READABLE_KEY, &mut warnings);
     about_each(
-        rounded_numbers(text, tree),
+        rounded_values(text, tree),
         text,
         tree,
         &ROUNDED,
@@ -89,8 +91,12 @@ const DISPUTED: Finding = Finding {
               cannot open the file",
     hint: "select by the names of keys instead: encrypted_regex or encrypted_suffix",
 };
+const READABLE_KEY: Finding = Finding {
+    message: "the key is an alias of an encrypted value, and is written out: keys are not encrypted, so this value can be read in the file",
+    hint: "give the mapping a key that is no secret",
+};
 const ROUNDED: Finding = Finding {
-    message: "the number has more digits than a number can hold, and is rounded by every reader",
+    message: "the value cannot be held exactly: every reader rounds it",
     hint: "quote it, so that it is a text",
 };
 const UNDECRYPTED_COMMENT: Finding = Finding {
@@ -120,7 +126,7 @@ fn disputed_comments<'t>(
     selector: &Selector,
 ) -> impl Iterator<Item = NodeId> + 't {
     let matcher = selector.compile().ok();
-    let matcher = matcher.filter(Matcher::looks_at_comments);
+    let matcher = matcher.filter(Matcher::is_by_comment);
     let mut section = 0;
     tree.numbered()
         .filter_map(move |(id, node)| match node.kind {
@@ -153,7 +159,8 @@ fn about_each(
             .hint(finding.hint);
         let path = tree.path_of(text, node);
         // A key of this kind would fill the screen.
-        if !path.steps().is_empty() && finding.message != LONG_KEY.message {
+        let names_secret = finding.message == READABLE_KEY.message;
+        if !path.steps().is_empty() && finding.message != LONG_KEY.message && !names_secret {
             warning = warning.path(path.to_string());
         }
         warnings.push(warning);
@@ -178,24 +185,36 @@ fn long_keys<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> 
         .map(|(id, _)| id)
 }
 
-/// Numbers whose value is not that of the digits they are written with.
-fn rounded_numbers<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+/// Numbers and times whose value is not that of the digits they are written with.
+fn rounded_values<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
     let mut plaintext = Vec::new();
     tree.numbered()
         .filter(move |(_, node)| {
-            let NodeKind::Scalar(Scalar {
-                value: value @ Value::Float(_),
-                style: Style::Plain,
-                ..
-            }) = &node.kind
-            else {
+            let NodeKind::Scalar(scalar) = &node.kind else {
                 return false;
             };
-            plaintext.clear();
-            value.view(text).plaintext(&mut plaintext);
-            !same_number(node.span.of(text), &String::from_utf8_lossy(&plaintext))
+            let literal = || node.span.of(text).trim_matches(['"', '\'']);
+            match &scalar.value {
+                value @ Value::Float(_) => {
+                    plaintext.clear();
+                    value.view(text).plaintext(&mut plaintext);
+                    !same_number(literal(), &String::from_utf8_lossy(&plaintext))
+                }
+                Value::Time(_) => !fits_nanoseconds(literal()),
+                _ => false,
+            }
         })
         .map(|(id, _)| id)
+}
+
+/// Whether the fraction of a time has nine digits, but for zeros at its end.
+fn fits_nanoseconds(time: &str) -> bool {
+    let Some((_, fraction)) = time.split_once(['.', ',']) else {
+        return true;
+    };
+    let digits = fraction.find(|other: char| !other.is_ascii_digit());
+    let digits = &fraction[..digits.unwrap_or(fraction.len())];
+    digits.trim_end_matches('0').len() <= 9
 }
 
 fn nothing_encrypted(metadata: &Metadata) -> String {
@@ -249,7 +268,7 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::same_number;
+    use super::{fits_nanoseconds, same_number};
 
     #[test]
     fn spellings_of_one_number() {
@@ -264,6 +283,19 @@ mod tests {
             ("0x1F", "31"),
         ] {
             assert!(same_number(literal, canonical), "{literal}");
+        }
+    }
+
+    #[test]
+    fn digits_of_times_that_get_lost() {
+        for (time, fits) in [
+            ("2001-12-14", true),
+            ("2001-12-14 21:59:43.123456789", true),
+            ("2001-12-14T21:59:43.12345678900Z", true),
+            ("2001-12-14T21:59:43.1234567891+01:00", false),
+            ("2001-12-14 21:59:43,0000000001", false),
+        ] {
+            assert_eq!(fits_nanoseconds(time), fits, "{time}");
         }
     }
 

@@ -17,3 +17,5 @@ mod readme;
 #[cfg(unix)]
 mod robustness;
 mod support;
+mod yaml;
+mod yaml_facts;

@@ -349,10 +349,10 @@ fn deep_nesting_is_an_answer() {
         ),
         (
             "maps.yaml",
-            format!("{}x{}\n", "{a: ".repeat(5_000), "}".repeat(5_000)),
+            format!("{}x{}\n", "{a: ".repeat(10_001), "}".repeat(10_001)),
         ),
         ("open.yaml", format!("a: {}\n", "[{".repeat(100_000))),
-        ("dashes.yaml", format!("a:\n {}x\n", "- ".repeat(5_000))),
+        ("dashes.yaml", format!("a:\n {}x\n", "- ".repeat(9_000))),
         ("block.yaml", block),
         (
             "lists.json",

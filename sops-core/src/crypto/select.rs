@@ -176,8 +176,8 @@ impl Matcher {
         Self(Rule::All)
     }
 
-    /// Whether comments decide what is selected.
-    pub(crate) fn looks_at_comments(&self) -> bool {
+    /// Returns whether comments say what is encrypted.
+    pub(crate) fn is_by_comment(&self) -> bool {
         matches!(self.0, Rule::IfComment(_) | Rule::UnlessComment(_))
     }
 

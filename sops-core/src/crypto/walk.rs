@@ -37,6 +37,12 @@ pub(crate) struct Place<'w> {
     pub(crate) alias: Option<NodeId>,
 }
 
+/// Whether the plaintext of a comment has one blank more than its text: there is no encrypted text of no bytes, and in
+/// lists there has to be one.
+pub(crate) fn is_padded(at: &Place<'_>, comment: &[u8]) -> bool {
+    at.in_list && comment.iter().all(|&byte| byte == b' ')
+}
+
 /// A container that is being walked.
 struct Frame {
     /// One past the container's last node.

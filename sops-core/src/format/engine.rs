@@ -48,7 +48,7 @@ pub(crate) trait Engine: Sync {
         true
     }
 
-    /// Changes a scalar that stays in the clear, if the encrypted file could not hold it as it is written.
+    /// Changes a scalar or key that stays in the clear, if the encrypted file could not hold it as it is written.
     fn kept(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
 
     /// Whether other programs attach comments to other keys than we do, so that comment selectors select other leaves
