@@ -361,8 +361,13 @@ impl Visitor for Encryptor<'_, '_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
         let text = self.tree[at.id].span.of(self.source).as_bytes();
         if let Some(alias) = at.alias {
-            if !at.selected && self.with.matcher.comment(text) {
-                self.copy_of(alias)?.comments.push(at.id);
+            let is_kept = !at.selected && self.with.matcher.comment(text);
+            // Under the path of the copy the reference could not decrypt it.
+            let is_encrypted = self.encrypted_nodes[at.id.index()];
+            if is_kept || is_encrypted {
+                let copy = self.copy_of(alias)?;
+                copy.comments.extend(is_kept.then_some(at.id));
+                copy.is_encrypted |= is_encrypted;
             }
             return Ok(());
         }
@@ -392,6 +397,7 @@ impl Visitor for Encryptor<'_, '_> {
                 problem: LeafProblem::CommentMatchesSelector,
             });
         }
+        self.encrypted_nodes[at.id.index()] = true;
         self.comment.edit = Some(self.edits.len());
         self.edits.push(Edit::new(span, enc));
         Ok(())
