@@ -85,6 +85,10 @@ fn comments_behind_aliases_that_are_written_out() {
         ("a: &a [x, y]\nk: # c\n  *a # d\nz: 1\n", &[]),
         ("y: {y: &a [x, y], k: *a # c\n ,z: 1}\n", &[]),
         ("{y: &a [x, y], k: *a, # c\n z: 1}\n", &[]),
+        (
+            "a: {b: &a {}, # c\n  d: *a}\ne: *a\nf: &f # g\n  - # h\ni: *f\n",
+            &[],
+        ),
         ("# sec\na: &a [x, y]\nk: *a # sec\nz: 1\n", secret),
         ("a: &a [x, y]\nk: *a # sec\nz: 1\n", secret),
         ("a: &a\n  # sec\n  x: x\n  y: [y] # sec\nk: *a\n", secret),

@@ -362,8 +362,13 @@ impl Visitor for Encryptor<'_, '_> {
         let text = self.with.engine.comment_text(self.source, self.tree, at.id);
         let text = text.as_bytes();
         if let Some(alias) = at.alias {
-            if !at.selected && self.with.matcher.comment(text) {
-                self.copy_of(alias)?.comments.push(at.id);
+            let is_kept = !at.selected && self.with.matcher.comment(text);
+            // Under the path of the copy the reference could not decrypt it.
+            let is_encrypted = self.encrypted_nodes[at.id.index()];
+            if is_kept || is_encrypted {
+                let copy = self.copy_of(alias)?;
+                copy.comments.extend(is_kept.then_some(at.id));
+                copy.is_encrypted |= is_encrypted;
             }
             return Ok(());
         }
@@ -398,6 +403,7 @@ impl Visitor for Encryptor<'_, '_> {
                 problem: LeafProblem::CommentMatchesSelector,
             });
         }
+        self.encrypted_nodes[at.id.index()] = true;
         self.comment.edit = Some(self.edits.len());
         self.with
             .engine

@@ -3,5 +3,6 @@
 mod comment_selectors;
 mod damaged;
 mod lossless;
+mod styles;
 mod support;
 mod update;
