@@ -142,6 +142,7 @@ impl<'t> PlainFile<'t> {
         let style = EmitStyle {
             indent,
             beside: &|_| true,
+            from: self.format.engine(),
         };
         // No metadata follow what is written here.
         let tree = self.format.parse(self.text, ParseOptions::default())?;

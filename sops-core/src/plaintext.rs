@@ -110,6 +110,7 @@ impl Plaintext {
         let style = EmitStyle {
             indent: None,
             beside: &|_| true,
+            from: self.format.engine(),
         };
         emit(self.text.expose(), &self.tree, node, output, &style)
     }
@@ -126,6 +127,7 @@ impl Plaintext {
         let style = EmitStyle {
             indent,
             beside: &|comment| !encrypted[comment.index()],
+            from: self.format.engine(),
         };
         convert(text, &self.tree, output, &style)
     }

@@ -73,8 +73,11 @@ fn one(
         None => plain.encrypt(&options, keyring),
         Some(indent) => {
             let converted = plain.convert(target.output, indent).map_err(failed)?;
-            PlainFile::parse(converted.expose(), target.output)
-                .and_then(|converted| converted.encrypt(&options, keyring))
+            let parsed = PlainFile::parse(converted.expose(), target.output).map_err(|error| {
+                let name = format!("{}, written as {}", target.name, target.output.name());
+                Failure::from_library(&error, Doing::Encrypting, &name)
+            })?;
+            parsed.encrypt(&options, keyring)
         }
     };
     let encrypted = encrypted.map_err(failed)?;

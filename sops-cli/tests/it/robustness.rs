@@ -402,7 +402,8 @@ fn a_bomb_of_aliases_is_an_answer() {
     let start = Instant::now();
     let ran = encrypt_in_place(&scratch, "bomb.yaml");
     is_answer(&ran).unwrap_or_else(|why| panic!("{why}"));
-    assert!(start.elapsed() < Duration::from_secs(30));
+    // Written out, it would take years.
+    assert!(start.elapsed() < Duration::from_secs(180));
     assert_eq!(scratch.read_text("bomb.yaml"), text);
 }
 

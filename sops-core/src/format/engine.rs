@@ -15,6 +15,8 @@ pub(crate) struct EmitStyle<'s> {
     pub(crate) indent: Option<usize>,
     /// Which of the comments that stand beside a value may stay there. The others go above it.
     pub(crate) beside: &'s dyn Fn(NodeId) -> bool,
+    /// The engine of the format that the tree was read from.
+    pub(crate) from: &'static dyn Engine,
 }
 
 /// Reads a format, and says what text stands for a value at a place.

@@ -5,12 +5,17 @@
 
 use super::{COMMENT_MARKS, DEFAULT_SECTION, DELIMITERS};
 use crate::{
-    format::{EmitError, Format, text_value},
+    format::{EmitError, Engine, Format, text_value},
     tree::{NodeId, NodeKind, Tree},
 };
 
 /// Returns the text of a map of sections, of one section, or of a single value.
-pub(super) fn emit(source: &str, tree: &Tree, node: NodeId) -> Result<String, EmitError> {
+pub(super) fn emit(
+    source: &str,
+    tree: &Tree,
+    node: NodeId,
+    from: &dyn Engine,
+) -> Result<String, EmitError> {
     let node = tree.resolve(node);
     let nested = |id: NodeId| EmitError::Nested {
         path: tree.path_of(source, id).to_string(),
@@ -36,7 +41,8 @@ pub(super) fn emit(source: &str, tree: &Tree, node: NodeId) -> Result<String, Em
             match &tree[child].kind {
                 NodeKind::Comment => {
                     let span = tree[child].span;
-                    let lines = comment_lines(span.of(source));
+                    let text = from.comment_text(source, tree, child);
+                    let lines = comment_lines(&text);
                     match span.start < tree[key].span.start {
                         true => body.above_section.extend(lines),
                         false => body.waiting.extend(lines),

@@ -119,9 +119,9 @@ impl Engine for Ini {
         source: &str,
         tree: &Tree,
         node: NodeId,
-        _style: &EmitStyle<'_>,
+        style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        emit::emit(source, tree, node)
+        emit::emit(source, tree, node, style.from)
     }
 }
 
