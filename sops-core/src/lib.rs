@@ -193,6 +193,7 @@
 //!
 //! There is no unsafe code here, and none of the dependencies compiles C.
 
+mod binary;
 pub mod check;
 pub mod config;
 mod convert;
@@ -223,7 +224,7 @@ pub use crypto::{
 pub use deserialize::DeserializeError;
 pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
-    is_encrypted,
+    encrypt_binary, is_encrypted,
 };
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};

@@ -1,7 +1,7 @@
 //! When a file that was handled deserves a word.
 
 use crate::{
-    crypto::{decrypt::DecryptedLeaves, encrypt::EncryptedLeaves},
+    crypto::{decrypt::DecryptedLeaves, encrypt::EncryptedLeaves, select::Selector},
     format::{Format, yaml},
     metadata::Metadata,
     tree::{NodeId, NodeKind, Scalar, Style, Tree, Value, span::Position},
@@ -45,6 +45,16 @@ pub(crate) fn after_encryption(
         &mut warnings,
     );
     warnings
+}
+
+/// Returns what to say about a selector for a binary file, whose one value is always encrypted.
+pub(crate) fn about_selector_of_binary(selector: &Selector) -> Vec<Warning> {
+    if *selector == Selector::default() {
+        return Vec::new();
+    }
+    let name = selector.key().unwrap_or("the selector");
+    let message = format!("{name} is ignored: a binary file is one value, which is encrypted");
+    vec![Warning::new(message)]
 }
 
 /// Returns what to say about a file that was just decrypted.

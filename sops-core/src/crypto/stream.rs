@@ -2,10 +2,7 @@
 //! other, and works where they lie.
 
 use aes_gcm::aes::{Aes256, Block, cipher::BlockCipherEncrypt};
-use ghash::{
-    GHash,
-    universal_hash::{KeyInit, UniversalHash},
-};
+use ghash::{GHash, universal_hash::UniversalHash};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 

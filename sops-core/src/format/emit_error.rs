@@ -21,6 +21,9 @@ pub enum EmitError {
         /// The format.
         format: Format,
     },
+    /// A binary file is one text under the key `data`.
+    #[error("no binary data found: a binary file is one text under the key `data`")]
+    NotBinary,
     /// The format holds no maps and lists inside each other, or not so deep.
     #[error("{path} holds other values, and {} has no place for them", .format.name())]
     Nested {
