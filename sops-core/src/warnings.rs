@@ -58,6 +58,16 @@ pub(crate) fn after_encryption(
     warnings
 }
 
+/// Returns what to say about a selector for a binary file, whose one value is always encrypted.
+pub(crate) fn about_selector_of_binary(selector: &Selector) -> Vec<Warning> {
+    if *selector == Selector::default() {
+        return Vec::new();
+    }
+    let name = selector.key().unwrap_or("the selector");
+    let message = format!("{name} is ignored: a binary file is one value, which is encrypted");
+    vec![Warning::new(message)]
+}
+
 /// Returns what to say about a file that was just decrypted.
 pub(crate) fn after_decryption(text: &str, tree: &Tree, leaves: &DecryptedLeaves) -> Vec<Warning> {
     let mut warnings = Vec::new();

@@ -199,6 +199,7 @@ fn keep(private: PrivateFile) -> String {
 /// What a new file starts as.
 fn example(format: Format) -> &'static str {
     match format {
+        Format::Binary => "Replace this by your secret. The whole file is encrypted.\n",
         Format::Json => {
             "{\n\t\"example\": \"Replace this by your secrets. Values are encrypted, keys are not.\",\n\t\
              \"database\": {\n\t\t\"user\": \"admin\",\n\t\t\"password\": \"change-me\"\n\t},\n\t\

@@ -1,5 +1,6 @@
 //! The integration tests of the library: one binary, one module per subject.
 
+mod binary;
 mod comment_selectors;
 mod damaged;
 mod lossless;
