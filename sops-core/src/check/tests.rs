@@ -461,13 +461,13 @@ fn formats_of_lines_are_checked_value_by_value() {
         (
             dotenv(&format!("A={ENC}\nB=secret\n")),
             Format::Dotenv,
-            vec!["2:3 unencrypted-value B"],
+            vec!["2:3 clear-value B"],
         ),
         (ini(&format!("[s]\na = \"{ENC}\"\n")), Format::Ini, vec![]),
         (
             ini(&format!("[s]\na = {ENC}\n  b : secret ; c\n")),
             Format::Ini,
-            vec!["3:7 unencrypted-value s.b"],
+            vec!["3:7 clear-value s.b"],
         ),
         (
             ini("[s]\na_unencrypted = x\n").replace("version=3.13.2", "version=x"),
