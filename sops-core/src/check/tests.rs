@@ -472,7 +472,7 @@ fn formats_of_lines_are_checked_value_by_value() {
         (
             ini("[s]\na_unencrypted = x\n").replace("version=3.13.2", "version=x"),
             Format::Ini,
-            vec!["3:1 broken-metadata -"],
+            vec!["10:9 broken-metadata sops.version"],
         ),
     ] {
         let findings: Vec<String> = Checker::new()
