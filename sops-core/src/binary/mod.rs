@@ -3,6 +3,7 @@
 //! They may be as large as memory allows: the bytes are encrypted, and decrypted, where they lie, piece by piece, and
 //! the text of the encrypted file is the one thing that is as large as the file.
 
+mod beside;
 mod open;
 mod seal;
 

@@ -5,7 +5,10 @@ use std::{borrow::Cow, ops::Range};
 use base64::Engine;
 use zeroize::Zeroizing;
 
-use super::{ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE};
+use super::{
+    ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE,
+    beside::{Exchange, hash_beside},
+};
 use crate::{
     crypto::{
         Cipher, EncryptedValue, LeafProblem, Mac, MacDigest, TAG_LEN, cipher::BASE64,
@@ -18,6 +21,9 @@ use crate::{
     secret::SecretBytes,
     tree::{NodeId, NodeKind, Text, Tree, Value, span::Position},
 };
+
+/// Memory for a piece. Base64 that is damaged may decode to a little more.
+const PIECE_ROOM: usize = PIECE + 3;
 
 /// Decrypts a file. A text that is owned is overwritten by what it decrypts to, so that nothing is there twice.
 pub(crate) fn open(
@@ -116,7 +122,9 @@ impl Sealed {
         metadata: &Metadata,
     ) -> Result<MacDigest, Error> {
         let mut mac = Mac::new(metadata.mac_only_encrypted);
-        let decrypted = self.decrypt_pieces(place, cipher, &mut mac);
+        let decrypted = hash_beside(&mut mac, PIECE_ROOM, self.data.len(), |exchange| {
+            self.decrypt_pieces(place, cipher, exchange)
+        });
         decrypted.map_err(|problem| Error::Decrypt {
             path: format!("[\"{KEY}\"]"),
             position: self.position,
@@ -129,12 +137,11 @@ impl Sealed {
         &self,
         place: &mut Place<'_>,
         cipher: &Cipher,
-        mac: &mut Mac,
+        exchange: &mut Exchange<'_>,
     ) -> Result<(), LeafProblem> {
         let mut stream = cipher.stream(&self.nonce, ADDITIONAL_DATA);
         let mut text = vec![0; TEXT_PIECE];
-        // Base64 that is damaged may decode to a little more.
-        let mut piece = Zeroizing::new(vec![0; PIECE + 3]);
+        let mut piece = Zeroizing::new(vec![0; PIECE_ROOM]);
         loop {
             let length = place.read(&mut text);
             if length == 0 {
@@ -148,8 +155,8 @@ impl Sealed {
             }
             let plaintext = &mut piece[..decoded];
             stream.decrypt(plaintext);
-            mac.update(plaintext);
             place.write(plaintext);
+            piece = exchange((piece, decoded));
         }
         if stream.finish_and_compare(&self.tag) {
             Ok(())

@@ -3,7 +3,7 @@
 use base64::Engine;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE, open::read_again};
+use super::{ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE, beside::hash_and_encrypt, open::read_again};
 use crate::{
     crypto::{Cipher, Mac, NonceSource, cipher::BASE64, encrypted_value::PREFIX},
     document::{EncryptedFile, check_mac},
@@ -32,10 +32,7 @@ pub(crate) fn seal(
     let nonce = draw()?;
     let mut mac = Mac::new(metadata.mac_only_encrypted);
     let mut stream = cipher.stream(&nonce, ADDITIONAL_DATA);
-    for piece in buffer.chunks_mut(PIECE) {
-        mac.update(piece);
-        stream.encrypt(piece);
-    }
+    hash_and_encrypt(&mut buffer, &mut mac, &mut stream);
     let tag = stream.finish();
     let mac = mac.finish();
 

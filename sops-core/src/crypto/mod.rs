@@ -23,4 +23,4 @@ pub(crate) use leaf_error::LeafError;
 pub use leaf_error::LeafProblem;
 pub(crate) use mac::{Mac, MacDigest};
 pub(crate) use nonce::NonceSource;
-pub(crate) use stream::TAG_LEN;
+pub(crate) use stream::{GcmStream, TAG_LEN};

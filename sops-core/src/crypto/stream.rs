@@ -94,8 +94,15 @@ impl<'c> GcmStream<'c> {
                 *block = self.counter_block.into();
             }
             self.block_cipher.encrypt_blocks(blocks);
-            let key = blocks.iter().flatten();
-            for (byte, key) in batch.iter_mut().zip(key) {
+            let (whole, rest) = batch.as_chunks_mut::<BLOCK_LEN>();
+            let keys = blocks.iter().map(|block| <[u8; BLOCK_LEN]>::from(*block));
+            for (bytes, key) in whole.iter_mut().zip(keys) {
+                *bytes = (u128::from_ne_bytes(*bytes) ^ u128::from_ne_bytes(key)).to_ne_bytes();
+            }
+            for (byte, key) in rest
+                .iter_mut()
+                .zip(blocks.iter().skip(whole.len()).flatten())
+            {
                 *byte ^= key;
             }
         }

@@ -1,6 +1,6 @@
 //! From text to tree.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     COMMENT_MARKS, DEFAULT_SECTION, DELIMITERS,
@@ -34,12 +34,12 @@ struct Parser<'s> {
     /// The comment lines since the last key or section.
     comments: Lines,
     /// The keys of the current section.
-    keys: HashMap<Vec<u8>, NodeId>,
+    keys: HashMap<Cow<'s, str>, NodeId>,
     /// How many keys `-` the section has.
     auto_keys: usize,
 }
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
     fn run(mut self) -> Result<Tree, SyntaxError> {
         let len = self.source.len();
         let whole = Span::new(0, len);
@@ -147,14 +147,17 @@ impl Parser<'_> {
         if let Some(comment) = value.comment {
             self.comment(without_mark(self.source, comment));
         }
-        let text = match name.of(self.source) {
+        let (text, bytes) = match name.of(self.source) {
             "-" => {
                 self.auto_keys += 1;
-                Text::Owned(format!("#{}", self.auto_keys).into_bytes().into())
+                let text = format!("#{}", self.auto_keys);
+                (
+                    Text::Owned(text.clone().into_bytes().into()),
+                    Cow::Owned(text),
+                )
             }
-            _ => Text::Source(name),
+            text => (Text::Source(name), Cow::Borrowed(text)),
         };
-        let bytes = text.bytes(self.source).to_vec();
         let kind = NodeKind::Key { text, alias: false };
         let id = self.tree.push(kind, name, outer_start);
         if let Some(first) = self.keys.insert(bytes, id) {

@@ -154,6 +154,9 @@ pub(super) fn line_after(source: &str, from: usize) -> usize {
 
 /// Returns the text of a value, in the quotes of `like` if they can hold it. `None` if no quotes can.
 pub(super) fn written(value: &str, like: &str) -> Option<String> {
+    if let (None, true) = (quotes_of(like), is_simple(value)) {
+        return Some(value.to_owned());
+    }
     let same = quotes_of(like).map(|(open, close)| format!("{open}{value}{close}"));
     same.into_iter()
         .chain([
@@ -176,6 +179,13 @@ pub(super) fn quotes_of(text: &str) -> Option<(&str, &str)> {
         _ => return None,
     };
     (text.len() >= 2 * quote.len() && text.ends_with(quote)).then_some((quote, quote))
+}
+
+/// Whether a value is itself without quotes; those that need a second look are not.
+fn is_simple(value: &str) -> bool {
+    value.trim() == value
+        && !value.contains(['\n', '\r', ';', '#', '\\'])
+        && !value.starts_with(['"', '\'', '`'])
 }
 
 fn reads_as(candidate: &str, value: &str) -> bool {
