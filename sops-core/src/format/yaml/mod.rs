@@ -24,6 +24,8 @@ mod resolve;
 mod rewriting_tests;
 mod scalars;
 mod scanner;
+#[cfg(test)]
+mod suite_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
