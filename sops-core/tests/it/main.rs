@@ -2,6 +2,7 @@
 
 mod comment_selectors;
 mod damaged;
+mod json_suite;
 mod lossless;
 mod support;
 mod update;
