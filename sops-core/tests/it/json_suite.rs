@@ -72,6 +72,30 @@ fn round_trip(bytes: &[u8]) -> Result<Option<Value>, Error> {
     (!is_deep).then(|| plain.deserialize()).transpose()
 }
 
+/// Integers without a fraction are integers here, also `-0`, which the other parser takes for a fraction.
+fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64() == right.as_f64()
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((key, left), (other, right))| key == other && same(left, right))
+        }
+        _ => left == right,
+    }
+}
+
 /// Returns whether it is taken.
 fn check(name: &str, bytes: &[u8]) -> bool {
     match round_trip(bytes) {
@@ -79,7 +103,7 @@ fn check(name: &str, bytes: &[u8]) -> bool {
         Ok(Some(value)) => {
             let other: Value = serde_json::from_slice(bytes)
                 .unwrap_or_else(|error| panic!("{name}: {error} for another parser"));
-            assert_eq!(value, other, "{name}");
+            assert!(same(&value, &other), "{name}: {value} and {other}");
             true
         }
         Err(error) => {
