@@ -6,6 +6,7 @@
 mod commands;
 mod comments;
 mod conversions;
+mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;

@@ -1,6 +1,7 @@
 //! The integration tests of the library: one binary, one module per subject.
 
 mod comment_selectors;
+mod corpus;
 mod damaged;
 mod json_suite;
 mod lossless;
