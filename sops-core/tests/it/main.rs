@@ -6,4 +6,5 @@ mod damaged;
 mod json_suite;
 mod lossless;
 mod support;
+mod tampering;
 mod update;
