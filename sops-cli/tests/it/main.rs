@@ -14,6 +14,7 @@ mod golden;
 mod interop;
 mod precommit;
 mod readme;
+mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod support;
