@@ -10,6 +10,7 @@ mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod foreign;
 mod golden;
 mod interop;
 mod precommit;
