@@ -1,7 +1,7 @@
 //! Files in the forms that older versions and other writers leave, and other readers of what ours writes.
 //!
-//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2), and perhaps `bin/rops` (crate
-//! rops-cli, 0.1.7). What is not there is skipped.
+//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2). Without it
+//! they are skipped.
 
 use std::{
     env,
@@ -96,6 +96,24 @@ fn a_file_whose_keys_were_sorted_opens_without_its_mac() {
         let plain: Value =
             serde_json::from_slice(&scratch.run(Ours, arguments).ok()).expect("JSON");
         assert_eq!(plain, content());
+    }
+}
+
+#[test]
+fn files_of_the_implementation_in_python_open() {
+    for ending in ENDINGS {
+        let scratch = Scratch::new();
+        let name = format!("file.{ending}");
+        scratch.write(
+            &name,
+            read_testdata(&format!("foreign/python-1.18.{ending}")),
+        );
+        let arguments = ["decrypt", "--output-type", "json", &name];
+        let plain: Value =
+            serde_json::from_slice(&scratch.run(Ours, arguments).ok()).expect("JSON");
+        let expected = read_testdata(&format!("foreign/python-1.18-{ending}.plain.json"));
+        let expected: Value = serde_json::from_slice(&expected).expect("JSON");
+        assert_eq!(plain, expected, "{ending}");
     }
 }
 
