@@ -1,7 +1,7 @@
 //! Files in the forms that older versions and other writers leave, and other readers of what ours writes.
 //!
 //! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2). Without it
-//! they are skipped.
+//! those tests are skipped.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Program::{self, Ours, Reference},
-    Scratch, cases, has_reference, read_testdata, report, testdata,
+    Scratch, cases, has_reference, read_testdata, report, skip, testdata,
 };
 
 const ENDINGS: [&str; 2] = ["json", "yaml"];
@@ -144,8 +144,7 @@ fn npm_sops_age_opens_what_ours_encrypts() {
         return;
     };
     if !module.exists() {
-        eprintln!("\n*** SKIPPED: {} is not there ***\n", module.display());
-        return;
+        return skip(&module.display().to_string());
     }
     for (name, text) in texts() {
         let scratch = Scratch::new();
