@@ -202,7 +202,7 @@ mod deserialize;
 mod document;
 mod error;
 mod format;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod keys;

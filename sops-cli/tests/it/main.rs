@@ -7,14 +7,17 @@ mod binary;
 mod commands;
 mod comments;
 mod conversions;
+mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod foreign;
 mod golden;
 mod interop;
 mod lines;
 mod precommit;
 mod readme;
+mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod support;

@@ -2,8 +2,11 @@
 
 mod binary;
 mod comment_selectors;
+mod corpus;
 mod damaged;
+mod json_suite;
 mod lossless;
 mod styles;
 mod support;
+mod tampering;
 mod update;

@@ -6,7 +6,7 @@ use super::{event::EventKind, parser::Parser, token::ScanError};
 use crate::tree::Style;
 
 /// Returns the structure that our parser sees: one line an event, with where it starts, and the text of scalars.
-fn ours(source: &str) -> Result<Vec<String>, ScanError> {
+pub(super) fn ours(source: &str) -> Result<Vec<String>, ScanError> {
     let mut parser = Parser::new(source, false);
     let mut lines = Vec::new();
     loop {
@@ -30,7 +30,7 @@ fn ours(source: &str) -> Result<Vec<String>, ScanError> {
     }
 }
 
-fn others(source: &str) -> Vec<String> {
+pub(super) fn others(source: &str) -> Vec<String> {
     let mut options = Options::default();
     options.emit_comments = false;
     let mut lines = Vec::new();

@@ -35,6 +35,8 @@ mod rewriting_tests;
 mod scalars;
 mod scanner;
 mod simple_keys;
+#[cfg(test)]
+mod suite_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
