@@ -80,6 +80,10 @@ fn comments_behind_aliases_that_are_written_out() {
         ("a: &a [x, y] # b\nk: *a # c\n", &[]),
         ("a: &a {x: y}\nk: *a   #c\n  # d\nz: 1\n", &[]),
         ("a: &a [x]\nl:\n - k: *a # c\n   # d\n\n   # e\nz: 1\n", &[]),
+        (
+            "a: &a [x, y]\nk: \n  *a # c  \nl:\n  *a # d\n? m\n:\n  *a # e\n",
+            &[],
+        ),
         ("a: &a [x]\n? k\n: *a # c\nz: 1", &[]),
         ("a: &a {x: y}\r\nm:\r\n  <<: *a # c\r\n", &[]),
         ("a: &a [x, y]\nk: # c\n  *a # d\nz: 1\n", &[]),
@@ -193,6 +197,12 @@ fn anchors_and_line_breaks_of_an_unusual_kind() {
     each(&[
         ("k: &an:chor v\nl: *an\n", &[]),
         ("a: >+\n ", &[]),
+        (
+            "k:\n  k: |-\n   a:\n      # c\n   \u{2028}      - b: 1\n        d: 2\n",
+            &[],
+        ),
+        ("{ # d\n}\n", &[]),
+        ("%YAML 1.1\n---\n{ # d\n # e\n}\n--- {}\n", &[]),
         ("a: b\n? |\n  c", &[]),
         ("? >+\n  c\n ", &[]),
         (

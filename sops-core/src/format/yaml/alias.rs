@@ -2,7 +2,7 @@
 
 use super::{
     flow_copy::{flow_copy, key_text},
-    place::{column, line_break_of},
+    place::{LINE_BREAKS, column, line_break_of},
 };
 use crate::{
     format::edit::Edit,
@@ -97,13 +97,15 @@ pub(crate) fn written_out_key(source: &str, tree: &Tree, key: NodeId) -> Option<
     Some(Edit::new(tree[key].span, key_text(&text)))
 }
 
-/// Returns the comment behind the alias `id`, the value of a key, unless there is one between them.
+/// Returns the comment behind the alias `id`, the value of a key, if the three stand on one line.
 pub(crate) fn comment_behind_alias(source: &str, tree: &Tree, id: NodeId) -> Option<Span> {
     let alias = tree[id].span;
     let comment = comment_of_value(tree, id).filter(|comment| comment.start > alias.end)?;
     let key = tree[NodeId(id.0 - 1)].span;
-    let has_other = source[key.range().end..alias.range().start].contains('#');
-    (!has_other).then_some(comment)
+    let between = &source[key.range().end..alias.range().start];
+    let behind_colon = between.rsplit(':').next().unwrap_or(between);
+    let is_beside_key = !between.contains('#') && !behind_colon.contains(LINE_BREAKS);
+    is_beside_key.then_some(comment)
 }
 
 /// Returns the comment between a key and its value that starts on a later line.

@@ -150,7 +150,10 @@ impl Rendered {
         text: &str,
         content_end: usize,
     ) -> Option<Self> {
-        let fits = |character| character == '\n' || is_printable(character);
+        // Lines end at other line breaks, too, and the next one would have to be indented.
+        let fits = |character| {
+            character == '\n' || is_printable(character) && !LINE_BREAKS.contains(&character)
+        };
         if text.is_empty() || !text.chars().all(fits) {
             return None;
         }

@@ -223,6 +223,8 @@ fn insert_flow(source: &str, tree: &Tree, root: NodeId, metadata: &Raw) -> Edit 
         return Edit::new(Span::new(at, at), format!("\"{KEY}\": {value},"));
     }
     let (at, separator) = match tree.entries(root).last() {
+        // A comment stays before the block.
+        None if source[tree[root].span.range()].contains('#') => (root_end - 1, ""),
         None => (tree[root].span.start as usize + 1, ""),
         Some((key, value)) => {
             let at = entry_end(source, tree, key, value);
@@ -533,7 +535,7 @@ mod tests {
         check("{a: 1}\n", &[Flow(&a)], "{a: 1, FLOW}\n");
         check("--- {a: 1, }\n", &[Flow(&a)], "--- {a: 1, FLOW, }\n");
         check("{}", &[Flow(&[])], "{FLOW}");
-        check("{ # c\n }", &[Flow(&[])], "{FLOW # c\n }");
+        check("{ # c\n }", &[Flow(&[])], "{ # c\n FLOW}");
         check("{a}", &[Flow(&[("a", "")])], "{a, FLOW}");
         check("{a:}", &[Flow(&[("a:", "")])], "{a:, FLOW}");
         check("{a: }", &[Flow(&[("a", "")])], "{a: , FLOW }");
