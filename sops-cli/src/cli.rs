@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    commands::{check, decrypt, edit, encrypt, filestatus},
+    commands::{check, decrypt, edit, encrypt, filestatus, groups, recipients, rotate, updatekeys},
     context::Context,
     error::{Code, Failure},
     legacy::{self, Request},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[cfg(feature = "age")]
-use crate::commands::{demo, init};
+use crate::commands::{demo, init, keygen};
 
 /// Encrypts the secrets in YAML and JSON files, and nothing else in them.
 ///
@@ -39,10 +39,16 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
+    Rotate(Box<rotate::Args>),
+    Updatekeys(updatekeys::Args),
+    Groups(Box<groups::Args>),
+    Recipients(recipients::Args),
     Filestatus(filestatus::Args),
     Check(check::Args),
     #[cfg(feature = "age")]
     Init(init::Args),
+    #[cfg(feature = "age")]
+    Keygen(keygen::Args),
     #[cfg(feature = "age")]
     Demo(demo::Args),
 }
@@ -50,7 +56,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: set, unset, rotate, updatekeys, groups, exec-env, exec-file, publish, keyservice, completion; \
+Not in this version yet: exec-env, exec-file, publish, keyservice, completion; \
 the formats dotenv, INI and binary; keys other than age.
 
 Start with `sops init`, or see `sops demo`.";
@@ -273,10 +279,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Encrypt(args) => encrypt::run(&args, &context),
         Command::Decrypt(args) => decrypt::run(&args, &context),
         Command::Edit(args) => edit::run(&args, &context),
+        Command::Rotate(args) => rotate::run(&args, &context),
+        Command::Updatekeys(args) => updatekeys::run(&args, &context),
+        Command::Groups(args) => groups::run(&args, &context),
+        Command::Recipients(args) => recipients::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Init(args) => init::run(&args, &context),
+        #[cfg(feature = "age")]
+        Command::Keygen(args) => keygen::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Demo(args) => demo::run(&args, &context),
     };

@@ -27,6 +27,10 @@ pub(crate) enum Code {
     Encrypt = 23,
     /// A value cannot be decrypted.
     Decrypt = 25,
+    /// A tree path or value to set is malformed.
+    SetFormat = 7,
+    /// Keys of a file that does not exist cannot be changed.
+    KeysOfNoFile = 49,
     /// The MAC does not fit the content.
     MacMismatch = 51,
     /// A tree path is malformed.

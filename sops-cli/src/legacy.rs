@@ -58,7 +58,13 @@ pub(crate) fn rewrite(
         return help(command, files.get(1), "help");
     } else if words.verb_first {
         let verb = files.remove(0).to_string_lossy().into_owned();
-        if let Some(flag) = words.flags.iter().find(|flag| flag.is_mode()) {
+        let is_own = |flag: &Flag| {
+            let subcommand = command.find_subcommand(&verb);
+            takes_mode(flag, Form::Verb)
+                && subcommand.is_some_and(|subcommand| defines(subcommand, &flag.name))
+        };
+        let mut modes = words.flags.iter().filter(|flag| flag.is_mode());
+        if let Some(flag) = modes.find(|flag| !is_own(flag)) {
             warnings.push(format!(
                 "--{} has no effect beside the command {verb}",
                 flag.name
@@ -99,8 +105,9 @@ pub(crate) fn rewrite(
     let mut local = vec![OsString::from(&verb)];
     for flag in words.flags {
         match flag.known {
-            Known::Later if form == Form::Legacy || !flag.is_mode() => {
-                return Err(Failure::not_yet(format_args!("--{}", flag.name)));
+            // `--set PATH-AND-VALUE` in the older form, and `updatekeys --rotate`.
+            Known::Mode if takes_mode(&flag, form) && defines(subcommand, &flag.name) => {
+                local.push(flag.written());
             }
             Known::Defined { .. } if defines(command, &flag.name) => global.push(flag.written()),
             Known::Defined { .. } if defines(subcommand, &flag.name) => {
@@ -124,12 +131,7 @@ pub(crate) fn rewrite(
 }
 
 /// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: [&str; 10] = [
-    "set",
-    "unset",
-    "rotate",
-    "updatekeys",
-    "groups",
+pub(crate) const LATER_VERBS: [&str; 5] = [
     "exec-env",
     "exec-file",
     "publish",
@@ -138,7 +140,7 @@ pub(crate) const LATER_VERBS: [&str; 10] = [
 ];
 
 /// Commands that the reference does not have.
-const OWN_VERBS: [&str; 3] = ["check", "init", "demo"];
+const OWN_VERBS: [&str; 5] = ["check", "init", "demo", "keygen", "recipients"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -168,10 +170,8 @@ struct Flag {
 enum Known {
     Help,
     Version,
-    /// `--encrypt`, `--decrypt`.
+    /// `--encrypt`, `--decrypt`, `--rotate`, `--set`.
     Mode,
-    /// A flag of something this version does not do.
-    Later,
     /// Defined in `cli`.
     Defined {
         takes: Takes,
@@ -246,7 +246,7 @@ impl Words {
 
 impl Flag {
     fn is_mode(&self) -> bool {
-        self.known == Known::Mode || matches!(self.name.as_str(), "rotate" | "set")
+        self.known == Known::Mode
     }
 
     /// The flag as clap reads it without doubt.
@@ -301,18 +301,12 @@ fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
         "version" | "v" => Some(("version", Known::Version)),
         "encrypt" | "e" => Some(("encrypt", Known::Mode)),
         "decrypt" | "d" => Some(("decrypt", Known::Mode)),
-        "rotate" | "r" => Some(("rotate", Known::Later)),
-        "set" => Some(("set", Known::Later)),
+        "rotate" | "r" => Some(("rotate", Known::Mode)),
+        "set" => Some(("set", Known::Mode)),
         _ => None,
     };
     if let Some((long, known)) = special {
         return Some((long.to_owned(), known));
-    }
-    let key_kind = name
-        .strip_prefix("add-")
-        .or_else(|| name.strip_prefix("rm-"));
-    if key_kind.is_some_and(|kind| KEY_FLAGS.contains(&kind)) {
-        return Some((name.to_owned(), Known::Later));
     }
     commands(command)
         .flat_map(Command::get_arguments)
@@ -338,7 +332,7 @@ fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
 fn takes(name: &str, known: Known) -> Takes {
     match known {
         Known::Defined { takes } => takes,
-        Known::Later if name != "rotate" => Takes::Value,
+        Known::Mode if name == "set" => Takes::Value,
         _ => Takes::Nothing,
     }
 }
@@ -476,7 +470,7 @@ fn is_tolerated(verb: &str, name: &str) -> bool {
                     "aws-profile" | "encryption-context" | "shamir-secret-sharing-threshold"
                 )
         }
-        "edit" => name == "in-place",
+        "edit" | "set" => name == "in-place",
         _ => false,
     }
 }
@@ -528,6 +522,11 @@ fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Reques
 
 fn commands(command: &Command) -> impl Iterator<Item = &Command> {
     std::iter::once(command).chain(command.get_subcommands())
+}
+
+/// Whether a mode can be a flag of the command: before a verb it stands for another one.
+fn takes_mode(flag: &Flag, form: Form) -> bool {
+    form == Form::Legacy || !flag.before_verb
 }
 
 fn defines(command: &Command, name: &str) -> bool {
@@ -670,6 +669,29 @@ mod tests {
                 "sops decrypt --ignore-mac --input-type=yaml --output-type=yaml -- f",
             ),
             ("-d demo", "sops decrypt -- demo"),
+            ("-r f", "sops rotate -- f"),
+            ("f --rotate -i", "sops rotate --in-place -- f"),
+            (
+                "-r --add-age a --rm-kms k f",
+                "sops rotate --add-age=a --rm-kms=k -- f",
+            ),
+            (
+                "--add-pgp p rotate --ignore-mac f",
+                "sops rotate --add-pgp=p --ignore-mac -- f",
+            ),
+            ("updatekeys -y f g", "sops updatekeys --yes -- f g"),
+            ("updatekeys --rotate f", "sops updatekeys --rotate -- f"),
+            (
+                "groups add -f f --age a --age b",
+                "sops groups --file=f --age=a --age=b -- add",
+            ),
+            (
+                "groups -f f delete 0 -i",
+                "sops groups --file=f --in-place -- delete 0",
+            ),
+            ("--set [\"a\"]=1 f", "sops set --set=[\"a\"]=1 -- f"),
+            ("-i --set x f", "sops set --set=x -- f"),
+            ("set f [\"a\"] 1", "sops set -- f [\"a\"] 1"),
             ("-e -i check", "sops encrypt --in-place -- check"),
             ("check a b", "sops check -- a b"),
             // Help.
@@ -703,6 +725,16 @@ mod tests {
                 "-d encrypt f",
                 "sops encrypt -- f",
                 "--decrypt has no effect beside the command encrypt",
+            ),
+            (
+                "-r updatekeys f",
+                "sops updatekeys -- f",
+                "--rotate has no effect beside the command updatekeys",
+            ),
+            (
+                "--add-age a f",
+                "sops edit -- f",
+                "--add-age has no effect on edit",
             ),
             (
                 "-e -d f",
@@ -760,20 +792,14 @@ mod tests {
             ("rotat f", "there is no command and no file \"rotat\""),
             ("help nothing", "unknown command \"nothing\""),
             ("--extract x f", "--extract works on decrypting only"),
-            ("rotate f", "sops rotate: this version cannot do that yet"),
             (
-                "help rotate",
-                "sops rotate: this version cannot do that yet",
+                "help publish",
+                "sops publish: this version cannot do that yet",
             ),
-            ("-r f", "sops rotate: this version cannot do that yet"),
-            ("--set x f", "sops set: this version cannot do that yet"),
+            ("--set", "flag needs an argument: --set"),
             (
-                "--add-age x f",
-                "--add-age: this version cannot do that yet",
-            ),
-            (
-                "-e --rm-kms x f",
-                "--rm-kms: this version cannot do that yet",
+                "decrypt --add-age x f",
+                "flag provided but not defined: --add-age",
             ),
             (
                 "exec-env f x",

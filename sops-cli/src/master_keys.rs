@@ -26,18 +26,31 @@ impl KeyArgs {
         let mut keys = Vec::new();
         for (flag, kind, list) in lists {
             let list = list.as_deref().unwrap_or_default();
-            let found = MasterKey::parse_list(kind, list, &options);
-            keys.extend(found.map_err(|error| failure(Code::Generic, flag, &error))?);
+            keys.extend(parse(flag, kind, list, &options)?);
         }
         Ok(keys)
     }
 
     /// The encryption context for keys of AWS KMS.
     pub(crate) fn kms_context(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let context = self.encryption_context.as_deref().unwrap_or_default();
-        KmsOptions::parse_context(context)
-            .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
+        parse_context(self.encryption_context.as_deref())
     }
+}
+
+/// The keys in the list that was given with `flag`.
+pub(crate) fn parse(
+    flag: &str,
+    kind: &str,
+    list: &str,
+    options: &KmsOptions,
+) -> Result<Vec<MasterKey>, Failure> {
+    MasterKey::parse_list(kind, list, options).map_err(|error| failure(Code::Generic, flag, &error))
+}
+
+/// What was given with `--encryption-context`.
+pub(crate) fn parse_context(text: Option<&str>) -> Result<BTreeMap<String, String>, Failure> {
+    KmsOptions::parse_context(text.unwrap_or_default())
+        .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
 }
 
 fn failure(code: Code, flag: &str, error: &KeyTextError) -> Failure {

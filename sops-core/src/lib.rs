@@ -224,7 +224,7 @@ pub use crypto::{
 pub use deserialize::DeserializeError;
 pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
-    encrypt_binary, is_encrypted,
+    encrypt_binary, is_encrypted, rfc3339,
 };
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};

@@ -7,6 +7,12 @@ pub(crate) mod demo;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod filestatus;
+pub(crate) mod groups;
 #[cfg(feature = "age")]
 pub(crate) mod init;
+#[cfg(feature = "age")]
+pub(crate) mod keygen;
+pub(crate) mod recipients;
+pub(crate) mod rotate;
 mod transform;
+pub(crate) mod updatekeys;

@@ -8,6 +8,8 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
+mod rotate;
+
 use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
@@ -891,7 +893,8 @@ pub(crate) fn located(text: &str, tree: &Tree, error: LeafError, encrypting: boo
 }
 
 /// Returns a time as the metadata writes it: RFC 3339, UTC, whole seconds.
-fn rfc3339(time: SystemTime) -> String {
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
     let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),

@@ -1,0 +1,235 @@
+//! `sops groups`.
+
+use std::path::{Path, PathBuf};
+
+use sops_core::{
+    EncryptedFile,
+    metadata::{KeyEntry, KmsOptions, MasterKey},
+};
+
+use crate::{
+    cli::TypeArgs,
+    context::Context,
+    error::{Code, Doing, Failure},
+    files::Original,
+    master_keys, ui,
+};
+
+/// Add or delete a key group of a file
+///
+/// With several groups, one key each of as many groups as the threshold says is needed to decrypt. Values, MAC and date
+/// stay as they are, and so does the data key: see `sops rotate`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// What to do
+    #[arg(value_enum, value_name = "add|delete")]
+    action: Action,
+
+    /// Which group to delete, counted from 0
+    #[arg(value_name = "INDEX", allow_negative_numbers = true)]
+    index: Vec<String>,
+
+    /// The file
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// Replace the file by the result
+    #[arg(long, short)]
+    in_place: bool,
+
+    /// The format of the file: yaml, json, dotenv, ini, binary
+    #[arg(long, value_name = "FORMAT")]
+    input_type: Option<String>,
+
+    /// How many key groups are needed to decrypt
+    #[arg(long, value_name = "N")]
+    shamir_secret_sharing_threshold: Option<usize>,
+
+    #[command(flatten)]
+    group: GroupArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Action {
+    /// Add a group of the keys that are given
+    Add,
+    /// Delete the group with a number
+    Delete,
+}
+
+/// The keys of a new group.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Keys of the new group")]
+struct GroupArgs {
+    /// age recipients of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    age: Vec<String>,
+
+    /// OpenPGP fingerprints of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    pgp: Vec<String>,
+
+    /// ARNs of AWS KMS of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    kms: Vec<String>,
+
+    /// Resource ids of GCP KMS of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    gcp_kms: Vec<String>,
+
+    /// Key ids of HuaweiCloud KMS of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    hckms: Vec<String>,
+
+    /// URLs of Azure Key Vault keys of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    azure_kv: Vec<String>,
+
+    /// URIs of keys in the transit engine of Vault of the new group; may be given several times
+    #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
+    hc_vault_transit: Vec<String>,
+
+    /// The AWS profile to use
+    #[arg(long, value_name = "NAME")]
+    aws_profile: Option<String>,
+
+    /// Encryption context for AWS KMS: `key:value`, comma-separated
+    #[arg(long, value_name = "LIST")]
+    encryption_context: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    context.check_given_config()?;
+    let Some(file) = args.file.as_deref().filter(|file| *file != Path::new("")) else {
+        return Err(Failure::new(Code::Generic, "no file specified").hint("name it with --file"));
+    };
+    let change = args.change()?;
+    let types = TypeArgs {
+        input_type: args.input_type.clone(),
+        ..TypeArgs::default()
+    };
+    let target = context.target(Some(file), &types)?;
+    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
+    let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+    let metadata = encrypted.metadata();
+    let mut groups = keys(&metadata.groups);
+    let before = groups.len();
+    match change {
+        Change::Add(group) => groups.push(group),
+        Change::Delete(index) if index < before => drop(groups.remove(index)),
+        Change::Delete(index) => {
+            let message = format!("there is no key group {index}: the file has {before}");
+            return Err(Failure::new(Code::Generic, message)
+                .in_file(&target.name)
+                .hint("groups are counted from 0; `sops recipients FILE` lists them"));
+        }
+    }
+    let given = args
+        .shamir_secret_sharing_threshold
+        .filter(|&number| number > 0);
+    // A threshold of one group says nothing about several.
+    let of_file = metadata.shamir_threshold.filter(|_| before > 1);
+    let threshold = given.or(of_file).filter(|&number| number > 0);
+    if let Some(threshold) = threshold
+        && threshold > groups.len()
+    {
+        let message = format!(
+            "this makes the Shamir threshold impossible to satisfy: it is {threshold}, but there would be {} key groups",
+            groups.len()
+        );
+        return Err(Failure::new(Code::Generic, message)
+            .in_file(&target.name)
+            .hint("give another with --shamir-secret-sharing-threshold"));
+    }
+    if groups.is_empty() {
+        let message = "the last key group cannot be deleted: nobody could decrypt the file";
+        return Err(Failure::new(Code::Generic, message).in_file(&target.name));
+    }
+    let keyring = context.keyring(Doing::Decrypting)?;
+    let bytes = encrypted
+        .unlock(keyring)
+        .and_then(|unlocked| unlocked.rewrap(&groups, threshold, keyring))
+        .map_err(failed)?;
+    if args.in_place {
+        original.replace(&bytes)?;
+    } else {
+        ui::write_stdout(&bytes)?;
+    }
+    if args.action == Action::Delete {
+        context.ui.warning(&format!(
+            "{}: who could decrypt the file before may know its data key, which stays the same",
+            target.name
+        ));
+        context
+            .ui
+            .hint("`sops rotate --in-place FILE` gives it another");
+    }
+    Ok(())
+}
+
+/// What is to be done.
+enum Change {
+    Add(Vec<MasterKey>),
+    Delete(usize),
+}
+
+impl Args {
+    fn change(&self) -> Result<Change, Failure> {
+        let refused = |message: &str| Err(Failure::new(Code::Generic, message));
+        match (self.action, self.index.as_slice()) {
+            (Action::Add, []) => {
+                let keys = self.group.read()?;
+                if keys.is_empty() {
+                    return refused("a key group needs a key: --age RECIPIENT");
+                }
+                Ok(Change::Add(keys))
+            }
+            (Action::Add, _) => {
+                refused("no positional arguments allowed: name the file with --file")
+            }
+            (Action::Delete, [index]) => index.parse().map(Change::Delete).map_err(|_| {
+                let message = format!("{index:?} is no number of a key group");
+                Failure::new(Code::Generic, message).hint("groups are counted from 0")
+            }),
+            (Action::Delete, _) => {
+                refused("exactly one positional argument required: the number of the group, from 0")
+            }
+        }
+    }
+}
+
+impl GroupArgs {
+    fn read(&self) -> Result<Vec<MasterKey>, Failure> {
+        let profile = self.aws_profile.clone().unwrap_or_default();
+        let context = master_keys::parse_context(self.encryption_context.as_deref())?;
+        let options = KmsOptions::new(context, profile);
+        let mut keys: Vec<MasterKey> = Vec::new();
+        for (flag, kind, lists) in [
+            ("--pgp", "pgp", &self.pgp),
+            ("--kms", "kms", &self.kms),
+            ("--gcp-kms", "gcp_kms", &self.gcp_kms),
+            ("--hckms", "hckms", &self.hckms),
+            ("--hc-vault-transit", "hc_vault", &self.hc_vault_transit),
+            ("--azure-kv", "azure_kv", &self.azure_kv),
+            ("--age", "age", &self.age),
+        ] {
+            for list in lists {
+                for key in master_keys::parse(flag, kind, list, &options)? {
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// The keys of the entries.
+pub(crate) fn keys(groups: &[Vec<KeyEntry>]) -> Vec<Vec<MasterKey>> {
+    groups
+        .iter()
+        .map(|group| group.iter().map(|entry| entry.key.clone()).collect())
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! A new data key for a file: every value is encrypted anew.
+
+use std::time::SystemTime;
+
+use super::{
+    DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Seal, Unlocked, rfc3339,
+};
+use crate::{
+    binary,
+    crypto::{Cipher, DataKey, select::Selector, stash::Stash},
+    error::Error,
+    keys::Keyring,
+    secret::SecretBytes,
+    warnings,
+};
+
+impl Unlocked<'_> {
+    /// Encrypts the file under a new data key, for the given key groups, by the same rules. No ciphertext stays as it
+    /// was; the plaintext stays the same to the byte.
+    ///
+    /// Whoever knew the old data key cannot decrypt the new file. The values, which they may have seen, are the same.
+    ///
+    /// # Errors
+    /// As [`Unlocked::decrypt`] and [`PlainFile::encrypt`].
+    pub fn rotate(
+        &self,
+        groups: &[Vec<MasterKey>],
+        shamir_threshold: Option<usize>,
+        options: &DecryptOptions,
+        keyring: &Keyring,
+    ) -> Result<Encrypted, Error> {
+        let matcher = self.file.metadata.selector.compile()?;
+        let plain = self.decrypt(options)?;
+        let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
+        let now = rfc3339(SystemTime::now());
+        let mut metadata = self.file.metadata.clone();
+        metadata.groups = keyring
+            .wrap_groups(groups, shamir_threshold, &data_key, &now)
+            .map_err(Error::Wrap)?;
+        metadata.shamir_threshold =
+            (groups.len() > 1).then(|| shamir_threshold.unwrap_or(groups.len()));
+        metadata.last_modified = now;
+        metadata.layout = None;
+        if metadata.version.is_empty() {
+            metadata.raise_version(FORMAT_VERSION);
+        }
+        let cipher = Cipher::new(&data_key);
+        let seal = Seal {
+            matcher: &matcher,
+            cipher: &cipher,
+            stash: &Stash::default(),
+        };
+        let mut rotated = match PlainFile::parse(plain.bytes(), self.file.format)?.0 {
+            Plain::Text(text) => seal.run(&text, metadata, self.layout)?,
+            Plain::Binary(bytes) => {
+                let bytes = SecretBytes::new(bytes.to_vec());
+                let indent = binary::indent_of(&self.file.text);
+                let warnings = warnings::about_selector_of_binary(&metadata.selector);
+                metadata.selector = Selector::default();
+                metadata.mac_only_encrypted = false;
+                Encrypted {
+                    bytes: binary::seal(bytes, metadata, &cipher, indent)?,
+                    warnings,
+                }
+            }
+        };
+        rotated.warnings.splice(0..0, plain.warnings().to_vec());
+        Ok(rotated)
+    }
+}
