@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The endings of the names of the files that are tested.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+const ENDINGS: [&str; 4] = ["yaml", "yml", "json", "ini"];
 
 fn is_tested(path: &Path) -> bool {
     path.extension()

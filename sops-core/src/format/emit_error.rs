@@ -21,6 +21,15 @@ pub enum EmitError {
         /// The format.
         format: Format,
     },
+    /// INI holds nothing but sections at the top level.
+    #[error("{path} stands outside of sections, and ini has no place for it")]
+    OutsideSections {
+        /// The path of the value.
+        path: String,
+    },
+    /// A binary file is one text under the key `data`.
+    #[error("no binary data found: a binary file is one text under the key `data`")]
+    NotBinary,
     /// The format holds no maps and lists inside each other, or not so deep.
     #[error("{path} holds other values, and {} has no place for them", .format.name())]
     Nested {

@@ -7,7 +7,11 @@ use sops_core::{Error, Format};
 use crate::support::{decrypt, encrypt, options};
 
 /// The formats that are tested, and the folder of each.
-const FORMATS: [(Format, &str); 2] = [(Format::Yaml, "yaml"), (Format::Json, "json")];
+const FORMATS: [(Format, &str); 3] = [
+    (Format::Yaml, "yaml"),
+    (Format::Json, "json"),
+    (Format::Ini, "ini"),
+];
 
 fn corpus() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/corpus"))

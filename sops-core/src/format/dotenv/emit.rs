@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use super::escaped;
 use crate::{
-    format::{EmitError, Format, text_value},
+    format::{EmitError, Engine, Format, text_value},
     tree::{NodeId, NodeKind, Tree, ValueRef},
 };
 
 /// Returns the lines of a map, or the text of a single value.
-pub(super) fn emit(source: &str, tree: &Tree, node: NodeId) -> Result<String, EmitError> {
+pub(super) fn emit(
+    source: &str,
+    tree: &Tree,
+    node: NodeId,
+    from: &dyn Engine,
+) -> Result<String, EmitError> {
     let node = tree.resolve(node);
     let is_nested = |id: NodeId| EmitError::Nested {
         path: tree.path_of(source, id).to_string(),
@@ -20,14 +25,15 @@ pub(super) fn emit(source: &str, tree: &Tree, node: NodeId) -> Result<String, Em
         NodeKind::Scalar(scalar) => return Ok(value(scalar.value.view(source))),
         _ => return Err(is_nested(node)),
     }
+    // Writing to a text does not fail.
     let mut out = String::new();
     let mut key = None;
     for child in tree.children(node) {
         match &tree[child].kind {
             NodeKind::Comment => {
-                out.push('#');
-                out.push_str(tree[child].span.of(source));
-                out.push('\n');
+                for line in from.comment_text(source, tree, child).split('\n') {
+                    let _ = writeln!(out, "#{line}");
+                }
             }
             NodeKind::Key { text, .. } => key = Some(text.bytes(source)),
             _ => {
@@ -36,7 +42,6 @@ pub(super) fn emit(source: &str, tree: &Tree, node: NodeId) -> Result<String, Em
                 };
                 let key = String::from_utf8_lossy(key.take().unwrap_or_default());
                 let value = value(scalar.value.view(source));
-                // Writing to a text does not fail.
                 let _ = writeln!(out, "{key}={value}");
             }
         }

@@ -59,8 +59,8 @@ impl Engine for Dotenv {
         source: &str,
         tree: &Tree,
         node: NodeId,
-        _style: &EmitStyle<'_>,
+        style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        emit::emit(source, tree, node)
+        emit::emit(source, tree, node, style.from)
     }
 }
