@@ -30,7 +30,12 @@ const FILES: [(Format, &str); 5] = [
 ];
 
 /// What the format leaves unprotected: a change in a line that holds the second text may do what the first says.
-const UNPROTECTED: [(&str, &str, &[Format]); 4] = [
+const UNPROTECTED: [(&str, &str, &[Format]); 5] = [
+    (
+        "a comment, which can become an empty section",
+        "type:comment]",
+        &[Format::Ini],
+    ),
     (
         "the key of a null, and the null",
         "nothing",
@@ -100,7 +105,9 @@ fn every_change_of_a_byte_is_refused_or_without_effect_on_the_values() {
                     Ok(values) if values == original => {}
                     Ok(values) => {
                         let line = line_at(&encrypted, at);
-                        match UNPROTECTED.iter().find(|(_, part, _)| line.contains(part)) {
+                        match UNPROTECTED.iter().find(|(_, part, formats)| {
+                            formats.contains(&format) && line.contains(part)
+                        }) {
                             Some((what, ..)) => {
                                 seen.insert(*what);
                             }
