@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The endings of the names of the files that are tested.
-const ENDINGS: [&str; 4] = ["yaml", "yml", "json", "ini"];
+const ENDINGS: [&str; 5] = ["yaml", "yml", "json", "ini", "env"];
 
 fn is_tested(path: &Path) -> bool {
     path.extension()
