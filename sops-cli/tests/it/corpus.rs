@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The endings of the names of the files that are tested.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+const ENDINGS: [&str; 5] = ["yaml", "yml", "json", "ini", "env"];
 
 fn is_tested(path: &Path) -> bool {
     path.extension()
@@ -60,6 +60,15 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Returns whether the table of the corpus says why ours refuses a file.
+fn is_known_as_refused(path: &Path) -> bool {
+    let table = String::from_utf8(read_testdata("corpus/refused.tsv")).expect("a text");
+    table
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .any(|known| path.ends_with(known))
+}
+
 fn check(path: &Path) -> Result<(), String> {
     let text = fs::read(path).expect("readable");
     let ending = path.extension().expect("tested above").to_string_lossy();
@@ -69,6 +78,7 @@ fn check(path: &Path) -> Result<(), String> {
     let by_reference = scratch.encrypt(Reference, &name, &text);
     if encrypted.code != 0 || by_reference.code != 0 {
         return match (encrypted.code, by_reference.code) {
+            (_, 0) if is_known_as_refused(path) => Ok(()),
             (_, 0) => Err(explain("refused by ours alone", &encrypted)),
             (0, _) => Err(explain("refused by the reference alone", &by_reference)),
             _ => Ok(()),
@@ -84,6 +94,10 @@ fn check(path: &Path) -> Result<(), String> {
         .map_err(|ran| explain("the reference decrypts ours", &ran))?;
     if tree != expected {
         return Err("the reference sees another tree".to_owned());
+    }
+    if scratch.decrypt(Reference, &name, &by_reference.stdout).code != 0 {
+        // It cannot open what it encrypted.
+        return Ok(());
     }
     let opened = scratch.decrypt(Ours, &name, &by_reference.stdout);
     if opened.code != 0 {

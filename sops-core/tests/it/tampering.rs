@@ -9,7 +9,7 @@ use sops_core::{DecryptOptions, EncryptedFile, Error, Format};
 use crate::support::{encrypt, keyring, options};
 
 /// A file of each format that is tested.
-const FILES: [(Format, &str); 2] = [
+const FILES: [(Format, &str); 5] = [
     (
         Format::Yaml,
         "# top\nname: first secret # side\nnumber: 42\nlist:\n  - one\n  - two\nnothing: null\nempty: {}\nopen_unencrypted: 5\nblock: |\n  line\n",
@@ -18,10 +18,24 @@ const FILES: [(Format, &str); 2] = [
         Format::Json,
         "{\n  \"name\": \"first secret\",\n  \"number\": 42,\n  \"list\": [\"one\", \"two\"],\n  \"nothing\": null,\n  \"empty\": {},\n  \"open_unencrypted\": 5\n}\n",
     ),
+    (
+        Format::Dotenv,
+        "# top\nname=first secret\nnumber=42\nopen_unencrypted=5\n",
+    ),
+    (
+        Format::Ini,
+        "; top\n[section]\nname = first secret\nnumber = 42\nopen_unencrypted = 5\n",
+    ),
+    (Format::Binary, "first secret\n"),
 ];
 
 /// What the format leaves unprotected: a change in a line that holds the second text may do what the first says.
-const UNPROTECTED: [(&str, &str, &[Format]); 4] = [
+const UNPROTECTED: [(&str, &str, &[Format]); 5] = [
+    (
+        "a comment, which can become an empty section",
+        "type:comment]",
+        &[Format::Ini],
+    ),
     (
         "the key of a null, and the null",
         "nothing",
@@ -35,7 +49,7 @@ const UNPROTECTED: [(&str, &str, &[Format]); 4] = [
     (
         "the key of a value in the clear",
         "open_unencrypted",
-        &[Format::Yaml, Format::Json],
+        &[Format::Yaml, Format::Json, Format::Dotenv, Format::Ini],
     ),
     (
         "whether a value stands alone or in a list",
@@ -48,6 +62,9 @@ fn values(text: &str, format: Format) -> Result<Value, Error> {
     let plain = EncryptedFile::parse(text.as_bytes(), format)?
         .unlock(&keyring())?
         .decrypt(&DecryptOptions::default())?;
+    if format == Format::Binary {
+        return Ok(Value::from(plain.bytes()));
+    }
     plain.deserialize()
 }
 
@@ -88,7 +105,9 @@ fn every_change_of_a_byte_is_refused_or_without_effect_on_the_values() {
                     Ok(values) if values == original => {}
                     Ok(values) => {
                         let line = line_at(&encrypted, at);
-                        match UNPROTECTED.iter().find(|(_, part, _)| line.contains(part)) {
+                        match UNPROTECTED.iter().find(|(_, part, formats)| {
+                            formats.contains(&format) && line.contains(part)
+                        }) {
                             Some((what, ..)) => {
                                 seen.insert(*what);
                             }
