@@ -93,7 +93,7 @@ const WRITTEN_OUT: Finding = Finding {
     hint: "decrypting gives the alias back",
 };
 const CUT: Finding = Finding {
-    message: "a comment starts directly behind the value: readers cut values at the first ; and #",
+    message: "readers cut values at the first ; or #, also inside of quotes: the rest is a comment",
     hint: "if it is part of the value, put the value in backquotes; else put a blank before the comment",
 };
 const DISPUTED: Finding = Finding {
@@ -121,10 +121,16 @@ const NOT_UTF8: Finding = Finding {
 /// Returns the values of an INI file that a comment cuts off without a blank before it.
 fn cut_values<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
     tree.numbered().filter_map(move |(id, node)| {
-        let after = text.as_bytes().get(node.span.end as usize);
-        let is_cut = matches!(node.kind, NodeKind::Scalar(_))
-            && !node.span.is_empty()
-            && matches!(after, Some(b';' | b'#'));
+        if !matches!(node.kind, NodeKind::Scalar(_)) || node.span.is_empty() {
+            return None;
+        }
+        let rest = &text[node.span.end as usize..];
+        let value = node.span.of(text);
+        let is_open = ['"', '\''].iter().any(|&quote| {
+            value.starts_with(quote) && (value.len() == 1 || !value.ends_with(quote))
+        });
+        let is_cut = rest.starts_with([';', '#'])
+            || is_open && rest.trim_start_matches([' ', '\t']).starts_with([';', '#']);
         is_cut.then_some(id)
     })
 }

@@ -140,15 +140,15 @@ fn without_metadata(encrypted: &str, has_comments: bool) -> Vec<String> {
             let block = ["sops:", "[sops]", "sops_age_", "\"sops\":"]
                 .iter()
                 .find_map(|start| document.find(start));
-            let content = &document[..block.unwrap_or(document.len())];
+            // A file without keys is written as `{}`, and ours puts the metadata between the braces.
+            let content = document[..block.unwrap_or(document.len())].trim_end_matches('{');
             if !has_comments {
-                return content.trim_end().trim_start_matches('{').to_owned();
+                return content.trim_end().to_owned();
             }
             // What stands behind a dash goes on the next line when a comment comes between.
             let lines = content.lines().map(|line| without_comment(line).trim());
             let kept: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-            let text = kept.join(" ").replace("{ }", "{}");
-            text.trim_start_matches('{').to_owned()
+            kept.join(" ").replace("{ }", "{}")
         })
         .collect()
 }
