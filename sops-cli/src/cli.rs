@@ -5,7 +5,10 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    commands::{check, decrypt, edit, encrypt, filestatus, groups, recipients, rotate, updatekeys},
+    commands::{
+        check, decrypt, edit, encrypt, filestatus, groups, recipients, rotate, set, unset,
+        updatekeys,
+    },
     context::Context,
     error::{Code, Failure},
     legacy::{self, Request},
@@ -39,6 +42,8 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
+    Set(set::Args),
+    Unset(unset::Args),
     Rotate(Box<rotate::Args>),
     Updatekeys(updatekeys::Args),
     Groups(Box<groups::Args>),
@@ -279,6 +284,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Encrypt(args) => encrypt::run(&args, &context),
         Command::Decrypt(args) => decrypt::run(&args, &context),
         Command::Edit(args) => edit::run(&args, &context),
+        Command::Set(args) => set::run(&args, &context),
+        Command::Unset(args) => unset::run(&args, &context),
         Command::Rotate(args) => rotate::run(&args, &context),
         Command::Updatekeys(args) => updatekeys::run(&args, &context),
         Command::Groups(args) => groups::run(&args, &context),

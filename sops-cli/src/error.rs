@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path};
 
-use sops_core::{Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
+use sops_core::{ChangeError, Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
 
 use crate::ui::Ui;
 
@@ -211,6 +211,13 @@ fn code(error: &Error, doing: Doing) -> Code {
         (Error::Mac(_), _) => Code::MacMismatch,
         (Error::Unwrap(_), _) => Code::NoDataKey,
         (Error::Path(_), _) => Code::TreePath,
+        (Error::Change { error, .. }, _) => match error {
+            ChangeError::Root
+            | ChangeError::IndexIntoMapping
+            | ChangeError::KeyIntoList
+            | ChangeError::NotJson => Code::SetFormat,
+            _ => Code::Generic,
+        },
         _ => Code::Generic,
     }
 }

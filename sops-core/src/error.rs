@@ -77,6 +77,14 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// A value cannot be set or removed.
+    #[error("cannot change {path}: {error}")]
+    Change {
+        /// The path of the value.
+        path: String,
+        /// Why not.
+        error: crate::change::ChangeError,
+    },
     /// A format cannot hold what is to be written in it.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -149,6 +157,7 @@ impl Error {
             Self::Unfaithful(_) => {
                 Some("please report this, with the structure of the file and made-up values")
             }
+            Self::Change { error, .. } => error.hint(),
             Self::Emit(_)
             | Self::Path(_)
             | Self::NotFound { .. }

@@ -194,6 +194,7 @@
 //! There is no unsafe code here, and none of the dependencies compiles C.
 
 mod binary;
+mod change;
 pub mod check;
 pub mod config;
 mod convert;
@@ -216,6 +217,7 @@ mod tree;
 mod warning;
 mod warnings;
 
+pub use change::{Change, ChangeError};
 pub use crypto::{
     DataKey, DataKeyError, LeafProblem,
     re2::RegexError,

@@ -101,7 +101,7 @@ struct GroupArgs {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     context.check_given_config()?;
     let Some(file) = args.file.as_deref().filter(|file| *file != Path::new("")) else {
-        return Err(Failure::new(Code::Generic, "no file specified").hint("name it with --file"));
+        return Err(Failure::new(Code::Input, "no file specified").hint("name it with --file"));
     };
     let change = args.change()?;
     let types = TypeArgs {
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let target = context.target(Some(file), &types)?;
     let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-    let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
+    let original = Original::read(file).map_err(|failure| failure.with_code(Code::Input))?;
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let metadata = encrypted.metadata();
     let mut groups = keys(&metadata.groups);

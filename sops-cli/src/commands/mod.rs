@@ -14,5 +14,7 @@ pub(crate) mod init;
 pub(crate) mod keygen;
 pub(crate) mod recipients;
 pub(crate) mod rotate;
+pub(crate) mod set;
 mod transform;
+pub(crate) mod unset;
 pub(crate) mod updatekeys;

@@ -8,6 +8,7 @@
 //! Every result is read again before it is given out: encrypting ends with decrypting what was just written and
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
+mod change;
 mod rotate;
 
 use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};

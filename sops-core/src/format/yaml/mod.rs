@@ -24,7 +24,7 @@ mod mapping_checks;
 pub(crate) mod metadata_block;
 mod metadata_text;
 mod parser;
-mod place;
+pub(crate) mod place;
 mod plain_value;
 mod properties;
 mod quote;

@@ -9,7 +9,7 @@ const DEFAULT_STEP: usize = 4;
 pub(super) const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// Returns where the line of the byte at `offset` starts.
-pub(super) fn line_start(source: &str, offset: usize) -> usize {
+pub(crate) fn line_start(source: &str, offset: usize) -> usize {
     let before = source[..offset].rsplit(LINE_BREAKS).next();
     let start = offset - before.map_or(0, str::len);
     // The byte order mark takes no column.
@@ -20,14 +20,14 @@ pub(super) fn line_start(source: &str, offset: usize) -> usize {
 }
 
 /// Returns where the line of the byte at `offset` ends, before its line break.
-pub(super) fn line_end(source: &str, offset: usize) -> usize {
+pub(crate) fn line_end(source: &str, offset: usize) -> usize {
     source[offset..]
         .find(LINE_BREAKS)
         .map_or(source.len(), |length| offset + length)
 }
 
 /// Returns the line break at `offset`; empty if there is none.
-pub(super) fn line_break_at(source: &str, offset: usize) -> &str {
+pub(crate) fn line_break_at(source: &str, offset: usize) -> &str {
     let rest = &source[offset..];
     let length = match rest.strip_prefix("\r\n") {
         Some(behind) => rest.len() - behind.len(),
@@ -37,13 +37,13 @@ pub(super) fn line_break_at(source: &str, offset: usize) -> &str {
 }
 
 /// Returns where the line behind that of `offset` starts, or the end of the text.
-pub(super) fn next_line(source: &str, offset: usize) -> usize {
+pub(crate) fn next_line(source: &str, offset: usize) -> usize {
     let end = line_end(source, offset);
     end + line_break_at(source, end).len()
 }
 
 /// Returns the line break that the text uses: its first that is one for every reader.
-pub(super) fn line_break_of(source: &str) -> &str {
+pub(crate) fn line_break_of(source: &str) -> &str {
     let first = source.find(['\n', '\r']).unwrap_or(source.len());
     match line_break_at(source, first) {
         "" => "\n",
@@ -53,13 +53,13 @@ pub(super) fn line_break_of(source: &str) -> &str {
 
 /// Returns the column of the byte at `offset`, counted from 0. In block context only blanks and indicators precede a
 /// node on its line, so that bytes are columns.
-pub(super) fn column(source: &str, offset: usize) -> usize {
+pub(crate) fn column(source: &str, offset: usize) -> usize {
     offset - line_start(source, offset)
 }
 
 /// Returns the indentation of the block collection that the value `id` stands in: that which an indentation indicator
 /// counts from.
-pub(super) fn parent_indentation(source: &str, tree: &Tree, id: NodeId) -> usize {
+pub(crate) fn parent_indentation(source: &str, tree: &Tree, id: NodeId) -> usize {
     let start = tree[id].outer_start as usize;
     let key = id.index().checked_sub(1).map(|key| &tree.nodes()[key]);
     match key {
@@ -115,7 +115,7 @@ fn dash_column(source: &str, start: usize) -> usize {
 /// Returns how far a mapping is indented from the key it belongs to, as the first of the text shows.
 ///
 /// Looks at no more than `limit` nodes, from the start and from the end.
-pub(super) fn indentation_step(source: &str, tree: &Tree, limit: usize) -> usize {
+pub(crate) fn indentation_step(source: &str, tree: &Tree, limit: usize) -> usize {
     let nodes = tree.nodes();
     let step_into = |collection: &Node, key: &Node| {
         let inner = column(source, collection.span.start as usize);

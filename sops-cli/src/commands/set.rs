@@ -1,0 +1,195 @@
+//! `sops set`, and the older `sops --set`.
+
+use std::path::{Path, PathBuf};
+
+use sops_core::{Change, DecryptOptions, EncryptedFile, SecretText, TreePath};
+
+use crate::{
+    cli::TypeArgs,
+    context::Context,
+    error::{Code, Doing, Failure},
+    files::{self, Original},
+};
+
+/// Set values in an encrypted file
+///
+/// PATH is written `["db"]["users"][0]` or `db.users[0]`, VALUE in JSON: `'"text"'`, `5`, `true`, `'{"a": [1]}'`.
+/// Mappings that are missing on the way are made; an index beyond the end of a list appends to it. Only the line of the
+/// value, the MAC and the date change.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file, a path and a value; more paths and values may follow
+    #[arg(value_name = "FILE PATH VALUE", allow_hyphen_values = true)]
+    words: Vec<String>,
+
+    /// Take the value from the file that stands in its place
+    #[arg(long)]
+    value_file: bool,
+
+    /// Read the value from standard input; none follows the path
+    #[arg(long)]
+    value_stdin: bool,
+
+    /// The value is a text, not JSON. From a file or standard input, without its last line break
+    #[arg(long)]
+    string: bool,
+
+    /// Accepted for compatibility: a file whose values do not change is never written
+    #[arg(long)]
+    idempotent: bool,
+
+    #[command(flatten)]
+    file: ChangeArgs,
+
+    /// Path and value of the older form
+    #[arg(long, hide = true)]
+    set: Option<String>,
+}
+
+/// How a file is read whose values are changed.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ChangeArgs {
+    /// The format of the file: yaml, json, dotenv, ini, binary
+    #[arg(long, value_name = "FORMAT")]
+    input_type: Option<String>,
+
+    /// The format of the output, which has to be that of the file
+    #[arg(long, value_name = "FORMAT", hide = true)]
+    output_type: Option<String>,
+
+    /// Go on when the MAC does not fit: the file may have been tampered with
+    #[arg(long)]
+    ignore_mac: bool,
+
+    /// Accepted for compatibility: has no effect
+    #[arg(long, hide = true)]
+    shamir_secret_sharing_threshold: Option<usize>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if args.value_file && args.value_stdin {
+        let message = "cannot use both --value-file and --value-stdin";
+        return Err(Failure::new(Code::Generic, message));
+    }
+    let (file, changes) = match &args.set {
+        Some(words) => older_form(words, &args.words)?,
+        None => args.changes()?,
+    };
+    args.file.change(&file, &changes, context)
+}
+
+/// Takes `["path"] value` apart, where the reference does.
+fn older_form(words: &str, files: &[String]) -> Result<(PathBuf, Vec<Change>), Failure> {
+    let Some(file) = files.first() else {
+        return Err(Failure::new(Code::NoFile, "no file specified"));
+    };
+    let Some((path, json)) = words.split_once("] ") else {
+        return Err(Failure::new(Code::SetFormat, "invalid --set format")
+            .hint("--set takes a path, a blank, and a value in JSON: '[\"key\"] \"value\"'"));
+    };
+    let change = Change::Set {
+        path: parse_path(&format!("{path}]"))?,
+        json: SecretText::new(json.to_owned()),
+    };
+    Ok((PathBuf::from(file), vec![change]))
+}
+
+impl Args {
+    fn changes(&self) -> Result<(PathBuf, Vec<Change>), Failure> {
+        let (file, rest) = match self.words.split_first() {
+            Some((file, rest)) if self.value_stdin && rest.len() == 1 => (file, rest),
+            Some((file, rest))
+                if !self.value_stdin && !rest.is_empty() && rest.len().is_multiple_of(2) =>
+            {
+                (file, rest)
+            }
+            _ => {
+                let expected = match self.value_stdin {
+                    true => "exactly a file and a path are needed with --value-stdin",
+                    false => "a file, a path and a value are needed",
+                };
+                return Err(Failure::new(Code::NoFile, expected)
+                    .hint("sops set FILE '[\"key\"]' '\"value\"'"));
+            }
+        };
+        let mut changes = Vec::new();
+        for pair in rest.chunks(2) {
+            let path = parse_path(&pair[0])?;
+            let value = self.value(pair.get(1))?;
+            changes.push(match self.string {
+                true => Change::set_text(path, value.expose()),
+                false => Change::Set { path, json: value },
+            });
+        }
+        Ok((PathBuf::from(file), changes))
+    }
+
+    fn value(&self, word: Option<&String>) -> Result<SecretText, Failure> {
+        let bytes = match word {
+            None => files::read_stdin()?,
+            Some(word) if self.value_file => files::read(Path::new(word))?,
+            Some(word) => return Ok(SecretText::new(word.clone())),
+        };
+        let text = std::str::from_utf8(bytes.expose())
+            .map_err(|_| Failure::new(Code::SetFormat, "the value is not UTF-8"))?;
+        let text = match text.strip_suffix('\n') {
+            Some(line) if self.string => line.strip_suffix('\r').unwrap_or(line),
+            _ => text,
+        };
+        Ok(SecretText::new(text.to_owned()))
+    }
+}
+
+/// Reads a path from the command line.
+pub(crate) fn parse_path(text: &str) -> Result<TreePath, Failure> {
+    if text.is_empty() {
+        return Err(Failure::new(Code::SetFormat, "the path is empty"));
+    }
+    TreePath::parse(text).map_err(|error| {
+        Failure::new(Code::SetFormat, format!("invalid path: {error}"))
+            .hint("write it as [\"key\"][0][\"other\"] or key[0].other")
+    })
+}
+
+impl ChangeArgs {
+    /// Changes a file in place.
+    pub(crate) fn change(
+        &self,
+        file: &Path,
+        changes: &[Change],
+        context: &Context,
+    ) -> Result<(), Failure> {
+        context.check_given_config()?;
+        let types = TypeArgs {
+            input_type: self.input_type.clone(),
+            output_type: self.output_type.clone(),
+            ..TypeArgs::default()
+        };
+        let target = context.target(Some(file), &types)?;
+        if target.output != target.format {
+            let message = "values are changed in the format that the file has";
+            return Err(Failure::new(Code::Conflict, message).in_file(&target.name));
+        }
+        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let original = Original::read(file).map_err(|failure| match failure.code {
+            Code::NoFile => failure.with_code(Code::Input),
+            _ => failure,
+        })?;
+        let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
+        let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+        let changed = encrypted
+            .unlock(context.keyring(Doing::Decrypting)?)
+            .map_err(failed)?
+            .with_layout(context.layout()?)
+            .change(changes, &options)
+            .map_err(failed)?;
+        context.ui.warn_of_all(&target.name, &changed.warnings);
+        if changed.bytes == original.content() {
+            context.ui.detail(&format!(
+                "{}: nothing changed, so it was not written",
+                target.name
+            ));
+        }
+        original.replace(&changed.bytes)
+    }
+}

@@ -1,0 +1,49 @@
+//! `sops unset`.
+
+use std::path::PathBuf;
+
+use sops_core::Change;
+
+use super::set::{ChangeArgs, parse_path};
+use crate::{
+    context::Context,
+    error::{Code, Failure},
+};
+
+/// Remove values from an encrypted file
+///
+/// PATH is written `["db"]["users"][0]` or `db.users[0]`. The key goes with its value, and the items behind a list item
+/// move up.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file and a path; more paths may follow
+    #[arg(value_name = "FILE PATH")]
+    words: Vec<String>,
+
+    /// It is no error that there is no such value
+    #[arg(long)]
+    idempotent: bool,
+
+    #[command(flatten)]
+    file: ChangeArgs,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let (file, paths) = match args.words.split_first() {
+        Some((file, paths)) if !paths.is_empty() => (PathBuf::from(file), paths),
+        _ => {
+            return Err(Failure::new(Code::NoFile, "a file and a path are needed")
+                .hint("sops unset FILE '[\"key\"]'"));
+        }
+    };
+    let changes = paths
+        .iter()
+        .map(|path| {
+            Ok(Change::Unset {
+                path: parse_path(path)?,
+                if_there: args.idempotent,
+            })
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    args.file.change(&file, &changes, context)
+}

@@ -1,0 +1,38 @@
+//! Changing single values of an encrypted file.
+
+use super::{DecryptOptions, Encrypted, Unlocked};
+use crate::{
+    change::{self, Change},
+    error::Error,
+    secret::SecretText,
+};
+
+impl Unlocked<'_> {
+    /// Sets and removes values, one after the other, and encrypts what changed under the same data key. Everything
+    /// else stays as it is; if nothing changes, so does the file.
+    ///
+    /// # Errors
+    /// As [`Unlocked::decrypt`] and [`Unlocked::update`]; [`Error::Change`] for a value that cannot be set or removed,
+    /// [`Error::NotFound`] for one to be removed that is not there.
+    pub fn change(&self, changes: &[Change], options: &DecryptOptions) -> Result<Encrypted, Error> {
+        let plain = self.decrypt(options)?;
+        let mut text: Option<SecretText> = None;
+        for change in changes {
+            let before = match &text {
+                Some(text) => text.expose(),
+                None => std::str::from_utf8(plain.bytes())
+                    .map_err(|_| Error::UnsupportedFormat(self.file.format))?,
+            };
+            if let Some(after) = change::apply(before, self.file.format, change)? {
+                text = Some(after);
+            }
+        }
+        match text {
+            Some(text) => self.update(text.expose().as_bytes()),
+            None => Ok(Encrypted {
+                bytes: self.file.text.as_bytes().to_vec(),
+                warnings: Vec::new(),
+            }),
+        }
+    }
+}
