@@ -117,6 +117,35 @@ fn files_of_the_implementation_in_python_open() {
     }
 }
 
+/// It leaves out the version, which the reference and ours insist on, and in YAML the quotes around the time.
+#[test]
+fn files_of_rops_open_when_their_metadata_is_completed() {
+    for ending in ENDINGS {
+        let scratch = Scratch::new();
+        let name = format!("file.{ending}");
+        let text = read_testdata(&format!("foreign/rops-0.1.7.{ending}"));
+        scratch.write(&name, &text);
+        let arguments = ["decrypt", "--output-type", "json", &name];
+        assert_eq!(scratch.run(Ours, arguments).code, 1, "{ending}");
+        let text = String::from_utf8(text).expect("a text");
+        let (from, to) = match ending {
+            "json" => (
+                "\"lastmodified\": ",
+                "\"version\": \"3.0.0\", \"lastmodified\": ",
+            ),
+            _ => (
+                "lastmodified: 2026-11-24T04:02:34Z",
+                "version: 3.0.0\n  lastmodified: \"2026-11-24T04:02:34Z\"",
+            ),
+        };
+        assert!(text.contains(from), "{ending}");
+        scratch.write(&name, text.replacen(from, to, 1));
+        let plain: Value =
+            serde_json::from_slice(&scratch.run(Ours, arguments).ok()).expect("JSON");
+        assert_eq!(plain, content(), "{ending}");
+    }
+}
+
 /// Returns where the other readers are.
 fn readers() -> Option<PathBuf> {
     let folder = env::var_os("SOPS_TEST_FOREIGN_READERS").map(PathBuf::from);
