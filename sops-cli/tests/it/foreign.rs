@@ -1,10 +1,11 @@
 //! Files in the forms that older versions and other writers leave, and other readers of what ours writes.
 //!
-//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2). Without it
-//! those tests are skipped.
+//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2), and perhaps `bin/rops` (crate
+//! rops-cli, 0.1.7). Without it those tests are skipped.
 
 use std::{
     env,
+    fs::File,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -184,6 +185,46 @@ fn npm_sops_age_opens_what_ours_encrypts() {
         command.arg(&module).arg(path);
         let plain = output(command.env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt")));
         assert_eq!(plain, content(), "{name}");
+    }
+}
+
+#[test]
+fn rops_opens_what_ours_encrypts() {
+    let Some(rops) = readers().map(|folder| folder.join("bin/rops")) else {
+        return;
+    };
+    if !rops.exists() {
+        eprintln!("\n*** SKIPPED: {} is not there ***\n", rops.display());
+        return;
+    }
+    let identities = String::from_utf8(read_testdata("golden/keys/age.txt")).expect("a text");
+    let identity = identities
+        .lines()
+        .find(|line| line.starts_with("AGE-"))
+        .expect("an identity");
+    for (name, text) in texts() {
+        let scratch = Scratch::new();
+        let encrypted = scratch.encrypt(Ours, name, text.as_bytes()).ok();
+        let input = File::open(scratch.write(name, encrypted)).expect("readable");
+        let format = name.trim_start_matches("file.");
+        let mut command = Command::new(&rops);
+        command.args(["decrypt", "--format", format]).stdin(input);
+        let plain = command.env("ROPS_AGE", identity).output().expect("starts");
+        assert!(
+            plain.status.success(),
+            "{}",
+            String::from_utf8_lossy(&plain.stderr)
+        );
+        if format == "json" {
+            let plain: Value = serde_json::from_slice(&plain.stdout).expect("JSON");
+            assert_eq!(plain, content());
+        } else {
+            let plain = String::from_utf8(plain.stdout).expect("a text");
+            assert!(
+                plain.contains("user: app") && plain.contains("- 1.5\n"),
+                "{plain}"
+            );
+        }
     }
 }
 
