@@ -1,10 +1,11 @@
 //! Files in the forms that older versions and other writers leave, and other readers of what ours writes.
 //!
-//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2). Without it
-//! those tests are skipped.
+//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2), and perhaps `bin/rops` (crate
+//! rops-cli, 0.1.7). Without it those tests are skipped.
 
 use std::{
     env,
+    fs::File,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -117,6 +118,35 @@ fn files_of_the_implementation_in_python_open() {
     }
 }
 
+/// It leaves out the version, which the reference and ours insist on, and in YAML the quotes around the time.
+#[test]
+fn files_of_rops_open_when_their_metadata_is_completed() {
+    for ending in ENDINGS {
+        let scratch = Scratch::new();
+        let name = format!("file.{ending}");
+        let text = read_testdata(&format!("foreign/rops-0.1.7.{ending}"));
+        scratch.write(&name, &text);
+        let arguments = ["decrypt", "--output-type", "json", &name];
+        assert_eq!(scratch.run(Ours, arguments).code, 1, "{ending}");
+        let text = String::from_utf8(text).expect("a text");
+        let (from, to) = match ending {
+            "json" => (
+                "\"lastmodified\": ",
+                "\"version\": \"3.0.0\", \"lastmodified\": ",
+            ),
+            _ => (
+                "lastmodified: 2026-11-24T04:02:34Z",
+                "version: 3.0.0\n  lastmodified: \"2026-11-24T04:02:34Z\"",
+            ),
+        };
+        assert!(text.contains(from), "{ending}");
+        scratch.write(&name, text.replacen(from, to, 1));
+        let plain: Value =
+            serde_json::from_slice(&scratch.run(Ours, arguments).ok()).expect("JSON");
+        assert_eq!(plain, content(), "{ending}");
+    }
+}
+
 /// Returns where the other readers are.
 fn readers() -> Option<PathBuf> {
     let folder = env::var_os("SOPS_TEST_FOREIGN_READERS").map(PathBuf::from);
@@ -155,6 +185,46 @@ fn npm_sops_age_opens_what_ours_encrypts() {
         command.arg(&module).arg(path);
         let plain = output(command.env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt")));
         assert_eq!(plain, content(), "{name}");
+    }
+}
+
+#[test]
+fn rops_opens_what_ours_encrypts() {
+    let Some(rops) = readers().map(|folder| folder.join("bin/rops")) else {
+        return;
+    };
+    if !rops.exists() {
+        eprintln!("\n*** SKIPPED: {} is not there ***\n", rops.display());
+        return;
+    }
+    let identities = String::from_utf8(read_testdata("golden/keys/age.txt")).expect("a text");
+    let identity = identities
+        .lines()
+        .find(|line| line.starts_with("AGE-"))
+        .expect("an identity");
+    for (name, text) in texts() {
+        let scratch = Scratch::new();
+        let encrypted = scratch.encrypt(Ours, name, text.as_bytes()).ok();
+        let input = File::open(scratch.write(name, encrypted)).expect("readable");
+        let format = name.trim_start_matches("file.");
+        let mut command = Command::new(&rops);
+        command.args(["decrypt", "--format", format]).stdin(input);
+        let plain = command.env("ROPS_AGE", identity).output().expect("starts");
+        assert!(
+            plain.status.success(),
+            "{}",
+            String::from_utf8_lossy(&plain.stderr)
+        );
+        if format == "json" {
+            let plain: Value = serde_json::from_slice(&plain.stdout).expect("JSON");
+            assert_eq!(plain, content());
+        } else {
+            let plain = String::from_utf8(plain.stdout).expect("a text");
+            assert!(
+                plain.contains("user: app") && plain.contains("- 1.5\n"),
+                "{plain}"
+            );
+        }
     }
 }
 
