@@ -211,13 +211,17 @@ fn code(error: &Error, doing: Doing) -> Code {
         (Error::Mac(_), _) => Code::MacMismatch,
         (Error::Unwrap(_), _) => Code::NoDataKey,
         (Error::Path(_), _) => Code::TreePath,
-        (Error::Change { error, .. }, _) => match error {
-            ChangeError::Root
-            | ChangeError::IndexIntoMapping
-            | ChangeError::KeyIntoList
-            | ChangeError::NotJson => Code::SetFormat,
-            _ => Code::Generic,
-        },
+        (
+            Error::Change {
+                error:
+                    ChangeError::Root
+                    | ChangeError::IndexIntoMapping
+                    | ChangeError::KeyIntoList
+                    | ChangeError::NotJson,
+                ..
+            },
+            _,
+        ) => Code::SetFormat,
         _ => Code::Generic,
     }
 }

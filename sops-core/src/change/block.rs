@@ -87,7 +87,7 @@ pub(super) fn replace(
         ""
     };
     let at = written.find(['\r', '\n']).unwrap_or(written.len());
-    if !comment.is_empty() && !(is_empty_node(tree, node) && !written.contains('\n')) {
+    if !comment.is_empty() && (!is_empty_node(tree, node) || written.contains('\n')) {
         written.insert_str(at, comment);
         if end == start {
             edits.push(Edit::new(Span::new(end, end + comment.len()), ""));
