@@ -79,6 +79,7 @@ impl Context {
         let stores = self.config()?.map(Config::stores);
         Ok(Some(stores.and_then(|stores| match target.output {
             Format::Yaml => stores.yaml_indent,
+            Format::Binary => stores.json_binary_indent,
             _ => stores.json_indent,
         })))
     }
@@ -218,7 +219,18 @@ impl Context {
             options.selector = selector;
         }
         options.layout = self.layout()?;
+        options.binary_indent = self.binary_indent()?;
         Ok(options)
+    }
+
+    /// How far the JSON that a binary file becomes is indented; by tabs, if nobody says.
+    fn binary_indent(&self) -> Result<Option<usize>, Failure> {
+        match self.global.indent {
+            Some(indent) => Ok(usize::try_from(indent).ok()),
+            None => Ok(self
+                .config()?
+                .and_then(|config| config.stores().json_binary_indent)),
+        }
     }
 
     /// Whether spellings are kept in the metadata.

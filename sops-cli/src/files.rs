@@ -9,6 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use sha2::{Digest, Sha256};
 use sops_core::SecretBytes;
 use tempfile::{Builder, NamedTempFile};
 
@@ -43,6 +44,8 @@ pub(crate) struct Original {
     /// With symbolic links followed, so that a link stays a link.
     target: PathBuf,
     content: SecretBytes,
+    /// The hash of the content, if it was taken.
+    taken: Option<[u8; 32]>,
 }
 
 impl Original {
@@ -58,11 +61,28 @@ impl Original {
             name: path.to_owned(),
             target,
             content,
+            taken: None,
         })
     }
 
     pub(crate) fn content(&self) -> &[u8] {
         self.content.expose()
+    }
+
+    /// Gives the content away, and remembers its hash: a large file need not be in memory twice.
+    pub(crate) fn take_content(&mut self) -> SecretBytes {
+        self.taken = Some(Sha256::digest(self.content()).into());
+        std::mem::replace(&mut self.content, SecretBytes::new(Vec::new()))
+    }
+
+    /// Whether the file still is what was read.
+    fn is_unchanged(&self) -> Result<bool, Failure> {
+        match self.taken {
+            None => Ok(read(&self.target)?.expose() == self.content()),
+            Some(hash) => hash_of(&self.target)
+                .map(|current| current == hash)
+                .map_err(|error| Failure::reading(&self.target, &error)),
+        }
     }
 
     /// Replaces the file by `content`, provided that it still is what was read. After a failure it is untouched.
@@ -79,7 +99,7 @@ impl Original {
         content: &[u8],
         folders: &ChangedFolders,
     ) -> Result<(), Failure> {
-        if content == self.content() {
+        if self.taken.is_none() && content == self.content() {
             return Ok(());
         }
         let failed = |error: io::Error| Failure::writing(&self.name, &error);
@@ -87,7 +107,7 @@ impl Original {
         let metadata = lock.0.metadata().map_err(failed)?;
         let new = written_beside(&self.target, content, Some(&metadata)).map_err(failed)?;
         // As late as can be: what happens between here and the renaming goes unnoticed.
-        if read(&self.target)?.expose() != self.content() {
+        if !self.is_unchanged()? {
             let message = "changed while sops worked on it; nothing was written";
             return Err(Failure::new(Code::Generic, message)
                 .in_file(&self.name.display().to_string())
@@ -267,6 +287,20 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
             Err(_) => Ok(path.to_owned()),
         },
         result => result,
+    }
+}
+
+fn hash_of(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut piece = zeroize::Zeroizing::new(vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(length) => hash.update(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

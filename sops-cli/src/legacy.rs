@@ -81,6 +81,13 @@ pub(crate) fn rewrite(
         (verb.to_owned(), Form::Legacy)
     };
 
+    if form == Form::Legacy && files.is_empty() && verb != "edit" {
+        return Err(
+            Failure::new(Code::NoFile, "no file specified").hint(format!(
+                "`sops {verb}` reads standard input, and so does /dev/stdin as the file"
+            )),
+        );
+    }
     if LATER_VERBS.contains(&verb.as_str()) {
         return Err(Failure::not_yet(format_args!("sops {verb}")));
     }
@@ -661,7 +668,6 @@ mod tests {
                 "--ignore-mac --input-type yaml --output-type yaml --decrypt f",
                 "sops decrypt --ignore-mac --input-type=yaml --output-type=yaml -- f",
             ),
-            ("-d", "sops decrypt --"),
             ("-d demo", "sops decrypt -- demo"),
             ("-r f", "sops rotate -- f"),
             ("f --rotate -i", "sops rotate --in-place -- f"),

@@ -1,6 +1,7 @@
 //! A whole file in another format or with another indentation: its tree, written in the style of the reference.
 
 use crate::{
+    binary,
     crypto::{
         select::Matcher,
         walk::{Place, Visitor, walk},
@@ -18,12 +19,15 @@ pub(crate) fn convert(
     output: Format,
     style: &EmitStyle<'_>,
 ) -> Result<SecretBytes, Error> {
+    if output == Format::Binary {
+        return binary::bytes_of(text, tree);
+    }
     let roots: Vec<_> = tree
         .documents()
         .filter_map(|document| tree.root(document))
         .collect();
     if output != Format::Yaml && roots.len() > 1 {
-        return Err(EmitError::SeveralDocuments.into());
+        return Err(EmitError::SeveralDocuments { format: output }.into());
     }
     let mut converted = Vec::new();
     for (index, root) in roots.into_iter().enumerate() {
@@ -43,9 +47,6 @@ pub(crate) fn emit(
     output: Format,
     style: &EmitStyle<'_>,
 ) -> Result<SecretBytes, Error> {
-    if matches!(output, Format::Dotenv | Format::Ini | Format::Binary) {
-        return Err(Error::UnsupportedFormat(output));
-    }
     let written = output.engine().emit(text, tree, node, style)?;
     Ok(SecretBytes::new(written.into_bytes()))
 }

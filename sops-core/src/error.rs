@@ -141,7 +141,7 @@ impl Error {
         match self {
             Self::Syntax(error) => error.hint.as_deref(),
             Self::UnsupportedFormat(_) => Some(
-                "YAML and JSON work; name the format with --input-type if the file is one of them",
+                "YAML, JSON, dotenv and binary files work; name the format with --input-type if the file is one of them",
             ),
             Self::AlreadyEncrypted { .. } => Some("edit it with `sops edit`, or decrypt it first"),
             Self::NotEncrypted => Some(

@@ -9,7 +9,10 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::{
-    format::edit::Edit,
+    format::{
+        edit::Edit,
+        yaml::{alias, metadata_block},
+    },
     tree::{Node, NodeId, NodeKind, Span, Tree},
 };
 
@@ -38,6 +41,10 @@ impl Layout {
             );
             let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence);
             if is_leaf && text != other {
+                let left = (original.0, original.1, left_id);
+                let text = before_moved_comment(left, (decrypted.1, right_id))
+                    .or_else(|| document_body(original.0, original.1, left_id))
+                    .unwrap_or(text);
                 layout
                     .entries
                     .push((position, Zeroizing::new(text.to_owned())));
@@ -91,22 +98,23 @@ impl Layout {
 
     /// Returns the nodes of `tree` that have a spelling. Nodes of the `metadata`, which stands in every document, are not
     /// counted.
-    pub(crate) fn places(&self, tree: &Tree, metadata: &[Range<NodeId>]) -> Vec<Spelled<'_>> {
+    pub(crate) fn places(
+        &self,
+        source: &str,
+        tree: &Tree,
+        metadata: &[Range<NodeId>],
+    ) -> Vec<Spelled<'_>> {
         let mut places = Vec::new();
         let mut entries = self.entries.iter().peekable();
         let mut metadata = metadata.iter().peekable();
-        let counted = positioned(tree).filter(|&(_, id)| {
-            while metadata.next_if(|nodes| nodes.end <= id).is_some() {}
-            !metadata.peek().is_some_and(|nodes| nodes.contains(&id))
+        let counted = positioned(tree).filter(|(_, id)| {
+            while metadata.next_if(|cut| cut.end <= *id).is_some() {}
+            !metadata.peek().is_some_and(|cut| cut.contains(id))
         });
         for (position, (_, id)) in counted.enumerate() {
             while entries.next_if(|(at, _)| *at < position).is_some() {}
             if let Some((_, spelling)) = entries.next_if(|(at, _)| *at == position) {
-                places.push(Spelled {
-                    nodes: id..NodeId(tree[id].end),
-                    span: outer(&tree[id]),
-                    spelling,
-                });
+                places.extend(Spelled::new(source, tree, id, spelling));
             }
         }
         places
@@ -117,15 +125,50 @@ impl Layout {
 pub(crate) struct Spelled<'l> {
     /// The node and its descendants: none of them is written in another way.
     pub(crate) nodes: Range<NodeId>,
-    span: Span,
-    spelling: &'l str,
+    /// Where it stands, and what to write there.
+    value: (Span, &'l str),
+    /// What to write before the comment behind its key.
+    before_comment: Option<(Span, &'l str)>,
 }
 
-impl Spelled<'_> {
+impl<'l> Spelled<'l> {
+    fn new(source: &str, tree: &Tree, id: NodeId, spelling: &'l str) -> Option<Self> {
+        let span = match document_of_root(tree, id) {
+            Some(document) => metadata_block::body(source, tree, document),
+            None => outer(&tree[id]),
+        };
+        let nodes = id..NodeId(tree[id].end);
+        if !ends_before_comment(spelling) {
+            return Some(Self {
+                nodes,
+                value: (span, spelling),
+                before_comment: None,
+            });
+        }
+        let comment = alias::comment_before_value(tree, id)?;
+        let hash = Span {
+            start: comment.start - 1,
+            end: comment.start,
+        };
+        let value = Span {
+            start: comment.end,
+            end: span.end,
+        };
+        Some(Self {
+            nodes,
+            value: (value, ""),
+            before_comment: Some((hash, spelling)),
+        })
+    }
+
     /// Adds the spellings to the edits of all other nodes, in the place of those of comments that are part of a
     /// spelling.
-    pub(crate) fn apply(places: &[Spelled<'_>], edits: &mut Vec<Edit>) {
-        let mut regions: Vec<Span> = places.iter().map(|place| place.span).collect();
+    pub(crate) fn apply(places: &[Self], edits: &mut Vec<Edit>) {
+        let replaced = || {
+            let both = |place: &Spelled<'l>| [Some(place.value), place.before_comment];
+            places.iter().flat_map(both).flatten()
+        };
+        let mut regions: Vec<Span> = replaced().map(|(span, _)| span).collect();
         regions.sort_by_key(|span| span.start);
         edits.retain(|edit| {
             let after = regions.partition_point(|region| region.start <= edit.span.start);
@@ -133,11 +176,7 @@ impl Spelled<'_> {
                 .checked_sub(1)
                 .is_some_and(|before| regions[before].contains(edit.span))
         });
-        edits.extend(
-            places
-                .iter()
-                .map(|place| Edit::new(place.span, place.spelling)),
-        );
+        edits.extend(replaced().map(|(span, text)| Edit::new(span, text)));
     }
 }
 
@@ -147,6 +186,41 @@ fn positioned(tree: &Tree) -> impl Iterator<Item = (usize, NodeId)> + '_ {
         .filter(|(_, node)| !matches!(node.kind, NodeKind::Document | NodeKind::Comment))
         .map(|(id, _)| id)
         .enumerate()
+}
+
+/// Returns the spelling of an alias that was written out behind its comment: up to the `#`.
+fn before_moved_comment<'t>(
+    original: (&'t str, &Tree, NodeId),
+    decrypted: (&Tree, NodeId),
+) -> Option<&'t str> {
+    let (text, tree, id) = original;
+    let NodeKind::Alias { .. } = tree[id].kind else {
+        return None;
+    };
+    let comment = alias::comment_behind_alias(text, tree, id)?;
+    alias::comment_before_value(decrypted.0, decrypted.1)?;
+    Some(&text[tree[id].span.range().start..comment.range().start])
+}
+
+/// Returns all of a document whose root is the null `id`: comments around it are part of its spelling, since where it
+/// stood among them nothing else tells.
+fn document_body<'t>(source: &'t str, tree: &Tree, id: NodeId) -> Option<&'t str> {
+    let document = document_of_root(tree, id)?;
+    Some(metadata_block::body(source, tree, document).of(source))
+}
+
+/// Returns the document whose root a node is.
+fn document_of_root(tree: &Tree, id: NodeId) -> Option<NodeId> {
+    let before = (0..id.0).rev().map(NodeId);
+    let mut before = before.skip_while(|&node| matches!(tree[node].kind, NodeKind::Comment));
+    before
+        .next()
+        .filter(|&node| matches!(tree[node].kind, NodeKind::Document))
+}
+
+/// Whether a spelling is that of an alias and the `#` of the comment behind it.
+fn ends_before_comment(spelling: &str) -> bool {
+    spelling.starts_with('*') && spelling.ends_with('#')
 }
 
 /// The text of a node with its tag and anchor.

@@ -174,7 +174,7 @@
 //! - **Network, terminal, files.** It turns bytes into bytes. It reads the environment, the home folder or the disk only
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
 //!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it.
-//! - **Formats other than YAML and JSON.** dotenv, INI and binary files are [`Error::UnsupportedFormat`] so far.
+//! - **INI.** It is [`Error::UnsupportedFormat`] so far.
 //! - **Keys other than native age ones.** SSH keys, plugins, post-quantum keys, OpenPGP and the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
@@ -193,6 +193,7 @@
 //!
 //! There is no unsafe code here, and none of the dependencies compiles C.
 
+mod binary;
 mod change;
 pub mod check;
 pub mod config;
@@ -202,7 +203,7 @@ mod deserialize;
 mod document;
 mod error;
 mod format;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod keys;
@@ -225,7 +226,7 @@ pub use crypto::{
 pub use deserialize::DeserializeError;
 pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
-    is_encrypted, rfc3339,
+    encrypt_binary, is_encrypted, rfc3339,
 };
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};

@@ -1,13 +1,16 @@
 //! A decrypted file, and reading values from it.
 
+use std::sync::OnceLock;
+
 use serde::de::DeserializeOwned;
 
 use crate::{
+    binary,
     convert::{convert, emit, selected_comments},
     crypto::select::Selector,
     deserialize,
     error::Error,
-    format::{EmitStyle, Format},
+    format::{EmitError, EmitStyle, Format},
     secret::{SecretBytes, SecretText},
     tree::{NodeKind, Tree, TreePath},
     warning::Warning,
@@ -16,11 +19,23 @@ use crate::{
 /// A decrypted file. Wiped from memory when dropped; `Debug` shows nothing of it.
 #[derive(Debug)]
 pub struct Plaintext {
-    text: SecretText,
-    tree: Tree,
+    content: Content,
     format: Format,
     selector: Selector,
     warnings: Vec<Warning>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Text {
+        text: SecretText,
+        tree: Tree,
+    },
+    Binary {
+        bytes: SecretBytes,
+        /// Made when somebody asks for a value: it has a copy of the bytes.
+        tree: OnceLock<Tree>,
+    },
 }
 
 impl Plaintext {
@@ -32,18 +47,32 @@ impl Plaintext {
         warnings: Vec<Warning>,
     ) -> Self {
         Self {
-            text,
-            tree,
+            content: Content::Text { text, tree },
             format,
             selector,
             warnings,
         }
     }
 
+    pub(crate) fn binary(bytes: SecretBytes, selector: Selector) -> Self {
+        Self {
+            content: Content::Binary {
+                bytes,
+                tree: OnceLock::new(),
+            },
+            format: Format::Binary,
+            selector,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Returns the whole file in the clear.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        self.text.expose().as_bytes()
+        match &self.content {
+            Content::Text { text, .. } => text.expose().as_bytes(),
+            Content::Binary { bytes, .. } => bytes.expose(),
+        }
     }
 
     /// Returns what the user should know.
@@ -69,11 +98,11 @@ impl Plaintext {
             path: path.to_string(),
         };
         let node = self.find(&path).ok_or_else(not_found)?;
-        let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind else {
+        let NodeKind::Scalar(scalar) = &self.tree()[self.tree().resolve(node)].kind else {
             return Err(not_found());
         };
         let mut text = Vec::new();
-        match scalar.value.view(self.text.expose()) {
+        match scalar.value.view(self.text()) {
             crate::tree::ValueRef::Null => return Err(not_found()),
             crate::tree::ValueRef::Bool(value) => {
                 text.extend_from_slice(value.to_string().as_bytes())
@@ -102,16 +131,20 @@ impl Plaintext {
         let node = self.find(path).ok_or_else(|| Error::NotFound {
             path: path.to_string(),
         })?;
-        if let NodeKind::Scalar(scalar) = &self.tree[self.tree.resolve(node)].kind
-            && let crate::tree::ValueRef::Str(text) = scalar.value.view(self.text.expose())
+        if let NodeKind::Scalar(scalar) = &self.tree()[self.tree().resolve(node)].kind
+            && let crate::tree::ValueRef::Str(text) = scalar.value.view(self.text())
         {
             return Ok(SecretBytes::new(text.to_vec()));
+        }
+        if output == Format::Binary {
+            return Err(EmitError::NotBinary.into());
         }
         let style = EmitStyle {
             indent: None,
             beside: &|_| true,
+            from: self.format.engine(),
         };
-        emit(self.text.expose(), &self.tree, node, output, &style)
+        emit(self.text(), self.tree(), node, output, &style)
     }
 
     /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of
@@ -120,14 +153,18 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
     pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
-        let text = self.text.expose();
+        if let (Content::Binary { bytes, .. }, Format::Binary) = (&self.content, output) {
+            return Ok(SecretBytes::new(bytes.expose().to_vec()));
+        }
+        let text = self.text();
         let matcher = self.selector.compile()?;
-        let encrypted = selected_comments(text, &self.tree, &matcher);
+        let encrypted = selected_comments(text, self.tree(), &matcher);
         let style = EmitStyle {
             indent,
             beside: &|comment| !encrypted[comment.index()],
+            from: self.format.engine(),
         };
-        convert(text, &self.tree, output, &style)
+        convert(text, self.tree(), output, &style)
     }
 
     /// Reads the first document into a type of the caller's.
@@ -135,20 +172,35 @@ impl Plaintext {
     /// # Errors
     /// [`Error::Deserialize`], which names the path and what was expected there.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        Ok(deserialize::from_first_document(
-            self.text.expose(),
-            &self.tree,
-        )?)
+        Ok(deserialize::from_first_document(self.text(), self.tree())?)
     }
 
     /// Returns the file as bytes that are wiped when dropped.
     #[must_use]
     pub fn into_bytes(self) -> SecretBytes {
-        SecretBytes::new(self.text.expose().as_bytes().to_vec())
+        match self.content {
+            Content::Text { text, .. } => text.into_bytes(),
+            Content::Binary { bytes, .. } => bytes,
+        }
+    }
+
+    /// The source of the tree: nothing for a binary file.
+    fn text(&self) -> &str {
+        match &self.content {
+            Content::Text { text, .. } => text.expose(),
+            Content::Binary { .. } => "",
+        }
+    }
+
+    fn tree(&self) -> &Tree {
+        match &self.content {
+            Content::Text { tree, .. } => tree,
+            Content::Binary { bytes, tree } => tree.get_or_init(|| binary::tree_of(bytes.expose())),
+        }
     }
 
     fn find(&self, path: &TreePath) -> Option<crate::tree::NodeId> {
-        let document = self.tree.documents().next()?;
-        self.tree.find(self.text.expose(), document, path)
+        let document = self.tree().documents().next()?;
+        self.tree().find(self.text(), document, path)
     }
 }

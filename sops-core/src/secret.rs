@@ -22,6 +22,12 @@ impl SecretBytes {
         &self.0
     }
 
+    /// Returns the bytes. Whoever takes them has to wipe them.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.0)
+    }
+
     /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -63,6 +69,13 @@ impl SecretText {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl SecretText {
+    /// Returns the text as bytes, without copying it.
+    pub(crate) fn into_bytes(mut self) -> SecretBytes {
+        SecretBytes::new(std::mem::take(&mut *self.0).into_bytes())
     }
 }
 

@@ -1,10 +1,14 @@
 //! When a file that was handled deserves a word.
 
 use crate::{
-    crypto::{decrypt::DecryptedLeaves, encrypt::EncryptedLeaves},
+    crypto::{
+        decrypt::DecryptedLeaves,
+        encrypt::EncryptedLeaves,
+        select::{Matcher, Selector},
+    },
     format::{Format, yaml},
     metadata::Metadata,
-    tree::{NodeId, NodeKind, Scalar, Style, Tree, Value, span::Position},
+    tree::{NodeId, NodeKind, Tree, Value, span::Position},
     warning::Warning,
 };
 
@@ -32,19 +36,36 @@ pub(crate) fn after_encryption(
                 .hint("remove the line, or write %YAML 1.1"),
         );
     }
+    if format == Format::Ini {
+        about_each(cut_values(text, tree), text, tree, &CUT, &mut warnings);
+        let disputed = disputed_comments(text, tree, &metadata.selector);
+        about_each(disputed, text, tree, &DISPUTED, &mut warnings);
+    }
     if format == Format::Yaml {
         about_each(long_keys(text, tree), text, tree, &LONG_KEY, &mut warnings);
     }
     let expanded = leaves.expanded.iter().copied();
     about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
+    let keys = leaves.expanded_keys.iter().copied();
+    about_each(keys, text, tree, &READABLE_KEY, &mut warnings);
     about_each(
-        rounded_numbers(text, tree),
+        rounded_values(text, tree),
         text,
         tree,
         &ROUNDED,
         &mut warnings,
     );
     warnings
+}
+
+/// Returns what to say about a selector for a binary file, whose one value is always encrypted.
+pub(crate) fn about_selector_of_binary(selector: &Selector) -> Vec<Warning> {
+    if *selector == Selector::default() {
+        return Vec::new();
+    }
+    let name = selector.key().unwrap_or("the selector");
+    let message = format!("{name} is ignored: a binary file is one value, which is encrypted");
+    vec![Warning::new(message)]
 }
 
 /// Returns what to say about a file that was just decrypted.
@@ -71,8 +92,21 @@ const WRITTEN_OUT: Finding = Finding {
     message: "the alias is written out, because what it stands for is encrypted",
     hint: "decrypting gives the alias back",
 };
+const CUT: Finding = Finding {
+    message: "readers cut values at the first ; or #, also inside of quotes: the rest is a comment",
+    hint: "if it is part of the value, put the value in backquotes; else put a blank before the comment",
+};
+const DISPUTED: Finding = Finding {
+    message: "the reference implementation of SOPS applies this comment to the key after the one it stands above: it \
+              cannot open the file",
+    hint: "select by the names of keys instead: encrypted_regex or encrypted_suffix",
+};
+const READABLE_KEY: Finding = Finding {
+    message: "the key is an alias of an encrypted value, and is written out: keys are not encrypted, so this value can be read in the file",
+    hint: "give the mapping a key that is no secret",
+};
 const ROUNDED: Finding = Finding {
-    message: "the number has more digits than a number can hold, and is rounded by every reader",
+    message: "the value cannot be held exactly: every reader rounds it",
     hint: "quote it, so that it is a text",
 };
 const UNDECRYPTED_COMMENT: Finding = Finding {
@@ -80,9 +114,49 @@ const UNDECRYPTED_COMMENT: Finding = Finding {
     hint: "it was moved, changed, or encrypted with another data key",
 };
 const NOT_UTF8: Finding = Finding {
-    message: "the value is not UTF-8; JSON cannot hold it, so it is changed",
-    hint: "keep binary data in YAML, or in a file of its own",
+    message: "the format cannot hold the value, so it is changed",
+    hint: "what is not UTF-8, or has a \\n that is no line break in dotenv, has to be kept in YAML or in a file of its own",
 };
+
+/// Returns the values of an INI file that a comment cuts off without a blank before it.
+fn cut_values<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+    tree.numbered().filter_map(move |(id, node)| {
+        if !matches!(node.kind, NodeKind::Scalar(_)) || node.span.is_empty() {
+            return None;
+        }
+        let rest = &text[node.span.end as usize..];
+        let value = node.span.of(text);
+        let is_open = ['"', '\''].iter().any(|&quote| {
+            value.starts_with(quote) && (value.len() == 1 || !value.ends_with(quote))
+        });
+        let is_cut = rest.starts_with([';', '#'])
+            || is_open && rest.trim_start_matches([' ', '\t']).starts_with([';', '#']);
+        is_cut.then_some(id)
+    })
+}
+
+/// Returns the comments of an INI file that decide about a key, but for those above a section.
+fn disputed_comments<'t>(
+    text: &'t str,
+    tree: &'t Tree,
+    selector: &Selector,
+) -> impl Iterator<Item = NodeId> + 't {
+    let matcher = selector.compile().ok();
+    let matcher = matcher.filter(Matcher::is_by_comment);
+    let mut section = 0;
+    tree.numbered()
+        .filter_map(move |(id, node)| match node.kind {
+            NodeKind::Map { .. } => {
+                section = node.span.start;
+                None
+            }
+            NodeKind::Comment => {
+                let decides = matcher.as_ref()?.comment(node.span.of(text).as_bytes());
+                (decides && node.span.start > section).then_some(id)
+            }
+            _ => None,
+        })
+}
 
 /// How many nodes are named one by one. Nobody reads more, and finding the place of each costs a look through the file.
 const MOST: usize = 20;
@@ -101,7 +175,8 @@ fn about_each(
             .hint(finding.hint);
         let path = tree.path_of(text, node);
         // A key of this kind would fill the screen.
-        if !path.steps().is_empty() && finding.message != LONG_KEY.message {
+        let names_secret = finding.message == READABLE_KEY.message;
+        if !path.steps().is_empty() && finding.message != LONG_KEY.message && !names_secret {
             warning = warning.path(path.to_string());
         }
         warnings.push(warning);
@@ -126,24 +201,36 @@ fn long_keys<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> 
         .map(|(id, _)| id)
 }
 
-/// Numbers whose value is not that of the digits they are written with.
-fn rounded_numbers<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
+/// Numbers and times whose value is not that of the digits they are written with.
+fn rounded_values<'t>(text: &'t str, tree: &'t Tree) -> impl Iterator<Item = NodeId> + 't {
     let mut plaintext = Vec::new();
     tree.numbered()
         .filter(move |(_, node)| {
-            let NodeKind::Scalar(Scalar {
-                value: value @ Value::Float(_),
-                style: Style::Plain,
-                ..
-            }) = &node.kind
-            else {
+            let NodeKind::Scalar(scalar) = &node.kind else {
                 return false;
             };
-            plaintext.clear();
-            value.view(text).plaintext(&mut plaintext);
-            !same_number(node.span.of(text), &String::from_utf8_lossy(&plaintext))
+            let literal = || node.span.of(text).trim_matches(['"', '\'']);
+            match &scalar.value {
+                value @ Value::Float(_) => {
+                    plaintext.clear();
+                    value.view(text).plaintext(&mut plaintext);
+                    !same_number(literal(), &String::from_utf8_lossy(&plaintext))
+                }
+                Value::Time(_) => !fits_nanoseconds(literal()),
+                _ => false,
+            }
         })
         .map(|(id, _)| id)
+}
+
+/// Whether the fraction of a time has nine digits, but for zeros at its end.
+fn fits_nanoseconds(time: &str) -> bool {
+    let Some((_, fraction)) = time.split_once(['.', ',']) else {
+        return true;
+    };
+    let digits = fraction.find(|other: char| !other.is_ascii_digit());
+    let digits = &fraction[..digits.unwrap_or(fraction.len())];
+    digits.trim_end_matches('0').len() <= 9
 }
 
 fn nothing_encrypted(metadata: &Metadata) -> String {
@@ -197,7 +284,7 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::same_number;
+    use super::{fits_nanoseconds, same_number};
 
     #[test]
     fn spellings_of_one_number() {
@@ -212,6 +299,19 @@ mod tests {
             ("0x1F", "31"),
         ] {
             assert!(same_number(literal, canonical), "{literal}");
+        }
+    }
+
+    #[test]
+    fn digits_of_times_that_get_lost() {
+        for (time, fits) in [
+            ("2001-12-14", true),
+            ("2001-12-14 21:59:43.123456789", true),
+            ("2001-12-14T21:59:43.12345678900Z", true),
+            ("2001-12-14T21:59:43.1234567891+01:00", false),
+            ("2001-12-14 21:59:43,0000000001", false),
+        ] {
+            assert_eq!(fits_nanoseconds(time), fits, "{time}");
         }
     }
 

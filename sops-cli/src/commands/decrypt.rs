@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use sops_core::{DecryptOptions, EncryptedFile, TreePath};
+use sops_core::{DecryptOptions, EncryptedFile, Format, TreePath};
 
-use super::transform::{FileArgs, Product};
+use super::transform::{FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
     context::Context,
@@ -40,19 +40,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
     args.files
-        .transform(context, |file: Option<&Path>, content| {
+        .transform(context, |file: Option<&Path>, input: Input<'_>| {
             let target = context.target(file, &args.types)?;
             let keyring = context.keyring(Doing::Decrypting)?;
             let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-            let encrypted = EncryptedFile::parse(content, target.format).map_err(failed)?;
-            let plain = encrypted
-                .unlock(keyring)
-                .map_err(failed)?
-                .decrypt(&options)
-                .map_err(failed)?;
+            let decrypt =
+                |encrypted: EncryptedFile<'_>| encrypted.unlock(keyring)?.into_plaintext(&options);
+            let plain = match target.format {
+                Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
+                    .and_then(decrypt),
+                format => EncryptedFile::parse(input.bytes(), format).and_then(decrypt),
+            };
+            let plain = plain.map_err(failed)?;
             let warnings = plain.warnings().to_vec();
             let bytes = match (&path, context.rewriting(&target)?) {
                 (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
+                // Bytes have no indentation.
+                (None, _) if (target.format, target.output) == (Format::Binary, Format::Binary) => {
+                    plain.into_bytes()
+                }
                 (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
                 (None, None) => plain.into_bytes(),
             };

@@ -199,10 +199,21 @@ fn keep(private: PrivateFile) -> String {
 /// What a new file starts as.
 fn example(format: Format) -> &'static str {
     match format {
+        Format::Binary => "Replace this by your secret. The whole file is encrypted.\n",
         Format::Json => {
             "{\n\t\"example\": \"Replace this by your secrets. Values are encrypted, keys are not.\",\n\t\
              \"database\": {\n\t\t\"user\": \"admin\",\n\t\t\"password\": \"change-me\"\n\t},\n\t\
              \"note_unencrypted\": \"a key that ends with _unencrypted keeps its value in the clear\"\n}\n"
+        }
+        Format::Dotenv => {
+            "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
+             DATABASE_USER=admin\nDATABASE_PASSWORD=change-me\n\
+             NOTE_unencrypted=a key that ends with _unencrypted keeps its value in the clear\n"
+        }
+        Format::Ini => {
+            "; Replace this by your secrets. Values and comments are encrypted, keys are not.\n\
+             [database]\nuser = admin\npassword = change-me\n\
+             note_unencrypted = a key that ends with _unencrypted keeps its value in the clear\n"
         }
         _ => {
             "# Replace this by your secrets. Values and comments are encrypted, keys are not.\n\

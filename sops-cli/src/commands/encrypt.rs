@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use sops_core::{Error, Format, PlainFile, SecretBytes};
+use sops_core::{Error, Format, PlainFile, SecretBytes, Selector};
 
 use super::{
     check::{is_covered, looks_encrypted},
-    transform::{FileArgs, Product, name_of},
+    transform::{FileArgs, Input, Product, name_of},
 };
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
@@ -54,27 +54,52 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ));
     }
     args.files
-        .transform(context, |file, content| one(args, context, file, content))
+        .transform(context, |file, input| one(args, context, file, input))
 }
 
 fn one(
     args: &Args,
     context: &Context,
     file: Option<&Path>,
-    content: &[u8],
+    input: Input<'_>,
 ) -> Result<Product, Failure> {
     let target = context.target(file, &args.types)?;
     let keyring = context.keyring(Doing::Encrypting)?;
     let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
-    let options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
-    let plain = PlainFile::parse(content, target.format)
+    let mut options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
+    // The reference writes JSON for either of them.
+    let output = match (target.format, target.output) {
+        (Format::Binary, Format::Binary) => {
+            let encrypted =
+                sops_core::encrypt_binary(input.take(), &options, keyring).map_err(failed)?;
+            return Ok(Product {
+                bytes: SecretBytes::new(encrypted.bytes),
+                warnings: encrypted.warnings,
+            });
+        }
+        (_, Format::Binary) => Format::Json,
+        (_, output) => output,
+    };
+    if target.format == Format::Binary {
+        if options.selector != Selector::default() {
+            context
+                .ui
+                .warning("selectors are ignored: a binary file is one value, which is encrypted");
+        }
+        options.selector = Selector::default();
+        options.mac_only_encrypted = false;
+    }
+    let plain = PlainFile::parse(input.bytes(), target.format)
         .map_err(|error| unparsable(failed(error), target.format))?;
     let encrypted = match context.rewriting(&target)? {
         None => plain.encrypt(&options, keyring),
         Some(indent) => {
-            let converted = plain.convert(target.output, indent).map_err(failed)?;
-            PlainFile::parse(converted.expose(), target.output)
-                .and_then(|converted| converted.encrypt(&options, keyring))
+            let converted = plain.convert(output, indent).map_err(failed)?;
+            let parsed = PlainFile::parse(converted.expose(), output).map_err(|error| {
+                let name = format!("{}, written as {}", target.name, output.name());
+                Failure::from_library(&error, Doing::Encrypting, &name)
+            })?;
+            parsed.encrypt(&options, keyring)
         }
     };
     let encrypted = encrypted.map_err(failed)?;
@@ -101,7 +126,7 @@ fn run_before_commit(args: &Args, context: &Context) -> Result<(), Failure> {
         in_place: true,
         output: None,
     };
-    in_place.transform(context, |file, content| one(args, context, file, content))?;
+    in_place.transform(context, |file, input| one(args, context, file, input))?;
     let message = format!("these files were in the clear: {}", names.join(", "));
     Err(Failure::new(Code::Generic, message)
         .hint("they are encrypted now: stage them with `git add`, and commit again"))
@@ -114,6 +139,10 @@ fn is_to_be_encrypted(context: &Context, file: &Path) -> Result<bool, Failure> {
         return Ok(false);
     }
     let content = files::read(file)?;
+    // Anything is a binary file in the clear, an encrypted one, too.
+    if Format::from_path(file) == Format::Binary {
+        return Ok(!looks_encrypted(content.expose()));
+    }
     Ok(
         match PlainFile::parse(content.expose(), Format::from_path(file)) {
             Err(Error::AlreadyEncrypted { .. }) => false,

@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
         let keyring = context.keyring(Doing::Decrypting)?;
-        let encrypted = EncryptedFile::parse(content, target.format).map_err(failed)?;
+        let encrypted = EncryptedFile::parse(content.bytes(), target.format).map_err(failed)?;
         let threshold = encrypted.metadata().shamir_threshold;
         let groups = change.apply(&encrypted.metadata().groups, context.ui, &target.name)?;
         let rotated = encrypted

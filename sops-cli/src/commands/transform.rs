@@ -28,6 +28,30 @@ pub(crate) struct FileArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// What is to be worked on.
+pub(crate) enum Input<'o> {
+    /// It will be replaced by the result.
+    Original(&'o mut Original),
+    Content(SecretBytes),
+}
+
+impl Input<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Original(original) => original.content(),
+            Self::Content(content) => content.expose(),
+        }
+    }
+
+    /// Gives the content away, for work in the memory that it is in.
+    pub(crate) fn take(self) -> SecretBytes {
+        match self {
+            Self::Original(original) => original.take_content(),
+            Self::Content(content) => content,
+        }
+    }
+}
+
 /// A result, and what to say about it.
 pub(crate) struct Product {
     pub(crate) bytes: SecretBytes,
@@ -40,7 +64,7 @@ impl FileArgs {
     pub(crate) fn transform(
         &self,
         context: &Context,
-        work: impl Fn(Option<&Path>, &[u8]) -> Result<Product, Failure> + Sync,
+        work: impl Fn(Option<&Path>, Input<'_>) -> Result<Product, Failure> + Sync,
     ) -> Result<(), Failure> {
         let output = self
             .output
@@ -63,7 +87,7 @@ impl FileArgs {
             Some(file) => files::read(file)?,
             None => files::read_stdin()?,
         };
-        let product = work(file, content.expose())?;
+        let product = work(file, Input::Content(content))?;
         context.ui.warn_of_all(&name_of(file), &product.warnings);
         match output {
             Some(output) => files::write(output, product.bytes.expose()),
@@ -83,7 +107,7 @@ impl FileArgs {
     fn transform_in_place(
         &self,
         context: &Context,
-        work: impl Fn(Option<&Path>, &[u8]) -> Result<Product, Failure> + Sync,
+        work: impl Fn(Option<&Path>, Input<'_>) -> Result<Product, Failure> + Sync,
     ) -> Result<(), Failure> {
         let folders = ChangedFolders::default();
         let one = |file: &PathBuf| {
@@ -91,8 +115,8 @@ impl FileArgs {
                 let message = "cannot use --in-place when reading from stdin";
                 return Err(Failure::new(Code::Conflict, message));
             }
-            let original = Original::read(file)?;
-            let product = work(Some(file), original.content())?;
+            let mut original = Original::read(file)?;
+            let product = work(Some(file), Input::Original(&mut original))?;
             original.replace_one_of_many(product.bytes.expose(), &folders)?;
             Ok(product.warnings)
         };

@@ -1,7 +1,9 @@
-//! Random YAML and JSON documents, the same for the same seed: every style of scalar, comments wherever they can stand,
-//! nested and flow collections, anchors, several documents, and every kind of line break.
+//! Random documents, the same for the same seed. YAML and JSON: every style of scalar, comments wherever they can stand,
+//! nested and flow collections, anchors, several documents, and every kind of line break. dotenv and INI: see `lines.rs`.
 
 use std::fmt::Write as _;
+
+use crate::lines;
 
 /// A document, with a name that says its format.
 pub(crate) struct Document {
@@ -9,8 +11,13 @@ pub(crate) struct Document {
     pub(crate) text: Vec<u8>,
 }
 
-/// Returns the document of a seed. One in four is JSON.
+/// Returns the document of a seed. One in four is JSON, one in eight dotenv, one in eight INI.
 pub(crate) fn document(seed: u64) -> Document {
+    match seed % 8 {
+        1 => return lines::dotenv(seed),
+        5 => return lines::ini(seed),
+        _ => {}
+    }
     let mut writer = Writer::new(seed);
     if seed % 4 == 3 {
         writer.json();
@@ -57,7 +64,7 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, many: usize) -> bool {
+    pub(crate) fn one_in(&mut self, many: usize) -> bool {
         self.below(many) == 0
     }
 

@@ -23,7 +23,8 @@ fn code(case: &Value, key: &str) -> Option<i32> {
 fn is_supported(name: &str) -> bool {
     Path::new(name)
         .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "json")
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| ["yaml", "json", "env", "ini"].contains(&extension))
 }
 
 fn ok_cases() -> Vec<Value> {

@@ -3,18 +3,25 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+mod binary;
 mod commands;
 mod comments;
 mod conversions;
+mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod foreign;
 mod golden;
 mod interop;
+mod lines;
 mod precommit;
 mod readme;
 mod recipients;
+mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod support;
 mod values;
+mod yaml;
+mod yaml_facts;

@@ -349,10 +349,10 @@ fn deep_nesting_is_an_answer() {
         ),
         (
             "maps.yaml",
-            format!("{}x{}\n", "{a: ".repeat(5_000), "}".repeat(5_000)),
+            format!("{}x{}\n", "{a: ".repeat(10_001), "}".repeat(10_001)),
         ),
         ("open.yaml", format!("a: {}\n", "[{".repeat(100_000))),
-        ("dashes.yaml", format!("a:\n {}x\n", "- ".repeat(5_000))),
+        ("dashes.yaml", format!("a:\n {}x\n", "- ".repeat(9_000))),
         ("block.yaml", block),
         (
             "lists.json",
@@ -402,7 +402,8 @@ fn a_bomb_of_aliases_is_an_answer() {
     let start = Instant::now();
     let ran = encrypt_in_place(&scratch, "bomb.yaml");
     is_answer(&ran).unwrap_or_else(|why| panic!("{why}"));
-    assert!(start.elapsed() < Duration::from_secs(30));
+    // Written out, it would take years.
+    assert!(start.elapsed() < Duration::from_secs(180));
     assert_eq!(scratch.read_text("bomb.yaml"), text);
 }
 

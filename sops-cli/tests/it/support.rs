@@ -338,10 +338,13 @@ pub(crate) fn types(encrypted: &str) -> Vec<String> {
     let mut before = "";
     for (index, part) in encrypted.split("ENC[AES256_GCM,").enumerate() {
         let (value, rest) = part.split_once(']').unwrap_or(("", part));
-        let key = before.trim_end().trim_end_matches(['"', ':', ' ']);
+        let key = before.trim_end().trim_end_matches(['"', ':', '=', ' ']);
         let key = key.rsplit([' ', '"', '\n', '\t', '{', ',']).next();
         let word = value.split_once("type:").map_or("", |(_, word)| word);
-        if index > 0 && word != "comment" && !matches!(key, Some("mac" | "layout")) {
+        if index > 0
+            && word != "comment"
+            && !matches!(key, Some("mac" | "layout" | "sops_mac" | "sops_layout"))
+        {
             types.push(word.to_owned());
         }
         before = if index == 0 { part } else { rest };

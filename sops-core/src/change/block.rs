@@ -87,8 +87,7 @@ pub(super) fn replace(
         ""
     };
     let at = written.find(['\r', '\n']).unwrap_or(written.len());
-    let stays = is_empty_node(tree, node) && !written.contains('\n');
-    if !comment.is_empty() && !stays {
+    if !comment.is_empty() && (!is_empty_node(tree, node) || written.contains('\n')) {
         written.insert_str(at, comment);
         if end == start {
             edits.push(Edit::new(Span::new(end, end + comment.len()), ""));
@@ -156,6 +155,7 @@ fn emit(
     let style = EmitStyle {
         indent: Some(indentation_step(text, tree, usize::MAX)),
         beside: &|_| true,
+        from: Format::Json.engine(),
     };
     Format::Yaml
         .engine()

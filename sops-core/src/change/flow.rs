@@ -135,6 +135,7 @@ impl Layout {
         let style = EmitStyle {
             indent: blanks,
             beside: &|_| true,
+            from: Format::Json.engine(),
         };
         let written = new
             .with_value(|source, tree, value| {

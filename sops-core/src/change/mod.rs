@@ -60,12 +60,15 @@ pub(crate) fn apply(
     format: Format,
     change: &Change,
 ) -> Result<Option<SecretText>, Error> {
-    let tree = format.parse(text, ParseOptions::default())?;
     let (Change::Set { path, .. } | Change::Unset { path, .. }) = change;
     let failed = |error: ChangeError| Error::Change {
         path: path.to_string(),
         error,
     };
+    if format == Format::Binary {
+        return Err(failed(ChangeError::Format(format)));
+    }
+    let tree = format.parse(text, ParseOptions::default())?;
     let target = Target::find(text, &tree, path).map_err(failed)?;
     let before = Outline::of(text, &tree).ok_or_else(|| failed(ChangeError::Aliases))?;
     let (mut edits, expected) = match (change, target) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::{
     crypto::select::{Matcher, Selector, SelectorError},
     format::{Format, ParseOptions, SyntaxErrorKind, conflict_markers},
-    metadata::{MasterKey, Metadata, Raw},
+    metadata::{MasterKey, Metadata},
     tree::{NodeId, Tree, TreePath},
 };
 use finding::{Findings, describe};
@@ -68,26 +68,12 @@ impl Checker {
     ///
     /// `expected` is what the creation rule for the file wants, `None` if no rule speaks of it. Then a file in clear
     /// text is fine, whatever it looks like. Clear comments are never reported. Nothing is decrypted: that the values
-    /// and the MAC are intact, only a key can tell. Of dotenv and INI files, only whether they are encrypted at all.
+    /// and the MAC are intact, only a key can tell.
     #[must_use]
     pub fn check(&self, text: &[u8], format: Format, expected: Option<&Expected>) -> Vec<Finding> {
         let Ok(source) = std::str::from_utf8(text) else {
             return check_other_bytes(text, format, expected);
         };
-        match format {
-            Format::Yaml | Format::Json | Format::Binary => {
-                self.check_tree(source, format, expected)
-            }
-            Format::Dotenv | Format::Ini => check_lines(source, format, expected),
-        }
-    }
-
-    fn check_tree(
-        &self,
-        source: &str,
-        format: Format,
-        expected: Option<&Expected>,
-    ) -> Vec<Finding> {
         let looks_encrypted = source.contains(MARK);
         if expected.is_none() && !looks_encrypted {
             return Vec::new();
@@ -132,7 +118,7 @@ impl Checker {
             found.extend(findings.finish());
             return found;
         };
-        if let Some(metadata) = read_metadata(&tree, document, block, &mut findings) {
+        if let Some(metadata) = read_metadata(parse_as, &tree, document, block, &mut findings) {
             match self.matcher(&metadata.selector) {
                 Ok(matcher) => {
                     leaves::check(&tree, &metadata.selector, &matcher, &mut findings);
@@ -208,33 +194,6 @@ fn check_other_bytes(text: &[u8], format: Format, expected: Option<&Expected>) -
     found
 }
 
-/// Checks a format of lines by its lines alone.
-fn check_lines(source: &str, format: Format, expected: Option<&Expected>) -> Vec<Finding> {
-    let is_metadata = |line: &str| match format {
-        Format::Dotenv => line.starts_with("sops_"),
-        _ => line.trim() == "[sops]",
-    };
-    let has_metadata = source.lines().any(is_metadata);
-    let encrypted = source.find(MARK);
-    if !has_metadata && encrypted.is_none() {
-        return plaintext(expected);
-    }
-    let mut findings = Findings::new(source);
-    if let Some(at) = conflict_markers::find(source) {
-        let error = conflict_markers::error(source, at);
-        let finding = findings.add(FindingKind::ConflictMarkers, at, error.message);
-        finding.hint = error.hint;
-    }
-    if let (false, Some(at)) = (has_metadata, encrypted) {
-        findings.add(
-            FindingKind::MissingMetadata,
-            at,
-            "here is an encrypted value, but the file has no sops metadata to decrypt it by",
-        );
-    }
-    findings.finish()
-}
-
 /// Returns the first document that has a block of metadata, and the block.
 fn metadata_block(source: &str, tree: &Tree) -> Option<(NodeId, NodeId)> {
     // Readers take it from the first document, and from no other.
@@ -244,13 +203,14 @@ fn metadata_block(source: &str, tree: &Tree) -> Option<(NodeId, NodeId)> {
 }
 
 fn read_metadata(
+    format: Format,
     tree: &Tree,
     document: NodeId,
     block: NodeId,
     findings: &mut Findings<'_>,
 ) -> Option<Metadata> {
     let source = findings.source();
-    let metadata = match Metadata::from_raw(&Raw::from_tree(source, tree, block)) {
+    let metadata = match Metadata::from_raw(&format.engine().metadata(source, tree, block)) {
         Ok(metadata) => metadata,
         Err(error) => {
             let node = TreePath::parse(&error.key)

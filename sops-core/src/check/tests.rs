@@ -1,4 +1,5 @@
 use super::*;
+use crate::metadata::Raw;
 use crate::tree::{NodeKind, Scalar, Span, Style, Text, Value};
 
 const ENC: &str = "ENC[AES256_GCM,data:YWFh,iv:YWFh,tag:YWFh,type:str]";
@@ -429,5 +430,67 @@ fn comments_and_aliases() {
     assert_eq!(
         paths(Selector::EncryptedSuffix("*".to_owned())),
         expect(&[("[\"*\"]", 3),])
+    );
+}
+
+/// The metadata that a line-based file needs, the keys behind `prefix`.
+fn flat_metadata(prefix: &str) -> String {
+    [
+        "age__list_0__map_enc=e",
+        "age__list_0__map_recipient=age1a",
+        "age__list_1__map_enc=e",
+        "age__list_1__map_recipient=age1b",
+        "lastmodified=2024-05-01T12:00:00Z",
+        &format!("mac={ENC}"),
+        "version=3.13.2",
+    ]
+    .map(|line| format!("{prefix}{line}\n"))
+    .concat()
+}
+
+#[test]
+fn formats_of_lines_are_checked_value_by_value() {
+    let dotenv = |content: &str| format!("{content}{}", flat_metadata("sops_"));
+    let ini = |content: &str| format!("{content}[sops]\n{}", flat_metadata(""));
+    for (source, format, expected) in [
+        (
+            dotenv(&format!("A={ENC}\n# c\nB_unencrypted=x\nC=\n")),
+            Format::Dotenv,
+            vec![],
+        ),
+        (
+            dotenv(&format!("A={ENC}\nB=secret\n")),
+            Format::Dotenv,
+            vec!["2:3 clear-value B"],
+        ),
+        (ini(&format!("[s]\na = \"{ENC}\"\n")), Format::Ini, vec![]),
+        (
+            ini(&format!("[s]\na = {ENC}\n  b : secret ; c\n")),
+            Format::Ini,
+            vec!["3:7 clear-value s.b"],
+        ),
+        (
+            ini("[s]\na_unencrypted = x\n").replace("version=3.13.2", "version=x"),
+            Format::Ini,
+            vec!["10:9 broken-metadata sops.version"],
+        ),
+    ] {
+        let findings: Vec<String> = Checker::new()
+            .check(source.as_bytes(), format, Some(&rule()))
+            .iter()
+            .map(|finding| {
+                let path = finding.path.as_deref().unwrap_or("-");
+                format!("{} {} {path}", finding.position, finding.kind.name())
+            })
+            .collect();
+        assert_eq!(findings, expected, "{source}");
+    }
+    let mut others = rule();
+    others.groups = vec![vec![age("age1a")]];
+    let source = dotenv(&format!("A={ENC}\n"));
+    assert!(
+        !Checker::new()
+            .check(source.as_bytes(), Format::Dotenv, Some(&others))
+            .is_empty()
     );
 }

@@ -5,26 +5,26 @@ use std::fmt;
 use aes_gcm::{
     AeadInOut, AesGcm, KeyInit,
     aead::{consts::U32, inout::InOutBuf},
-    aes::{Aes256, cipher::BlockCipherEncrypt},
+    aes::Aes256,
 };
 use base64::{
     Engine,
     engine::{GeneralPurpose, general_purpose},
 };
-use ghash::{GHash, universal_hash::UniversalHash};
-use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-use super::{DataKey, EncryptedValue, encrypted_value::PREFIX, nonce::NONCE_LEN};
-
-/// The length of a tag, in bytes.
-const TAG_LEN: usize = 16;
+use super::{
+    DataKey, EncryptedValue,
+    encrypted_value::PREFIX,
+    nonce::NONCE_LEN,
+    stream::{GcmStream, TAG_LEN},
+};
 
 /// Ciphertext up to this length is put together on the stack.
 const SMALL: usize = 512;
 
 /// Go's decoder does not look at the bits that padding leaves over.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     general_purpose::PAD.with_decode_allow_trailing_bits(true),
 );
@@ -110,6 +110,11 @@ impl Cipher {
         result
     }
 
+    /// Starts encrypting or decrypting a value in pieces, with a nonce of any length but 0.
+    pub(crate) fn stream(&self, nonce: &[u8], additional_data: &[u8]) -> GcmStream<'_> {
+        GcmStream::new(&self.block_cipher, nonce, additional_data)
+    }
+
     fn open(
         &self,
         value: &EncryptedValue<'_>,
@@ -139,7 +144,12 @@ impl Cipher {
             if nonce.is_empty() {
                 return Err(CipherError::EmptyNonce);
             }
-            open_any_nonce(&self.block_cipher, &nonce, additional_data, data, tag)?;
+            // The library has the length of the nonce in the type. Other lengths are in files by other hands only.
+            let mut stream = GcmStream::new(&self.block_cipher, &nonce, additional_data);
+            stream.decrypt(data);
+            if !stream.finish_and_compare(tag) {
+                return Err(CipherError::Authentication);
+            }
         }
         out.truncate(length);
         Ok(())
@@ -225,69 +235,6 @@ fn wipe(out: &mut Vec<u8>) {
     // values would cost too much.
     out.as_mut_slice().zeroize();
     out.clear();
-}
-
-/// Opens `data` in place with a nonce of any length (NIST SP 800-38D, 7.2), as the reference does.
-///
-/// The library has the length of the nonce in the type, hence these lines of our own. They are for files by other
-/// hands only.
-fn open_any_nonce(
-    block_cipher: &Aes256,
-    nonce: &[u8],
-    additional_data: &[u8],
-    data: &mut [u8],
-    tag: &[u8; TAG_LEN],
-) -> Result<(), CipherError> {
-    let mut hash_key = ghash::Key::default();
-    block_cipher.encrypt_block(&mut hash_key);
-    let hash = GHash::new(&hash_key);
-    hash_key.zeroize();
-
-    let mut counter_block = if nonce.len() == 12 {
-        let mut block = [0; 16];
-        block[..12].copy_from_slice(nonce);
-        block[15] = 1;
-        block
-    } else {
-        hash_with_lengths(hash.clone(), &[], nonce)
-    };
-
-    let mut expected = hash_with_lengths(hash, additional_data, data);
-    xor_with_keystream(block_cipher, &counter_block, &mut expected);
-    if !bool::from(expected.ct_eq(tag)) {
-        return Err(CipherError::Authentication);
-    }
-    for chunk in data.chunks_mut(16) {
-        increment(&mut counter_block);
-        xor_with_keystream(block_cipher, &counter_block, chunk);
-    }
-    Ok(())
-}
-
-/// GHASH over both, each padded to whole blocks, and a block that holds their lengths in bits.
-fn hash_with_lengths(mut hash: GHash, first: &[u8], second: &[u8]) -> [u8; 16] {
-    hash.update_padded(first);
-    hash.update_padded(second);
-    let mut lengths = ghash::Block::default();
-    lengths[..8].copy_from_slice(&(first.len() as u64 * 8).to_be_bytes());
-    lengths[8..].copy_from_slice(&(second.len() as u64 * 8).to_be_bytes());
-    hash.update(&[lengths]);
-    hash.finalize().into()
-}
-
-/// Adds one to the last 32 bits.
-fn increment(counter_block: &mut [u8; 16]) {
-    let [.., a, b, c, d] = *counter_block;
-    let next = u32::from_be_bytes([a, b, c, d]).wrapping_add(1);
-    counter_block[12..].copy_from_slice(&next.to_be_bytes());
-}
-
-fn xor_with_keystream(block_cipher: &Aes256, counter_block: &[u8; 16], bytes: &mut [u8]) {
-    let mut keystream = Zeroizing::new(*counter_block);
-    block_cipher.encrypt_block((&mut *keystream).into());
-    for (byte, key) in bytes.iter_mut().zip(keystream.iter()) {
-        *byte ^= key;
-    }
 }
 
 #[cfg(test)]
@@ -426,10 +373,31 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_wraps_within_its_last_four_bytes() {
-        let mut block = [0xff; 16];
-        increment(&mut block);
-        assert_eq!(block[..12], [0xff; 12]);
-        assert_eq!(block[12..], [0; 4]);
+    fn pieces_are_as_the_whole() {
+        let cipher = Cipher::new(&golden_key());
+        let nonce = [7; NONCE_LEN];
+        for length in [1, 16, 17, 1024, 1025, 10_000] {
+            let plaintext: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut whole = String::new();
+            cipher
+                .encrypt_into(&plaintext, "str", b"data:", &nonce, &mut whole)
+                .expect("encrypts");
+            let mut pieces = plaintext.clone();
+            let mut stream = cipher.stream(&nonce, b"data:");
+            pieces
+                .chunks_mut(48)
+                .for_each(|piece| stream.encrypt(piece));
+            let tag = stream.finish();
+            let value = EncryptedValue::parse(whole.as_bytes()).expect("a value");
+            assert_eq!(value.data, BASE64.encode(&pieces).as_bytes());
+            assert_eq!(value.tag, BASE64.encode(tag).as_bytes());
+
+            let mut stream = cipher.stream(&nonce, b"data:");
+            pieces
+                .chunks_mut(160)
+                .for_each(|piece| stream.decrypt(piece));
+            assert!(stream.finish_and_compare(&tag));
+            assert_eq!(pieces, plaintext);
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     looks_encrypted,
     select::Matcher,
     stash::Stash,
-    walk::{Place, Visitor, walk},
+    walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
@@ -25,6 +25,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) cipher: &'d Cipher,
     pub(crate) matcher: &'d Matcher,
     pub(crate) mac_only_encrypted: bool,
+    /// Whether selected values that do not look encrypted are in the clear.
+    pub(crate) by_content: bool,
     /// Whether to collect the nonces, for encrypting again.
     pub(crate) with_stash: bool,
     /// Whether to collect the fingerprint.
@@ -40,6 +42,8 @@ pub(crate) struct DecryptedLeaves {
     /// The same for nodes whose spelling is known, in case it cannot be used.
     pub(crate) unspelled: Vec<Edit>,
     pub(crate) mac: Mac,
+    /// The MAC if every `-0` in the clear is a floating-point number: so the reference writes them, and reads integers.
+    pub(crate) other_mac: Option<Mac>,
     /// The fingerprint that the decrypted text has to have.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) stash: Stash,
@@ -52,10 +56,15 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
-        let ahead = self.ahead(source, tree)?;
+        let by_look = self.format.engine().comments_are_disputed() && self.matcher.is_by_comment();
+        let ahead = match by_look {
+            true => Plaintexts(VecDeque::new()),
+            false => self.ahead(source, tree)?,
+        };
         let mut decryptor = Decryptor {
             ahead,
             retries: RETRIES,
+            by_look,
             with: self,
             source,
             tree,
@@ -66,6 +75,7 @@ impl Decryption<'_> {
                 edits: Vec::new(),
                 unspelled: Vec::new(),
                 mac: Mac::new(self.mac_only_encrypted),
+                other_mac: None,
                 fingerprint: Fingerprint::default(),
                 stash: Stash::default(),
                 undecrypted_comments: Vec::new(),
@@ -174,6 +184,8 @@ struct Decryptor<'r, 'd> {
     /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
     ahead: Plaintexts,
     retries: usize,
+    /// Whether what looks encrypted is, whatever the selector says.
+    by_look: bool,
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
@@ -219,9 +231,8 @@ impl Decryptor<'_, '_> {
         self.count(at, value);
         self.remember(&encrypted, at.additional_data, &plaintext);
         if at.alias.is_none() {
-            if self.with.format == Format::Json
-                && let ValueRef::Str(bytes) = value
-                && std::str::from_utf8(bytes).is_err()
+            if let ValueRef::Str(bytes) = value
+                && !self.with.format.engine().holds(bytes)
             {
                 self.out.lossy.push(at.id);
             }
@@ -263,15 +274,33 @@ impl Decryptor<'_, '_> {
         self.canonical.clear();
         value.plaintext(&mut self.canonical);
         if at.selected || !self.with.mac_only_encrypted {
+            let is_negative_zero =
+                matches!(value, ValueRef::Int(0)) && self.tree[at.id].span.of(self.source) == "-0";
+            if is_negative_zero && self.out.other_mac.is_none() {
+                self.out.other_mac = Some(self.out.mac.clone());
+            }
             self.out.mac.update(&self.canonical);
+            if let Some(other) = &mut self.out.other_mac {
+                other.update(if is_negative_zero {
+                    b"-0"
+                } else {
+                    &self.canonical
+                });
+            }
         }
         if !self.with.with_fingerprint {
             return;
         }
-        // JSON has no times: one that is decrypted there is written as a text.
-        let written = match value {
-            ValueRef::Time(_) if self.with.format == Format::Json => ValueRef::Str(&self.canonical),
-            value => value,
+        // JSON has no times, for one: what is decrypted there is written as a text.
+        let text = self
+            .with
+            .format
+            .engine()
+            .as_text(value)
+            .map(zeroize::Zeroizing::new);
+        let written = match &text {
+            Some(text) => ValueRef::Str(text.as_bytes()),
+            None => value,
         };
         self.out.fingerprint.add(at.additional_data, written);
     }
@@ -286,6 +315,14 @@ impl Visitor for Decryptor<'_, '_> {
             problem,
         };
         let value = scalar.value.view(self.source);
+        let at = &match (self.by_look, value) {
+            (true, ValueRef::Str(text)) => Place {
+                selected: looks_encrypted(text),
+                ..*at
+            },
+            _ => *at,
+        };
+        let must_be_encrypted = at.selected && !self.with.by_content;
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
             ValueRef::Null => {
@@ -295,14 +332,16 @@ impl Visitor for Decryptor<'_, '_> {
                 Ok(())
             }
             // An empty text is never encrypted.
-            ValueRef::Str(text) if at.selected && !text.is_empty() => {
+            ValueRef::Str(text)
+                if must_be_encrypted && !text.is_empty() || at.selected && is_encrypted(value) =>
+            {
                 self.encrypted_leaf(at, text).map_err(fail)
             }
             ValueRef::Str(_) => {
                 self.count(at, value);
                 Ok(())
             }
-            _ if at.selected => Err(fail(LeafProblem::NotText)),
+            _ if must_be_encrypted => Err(fail(LeafProblem::NotText)),
             _ => {
                 self.count(at, value);
                 Ok(())
@@ -313,7 +352,8 @@ impl Visitor for Decryptor<'_, '_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
         let span = self.tree[at.id].span;
         let text = span.of(self.source);
-        if at.alias.is_some() || !at.selected || !looks_encrypted(text.as_bytes()) {
+        let is_selected = at.selected || self.by_look;
+        if at.alias.is_some() || !is_selected || !looks_encrypted(text.as_bytes()) {
             return Ok(());
         }
         let mut decrypted = None;
@@ -339,6 +379,10 @@ impl Visitor for Decryptor<'_, '_> {
         match (decrypted, std::str::from_utf8(&plaintext)) {
             (Some((encrypted, path)), Ok(comment)) => {
                 self.remember(&encrypted, &path, &plaintext);
+                let comment = match is_padded(at, &plaintext) {
+                    true => comment.strip_suffix(' ').unwrap_or(comment),
+                    false => comment,
+                };
                 self.with.format.engine().restored_comment(
                     self.source,
                     self.tree,

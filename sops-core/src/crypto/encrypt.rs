@@ -7,11 +7,15 @@ use super::{
     ahead::on_all_cores,
     select::Matcher,
     stash::Stash,
-    walk::{Place, Visitor, walk},
+    walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
-    format::{Engine, edit::Edit, yaml},
-    tree::{NodeId, Scalar, Tree, ValueRef},
+    format::{
+        Engine,
+        edit::Edit,
+        yaml::{self, alias::Expansion},
+    },
+    tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
 };
 
 /// What encrypting a document needs to know.
@@ -35,6 +39,8 @@ pub(crate) struct EncryptedLeaves {
     pub(crate) leaves: usize,
     /// Whether nodes below an alias are written out because one of them is encrypted.
     pub(crate) expanded: Vec<NodeId>,
+    /// Keys that are aliases of encrypted values, and are written out: in the clear.
+    pub(crate) expanded_keys: Vec<NodeId>,
 }
 
 impl Encryption<'_> {
@@ -59,16 +65,21 @@ impl Encryption<'_> {
             leaves: 0,
             encrypted_nodes: vec![false; tree.len()],
             copy: None,
+            comment: LastComment::default(),
+            expansion: Expansion::new(source, tree),
             expanded: Vec::new(),
         };
         walk(source, tree, self.matcher, &mut encryptor)?;
-        encryptor.finish_copy();
+        encryptor.finish_copy()?;
+        let expanded_keys = encryptor.write_out_keys();
+        encryptor.pin_last_key();
         Ok(EncryptedLeaves {
             edits: encryptor.edits,
             mac: encryptor.mac,
             encrypted: encryptor.encrypted,
             leaves: encryptor.leaves,
             expanded: encryptor.expanded,
+            expanded_keys,
         })
     }
 }
@@ -135,6 +146,8 @@ struct Encryptor<'r, 'e> {
     /// Which nodes are encrypted where they stand.
     encrypted_nodes: Vec<bool>,
     copy: Option<Copy>,
+    comment: LastComment,
+    expansion: Expansion<'r>,
     expanded: Vec<NodeId>,
 }
 
@@ -145,6 +158,28 @@ struct Copy {
     leaves: Vec<Option<String>>,
     /// Whether the alias has to be written out: a leaf of the copy, or of the original, is encrypted.
     is_encrypted: bool,
+    /// The comments in it that say what is encrypted, and stay in the clear.
+    comments: Vec<NodeId>,
+    comment_beside: Option<LastComment>,
+}
+
+/// The comment that was visited last, outside of copies.
+#[derive(Clone)]
+struct LastComment {
+    id: NodeId,
+    path: Vec<u8>,
+    /// The edit that encrypts it.
+    edit: Option<usize>,
+}
+
+impl Default for LastComment {
+    fn default() -> Self {
+        Self {
+            id: NodeId(u32::MAX - 2),
+            path: Vec::new(),
+            edit: None,
+        }
+    }
 }
 
 impl Encryptor<'_, '_> {
@@ -161,35 +196,111 @@ impl Encryptor<'_, '_> {
     }
 
     /// Takes note of a leaf that is a copy; its text is written when the whole copy is known.
-    fn copy_leaf(&mut self, alias: NodeId, original: NodeId, enc: Option<String>) {
-        if self.copy.as_ref().is_some_and(|copy| copy.alias != alias) {
-            self.finish_copy();
-        }
+    fn copy_leaf(
+        &mut self,
+        alias: NodeId,
+        original: NodeId,
+        enc: Option<String>,
+    ) -> Result<(), LeafError> {
         let is_encrypted = enc.is_some() || self.encrypted_nodes[original.index()];
-        let copy = self.copy.get_or_insert_with(|| Copy {
-            alias,
-            leaves: Vec::new(),
-            is_encrypted: false,
-        });
+        let copy = self.copy_of(alias)?;
         copy.leaves.push(enc);
         copy.is_encrypted |= is_encrypted;
+        Ok(())
+    }
+
+    /// Returns the copy that `alias` stands for; writes the one before it.
+    fn copy_of(&mut self, alias: NodeId) -> Result<&mut Copy, LeafError> {
+        if self.copy.as_ref().is_some_and(|copy| copy.alias != alias) {
+            self.finish_copy()?;
+        }
+        let comment = &self.comment;
+        Ok(self.copy.get_or_insert_with(|| Copy {
+            alias,
+            leaves: Vec::new(),
+            comments: Vec::new(),
+            is_encrypted: false,
+            // The comment of an entry comes directly before its key.
+            comment_beside: (comment.id.0 + 2 == alias.0).then(|| comment.clone()),
+        }))
     }
 
     /// Writes the copy out in the place of its alias, if it has to be.
-    fn finish_copy(&mut self) {
-        let Some(copy) = self.copy.take() else { return };
+    fn finish_copy(&mut self) -> Result<(), LeafError> {
+        let Some(copy) = self.copy.take() else {
+            return Ok(());
+        };
         if !copy.is_encrypted {
-            return;
+            return Ok(());
         }
         let mut leaves = copy.leaves.into_iter();
-        let text = yaml::render::flow_copy(
-            self.source,
-            self.tree,
-            self.tree.resolve(copy.alias),
+        let mut comments = copy.comments.into_iter().peekable();
+        let enclosed = self.expansion.write_out(
+            copy.alias,
             &mut |_| leaves.next().flatten(),
+            &mut |id| comments.next_if_eq(&id).is_some(),
+            &mut self.edits,
         );
-        self.edits.push(Edit::new(self.tree[copy.alias].span, text));
         self.expanded.push(copy.alias);
+        if let (Some(_), Some(comment)) = (enclosed, copy.comment_beside) {
+            self.enclose(copy.alias, comment)
+                .map_err(|problem| LeafError {
+                    node: copy.alias,
+                    problem,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Writes out the keys that are aliases of encrypted values. Returns them.
+    fn write_out_keys(&mut self) -> Vec<NodeId> {
+        let keys = self.tree.aliased_keys.iter();
+        let keys = keys.filter(|(_, target)| self.encrypted_nodes[target.index()]);
+        let keys: Vec<NodeId> = keys.map(|(key, _)| *key).collect();
+        let edits = keys.iter();
+        let edits =
+            edits.filter_map(|&key| yaml::alias::written_out_key(self.source, self.tree, key));
+        self.edits.extend(edits);
+        keys
+    }
+
+    /// Makes sure that a key at the end of the text stays the same when the metadata follow it.
+    fn pin_last_key(&mut self) {
+        let keys = self.tree.numbered().rev();
+        let mut keys = keys.filter(|(_, node)| matches!(node.kind, NodeKind::Key { .. }));
+        if let Some((key, _)) = keys.next() {
+            self.with
+                .engine
+                .kept(self.source, self.tree, key, &mut self.edits);
+        }
+    }
+
+    /// Encrypts a comment again that is now inside of what was written for `alias`.
+    fn enclose(&mut self, alias: NodeId, mut comment: LastComment) -> Result<(), LeafProblem> {
+        let NodeKind::Key { text: key, .. } = &self.tree[NodeId(alias.0 - 1)].kind else {
+            return Ok(());
+        };
+        let key = key.bytes(self.source);
+        let text = self.tree[comment.id].span.of(self.source).as_bytes();
+        let matcher = self.with.matcher;
+        let is_encrypted = comment.edit.is_some();
+        let other_path =
+            matcher.key(key) && matcher.comment_selected(true, false, false) != is_encrypted;
+        if matcher.comment(text) || other_path && !text.is_empty() {
+            return Err(LeafProblem::CommentOfAlias);
+        }
+        let Some(edit) = comment.edit else {
+            return Ok(());
+        };
+        if comment.path == b":" {
+            comment.path.clear();
+        }
+        comment.path.extend_from_slice(key);
+        comment.path.push(b':');
+        self.plaintext.clear();
+        self.plaintext.extend_from_slice(text);
+        self.edits[edit].text = self.encrypt("comment", &comment.path)?;
+        Ok(())
     }
 }
 
@@ -208,7 +319,7 @@ impl Visitor for Encryptor<'_, '_> {
             // Neither encrypted nor hashed.
             ValueRef::Null => {
                 if let Some(alias) = at.alias {
-                    self.copy_leaf(alias, at.id, None);
+                    self.copy_leaf(alias, at.id, None)?;
                 }
                 return Ok(());
             }
@@ -232,7 +343,7 @@ impl Visitor for Encryptor<'_, '_> {
         };
         self.encrypted += usize::from(enc.is_some());
         match (at.alias, enc) {
-            (Some(alias), enc) => self.copy_leaf(alias, at.id, enc),
+            (Some(alias), enc) => self.copy_leaf(alias, at.id, enc)?,
             (None, Some(enc)) => {
                 self.encrypted_nodes[at.id.index()] = true;
                 self.with
@@ -248,12 +359,38 @@ impl Visitor for Encryptor<'_, '_> {
     }
 
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
-        if at.alias.is_some() || !at.selected || self.tree[at.id].span.is_empty() {
+        let text = self.with.engine.comment_text(self.source, self.tree, at.id);
+        let text = text.as_bytes();
+        if let Some(alias) = at.alias {
+            let is_kept = !at.selected && self.with.matcher.comment(text);
+            // Under the path of the copy the reference could not decrypt it.
+            let is_encrypted = self.encrypted_nodes[at.id.index()];
+            if is_kept || is_encrypted {
+                let copy = self.copy_of(alias)?;
+                copy.comments.extend(is_kept.then_some(at.id));
+                copy.is_encrypted |= is_encrypted;
+            }
             return Ok(());
         }
-        let text = self.with.engine.comment_text(self.source, self.tree, at.id);
+        self.comment.id = at.id;
+        self.comment.path.clear();
+        self.comment.path.extend_from_slice(at.additional_data);
+        self.comment.edit = None;
+        if text.is_empty() && !(at.selected && at.in_list) {
+            return Ok(());
+        }
+        if !at.selected {
+            self.with
+                .engine
+                .kept_comment(self.source, self.tree, at.id, &mut self.edits);
+            return Ok(());
+        }
         self.plaintext.clear();
-        self.plaintext.extend_from_slice(text.as_bytes());
+        self.plaintext.extend_from_slice(text);
+        // Of an empty comment in a list the reference makes an item of the list, when it decrypts.
+        if is_padded(at, text) {
+            self.plaintext.push(b' ');
+        }
         let enc = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {
@@ -266,6 +403,8 @@ impl Visitor for Encryptor<'_, '_> {
                 problem: LeafProblem::CommentMatchesSelector,
             });
         }
+        self.encrypted_nodes[at.id.index()] = true;
+        self.comment.edit = Some(self.edits.len());
         self.with
             .engine
             .encrypted_comment(self.source, self.tree, at.id, enc, &mut self.edits);

@@ -47,6 +47,11 @@ pub enum LeafProblem {
         "unencrypted_comment_regex matches the encrypted comment, which would change what it governs"
     )]
     CommentMatchesSelector,
+    /// A comment behind an alias that would be about another value when the alias is written out.
+    #[error(
+        "what the alias stands for has to be written out, and the comment behind it would be about its first value only"
+    )]
+    CommentOfAlias,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandomness,
@@ -76,6 +81,7 @@ impl LeafProblem {
             Self::CommentMatchesSelector => {
                 Some("make the regex match nothing that starts with ENC[")
             }
+            Self::CommentOfAlias => Some("put the comment on a line of its own, before the key"),
             Self::NoRandomness | Self::TooLong => None,
             Self::TooManyNodes => {
                 Some("write the repeated values out, or use fewer nested aliases")

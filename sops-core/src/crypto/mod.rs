@@ -13,6 +13,7 @@ pub(crate) mod nonce;
 pub(crate) mod re2;
 pub(crate) mod select;
 pub(crate) mod stash;
+mod stream;
 pub(crate) mod walk;
 
 pub(crate) use cipher::{Cipher, CipherError};
@@ -20,5 +21,6 @@ pub use data_key::{DataKey, DataKeyError};
 pub(crate) use encrypted_value::{EncryptedValue, looks_encrypted};
 pub(crate) use leaf_error::LeafError;
 pub use leaf_error::LeafProblem;
-pub(crate) use mac::Mac;
+pub(crate) use mac::{Mac, MacDigest};
 pub(crate) use nonce::NonceSource;
+pub(crate) use stream::{GcmStream, TAG_LEN};

@@ -176,6 +176,11 @@ impl Matcher {
         Self(Rule::All)
     }
 
+    /// Returns whether comments say what is encrypted.
+    pub(crate) fn is_by_comment(&self) -> bool {
+        matches!(self.0, Rule::IfComment(_) | Rule::UnlessComment(_))
+    }
+
     /// Returns whether a key matches; false for the selectors that look at comments.
     pub(crate) fn key(&self, key: &[u8]) -> bool {
         match &self.0 {

@@ -23,7 +23,7 @@ pub(crate) trait Visitor {
 }
 
 /// Where the walk is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'w> {
     /// The node; inside an alias, the node that is copied.
     pub(crate) id: NodeId,
@@ -35,6 +35,12 @@ pub(crate) struct Place<'w> {
     pub(crate) in_list: bool,
     /// The outermost alias under which this is a copy.
     pub(crate) alias: Option<NodeId>,
+}
+
+/// Whether the plaintext of a comment has one blank more than its text: there is no encrypted text of no bytes, and in
+/// lists there has to be one.
+pub(crate) fn is_padded(at: &Place<'_>, comment: &[u8]) -> bool {
+    at.in_list && comment.iter().all(|&byte| byte == b' ')
 }
 
 /// A container that is being walked.

@@ -14,10 +14,11 @@ mod rotate;
 use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
 use crate::{
+    binary,
     convert::convert,
     crypto::{
-        Cipher, DataKey, EncryptedValue, LeafError, NonceSource,
-        decrypt::{DecryptedLeaves, Decryption},
+        Cipher, DataKey, EncryptedValue, LeafError, MacDigest, NonceSource,
+        decrypt::Decryption,
         encrypt::Encryption,
         fingerprint::Fingerprint,
         select::{Matcher, Selector},
@@ -56,6 +57,8 @@ pub struct EncryptOptions {
     pub mac_only_encrypted: bool,
     /// Whether spellings that a value cannot tell are kept, encrypted, in the metadata.
     pub layout: bool,
+    /// How many blanks indent the JSON that a binary file becomes; tabs, if not given.
+    pub binary_indent: Option<usize>,
     /// The time that the file claims to be changed at; now, if not given.
     pub last_modified: Option<SystemTime>,
 }
@@ -70,6 +73,7 @@ impl EncryptOptions {
             selector: Selector::default(),
             mac_only_encrypted: false,
             layout: true,
+            binary_indent: None,
             last_modified: None,
         }
     }
@@ -104,7 +108,14 @@ pub struct Encrypted {
 }
 
 /// A file in the clear.
-pub struct PlainFile<'t> {
+pub struct PlainFile<'t>(Plain<'t>);
+
+enum Plain<'t> {
+    Text(PlainText<'t>),
+    Binary(&'t [u8]),
+}
+
+struct PlainText<'t> {
     text: &'t str,
     tree: Tree,
     format: Format,
@@ -117,7 +128,10 @@ impl<'t> PlainFile<'t> {
     /// [`Error::Syntax`] for what is not in the format, or what SOPS cannot hold (a list on top, keys that are no
     /// text, keys twice); [`Error::AlreadyEncrypted`] for a file with a top-level key `sops`.
     pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
-        let text = text_of(bytes, format)?;
+        if format == Format::Binary {
+            return Ok(Self(Plain::Binary(bytes)));
+        }
+        let text = text_of(bytes)?;
         let tree = format.parse(
             text,
             ParseOptions {
@@ -133,7 +147,7 @@ impl<'t> PlainFile<'t> {
                 });
             }
         }
-        Ok(Self { text, tree, format })
+        Ok(Self(Plain::Text(PlainText { text, tree, format })))
     }
 
     /// Returns the file in another format, or with another indentation, in the style of the reference: nothing of its
@@ -142,13 +156,26 @@ impl<'t> PlainFile<'t> {
     /// # Errors
     /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
     pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
+        let from = match &self.0 {
+            Plain::Text(plain) => plain.format,
+            Plain::Binary(_) => Format::Binary,
+        };
         let style = EmitStyle {
             indent,
             beside: &|_| true,
+            from: from.engine(),
         };
-        // No metadata follow what is written here.
-        let tree = self.format.parse(self.text, ParseOptions::default())?;
-        convert(self.text, &tree, output, &style)
+        match &self.0 {
+            Plain::Text(plain) => {
+                // No metadata follow what is written here.
+                let tree = plain.format.parse(plain.text, ParseOptions::default())?;
+                convert(plain.text, &tree, output, &style)
+            }
+            Plain::Binary(bytes) if output == Format::Binary => {
+                Ok(SecretBytes::new(bytes.to_vec()))
+            }
+            Plain::Binary(bytes) => convert("", &binary::tree_of(bytes), output, &style),
+        }
     }
 
     /// Encrypts the file under a new data key.
@@ -158,31 +185,67 @@ impl<'t> PlainFile<'t> {
     /// [`Error::Encrypt`] for a leaf that cannot be encrypted; [`Error::Unfaithful`] if decrypting the result does not
     /// give the same bytes.
     pub fn encrypt(&self, options: &EncryptOptions, keyring: &Keyring) -> Result<Encrypted, Error> {
-        let matcher = options.selector.compile()?;
-        let now = rfc3339(options.last_modified.unwrap_or_else(SystemTime::now));
-        let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
-        let groups = keyring
-            .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
-            .map_err(Error::Wrap)?;
-        let metadata = Metadata {
-            shamir_threshold: (groups.len() > 1)
-                .then(|| options.shamir_threshold.unwrap_or(groups.len())),
-            groups,
-            last_modified: now,
-            mac: String::new(),
-            selector: options.selector.clone(),
-            mac_only_encrypted: options.mac_only_encrypted,
-            version: FORMAT_VERSION.to_owned(),
-            layout: None,
-            unknown: Vec::new(),
-        };
-        let seal = Seal {
-            matcher: &matcher,
-            cipher: &Cipher::new(&data_key),
-            stash: &Stash::default(),
-        };
-        seal.run(self, metadata, options.layout)
+        match &self.0 {
+            Plain::Text(plain) => {
+                let matcher = options.selector.compile()?;
+                let (data_key, metadata) = new_metadata(options, keyring)?;
+                let seal = Seal {
+                    matcher: &matcher,
+                    cipher: &Cipher::new(&data_key),
+                    stash: &Stash::default(),
+                };
+                seal.run(plain, metadata, options.layout)
+            }
+            Plain::Binary(bytes) => {
+                encrypt_binary(SecretBytes::new(bytes.to_vec()), options, keyring)
+            }
+        }
     }
+}
+
+/// Encrypts a binary file as [`PlainFile::encrypt`] does, in the memory that it is in: for files so large that having
+/// them twice matters.
+///
+/// # Errors
+/// As [`PlainFile::encrypt`].
+pub fn encrypt_binary(
+    bytes: SecretBytes,
+    options: &EncryptOptions,
+    keyring: &Keyring,
+) -> Result<Encrypted, Error> {
+    let warnings = warnings::about_selector_of_binary(&options.selector);
+    let (data_key, mut metadata) = new_metadata(options, keyring)?;
+    metadata.selector = Selector::default();
+    metadata.mac_only_encrypted = false;
+    let bytes = binary::seal(
+        bytes,
+        metadata,
+        &Cipher::new(&data_key),
+        options.binary_indent,
+    )?;
+    Ok(Encrypted { bytes, warnings })
+}
+
+/// Makes a data key and wraps it.
+fn new_metadata(options: &EncryptOptions, keyring: &Keyring) -> Result<(DataKey, Metadata), Error> {
+    let now = rfc3339(options.last_modified.unwrap_or_else(SystemTime::now));
+    let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
+    let groups = keyring
+        .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
+        .map_err(Error::Wrap)?;
+    let metadata = Metadata {
+        shamir_threshold: (groups.len() > 1)
+            .then(|| options.shamir_threshold.unwrap_or(groups.len())),
+        groups,
+        last_modified: now,
+        mac: String::new(),
+        selector: options.selector.clone(),
+        mac_only_encrypted: options.mac_only_encrypted,
+        version: FORMAT_VERSION.to_owned(),
+        layout: None,
+        unknown: Vec::new(),
+    };
+    Ok((data_key, metadata))
 }
 
 /// An encrypted file whose data key is not known yet.
@@ -200,7 +263,23 @@ impl<'t> EncryptedFile<'t> {
     /// [`Error::Syntax`] for what is not in the format; [`Error::NotEncrypted`] without metadata, [`Error::Metadata`]
     /// if it is broken.
     pub fn parse(bytes: &'t [u8], format: Format) -> Result<Self, Error> {
-        Self::from_text(Cow::Borrowed(text_of(bytes, format)?), format)
+        Self::from_text(Cow::Borrowed(text_of(bytes)?), format)
+    }
+
+    /// Reads an encrypted file as [`EncryptedFile::parse`] does, and keeps it, so that
+    /// [`Unlocked::into_plaintext`] can decrypt a binary file where it lies.
+    ///
+    /// # Errors
+    /// As [`EncryptedFile::parse`].
+    pub fn from_bytes(bytes: Vec<u8>, format: Format) -> Result<Self, Error> {
+        text_of(&bytes)?;
+        // What the line above accepts is UTF-8.
+        let text = String::from_utf8(bytes).map_err(|_| Error::NotEncrypted)?;
+        Self::from_text(Cow::Owned(text), format)
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
@@ -268,6 +347,11 @@ impl Unlocked<'_> {
     /// [`Error::Decrypt`] for a value that cannot be decrypted; [`Error::Mac`] if the MAC does not fit, unless it is
     /// ignored.
     pub fn decrypt(&self, options: &DecryptOptions) -> Result<Plaintext, Error> {
+        if self.file.format == Format::Binary {
+            let bytes = self.open_binary(options.ignore_mac)?;
+            let selector = self.file.metadata.selector.clone();
+            return Ok(Plaintext::binary(bytes, selector));
+        }
         let matcher = self.file.metadata.selector.compile()?;
         let how = Open {
             ignore_mac: options.ignore_mac,
@@ -288,6 +372,59 @@ impl Unlocked<'_> {
             selector,
             warnings,
         ))
+    }
+
+    /// Decrypts the file as [`Unlocked::decrypt`] does. A binary file that was read with
+    /// [`EncryptedFile::from_bytes`] takes no more memory for it.
+    ///
+    /// # Errors
+    /// As [`Unlocked::decrypt`].
+    pub fn into_plaintext(self, options: &DecryptOptions) -> Result<Plaintext, Error> {
+        if self.file.format != Format::Binary {
+            return self.decrypt(options);
+        }
+        let EncryptedFile {
+            text,
+            tree,
+            metadata,
+            ..
+        } = self.file;
+        let bytes = binary::open(text, &tree, &metadata, &self.cipher, options.ignore_mac)?;
+        Ok(Plaintext::binary(bytes, metadata.selector))
+    }
+
+    fn open_binary(&self, ignore_mac: bool) -> Result<SecretBytes, Error> {
+        let EncryptedFile {
+            text,
+            tree,
+            metadata,
+            ..
+        } = &self.file;
+        let text = Cow::Borrowed(text.as_ref());
+        binary::open(text, tree, metadata, &self.cipher, ignore_mac)
+    }
+
+    fn update_binary(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
+        let text = &self.file.text;
+        if self.open_binary(true)?.expose() == plaintext {
+            return Ok(Encrypted {
+                bytes: text.as_bytes().to_vec(),
+                warnings: Vec::new(),
+            });
+        }
+        let mut metadata = self.file.metadata.clone();
+        let warnings = warnings::about_selector_of_binary(&metadata.selector);
+        metadata.selector = Selector::default();
+        metadata.last_modified = rfc3339(SystemTime::now());
+        metadata.raise_version(FORMAT_VERSION);
+        metadata.layout = None;
+        let bytes = binary::seal(
+            SecretBytes::new(plaintext.to_vec()),
+            metadata,
+            &self.cipher,
+            binary::indent_of(text),
+        )?;
+        Ok(Encrypted { bytes, warnings })
     }
 
     /// Returns the file with `layout` switched on or off for its next version, as [`EncryptOptions::layout`] does.
@@ -335,6 +472,9 @@ impl Unlocked<'_> {
     /// As [`PlainFile::parse`] and [`PlainFile::encrypt`]; and as [`Unlocked::decrypt`], for the values that the file
     /// has now (the MAC is not checked).
     pub fn update(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
+        if self.file.format == Format::Binary {
+            return self.update_binary(plaintext);
+        }
         let metadata = &self.file.metadata;
         let matcher = metadata.selector.compile()?;
         let how = Open {
@@ -353,7 +493,9 @@ impl Unlocked<'_> {
                 warnings: Vec::new(),
             });
         }
-        let changed = PlainFile::parse(plaintext, self.file.format)?;
+        let PlainFile(Plain::Text(changed)) = PlainFile::parse(plaintext, self.file.format)? else {
+            return Err(Error::UnsupportedFormat(self.file.format));
+        };
         let mut metadata = metadata.clone();
         metadata.last_modified = rfc3339(SystemTime::now());
         metadata.raise_version(FORMAT_VERSION);
@@ -370,8 +512,12 @@ impl Unlocked<'_> {
 /// Shows nothing of the text.
 impl fmt::Debug for PlainFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = match &self.0 {
+            Plain::Text(plain) => plain.format,
+            Plain::Binary(_) => Format::Binary,
+        };
         f.debug_struct("PlainFile")
-            .field("format", &self.format)
+            .field("format", &format)
             .finish_non_exhaustive()
     }
 }
@@ -420,23 +566,44 @@ fn open(
     } = file;
     let mut layout_stash = Stash::default();
     let layout = read_layout(metadata, cipher, &mut layout_stash).unwrap_or_default();
-    let places = layout.places(tree, &metadata_nodes(text, tree));
+    let places = layout.places(text, tree, &metadata_nodes(text, tree));
     let spelled: Vec<_> = places.iter().map(|place| place.nodes.clone()).collect();
     let decryption = Decryption {
         format: *format,
         cipher,
         matcher,
         mac_only_encrypted: metadata.mac_only_encrypted,
+        by_content: false,
         with_stash: how.with_stash,
         with_fingerprint: !how.is_compared,
         spelled: &spelled,
     };
-    let mut leaves = decryption
-        .run(text, tree)
-        .map_err(|error| located(text, tree, error, false))?;
-    if !how.ignore_mac {
-        check_mac(metadata, cipher, &leaves)?;
-    }
+    let run = |decryption: &Decryption<'_>| {
+        let leaves = decryption
+            .run(text, tree)
+            .map_err(|error| located(text, tree, error, false))?;
+        if !how.ignore_mac {
+            let macs = [Some(&leaves.mac), leaves.other_mac.as_ref()];
+            let digests = macs.into_iter().flatten().map(|mac| mac.clone().finish());
+            check_mac(metadata, cipher, &digests.collect::<Vec<_>>())?;
+        }
+        Ok::<_, Error>(leaves)
+    };
+    // The reference moves comments when it writes a file, so that they govern other values when it reads it. What was
+    // encrypted can be seen, and the MAC tells whether it was.
+    let is_own = how.is_compared && !how.with_stash;
+    let may_be_moved = matcher.is_by_comment() && !metadata.mac_only_encrypted && !is_own;
+    let mut leaves = match run(&decryption) {
+        Err(error) if may_be_moved && (!how.ignore_mac || how.with_stash) => {
+            let by_content = Decryption {
+                matcher: &Matcher::all(),
+                by_content: true,
+                ..decryption
+            };
+            run(&by_content).map_err(|_| error)?
+        }
+        other => other?,
+    };
     let warnings = warnings::after_decryption(text, tree, &leaves);
     let mut stash = std::mem::take(&mut leaves.stash);
     let expected = std::mem::take(&mut leaves.fingerprint).finish();
@@ -445,8 +612,8 @@ fn open(
     stash.extend(layout_stash);
     if !places.is_empty() {
         let mut edits = leaves.edits.clone();
-        Spelled::apply(&places, &mut edits);
         edits.extend(removals.iter().cloned());
+        Spelled::apply(&places, &mut edits);
         let spelled = SecretText::new(splice(text, &mut edits));
         if how.is_compared {
             return Ok(Opened {
@@ -498,7 +665,12 @@ fn has_leaves(text: &SecretText, tree: &Tree, expected: u64) -> bool {
     Fingerprint::of(text.expose(), tree).is_ok_and(|fingerprint| fingerprint.finish() == expected)
 }
 
-fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> Result<(), Error> {
+/// Checks that the MAC in the metadata is one of those that the values can have.
+pub(crate) fn check_mac(
+    metadata: &Metadata,
+    cipher: &Cipher,
+    macs: &[MacDigest],
+) -> Result<(), Error> {
     if metadata.mac.is_empty() {
         return Err(MacError::Missing.into());
     }
@@ -507,10 +679,9 @@ fn check_mac(metadata: &Metadata, cipher: &Cipher, leaves: &DecryptedLeaves) -> 
     EncryptedValue::parse(metadata.mac.as_bytes())
         .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
         .map_err(|_| MacError::Unreadable)?;
-    if leaves.mac.clone().finish().matches(&stored) {
-        Ok(())
-    } else {
-        Err(MacError::Mismatch.into())
+    match macs.iter().any(|mac| mac.matches(&stored)) {
+        true => Ok(()),
+        false => Err(MacError::Mismatch.into()),
     }
 }
 
@@ -540,11 +711,11 @@ struct Seal<'s> {
 impl Seal<'_> {
     fn run(
         &self,
-        plain: &PlainFile<'_>,
+        plain: &PlainText<'_>,
         mut metadata: Metadata,
         with_layout: bool,
     ) -> Result<Encrypted, Error> {
-        let PlainFile { text, tree, format } = plain;
+        let PlainText { text, tree, format } = plain;
         let mut nonces = NonceSource::new();
         let encryption = Encryption {
             engine: format.engine(),
@@ -677,11 +848,8 @@ fn metadata_nodes(text: &str, tree: &Tree) -> Vec<Range<NodeId>> {
         .collect()
 }
 
-/// Returns the text of a file, if this version can handle it at all.
-fn text_of(bytes: &[u8], format: Format) -> Result<&str, Error> {
-    if !matches!(format, Format::Yaml | Format::Json) {
-        return Err(Error::UnsupportedFormat(format));
-    }
+/// Returns the text of a file.
+fn text_of(bytes: &[u8]) -> Result<&str, Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid =
             std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("checked by the error");
@@ -706,7 +874,7 @@ fn text_of(bytes: &[u8], format: Format) -> Result<&str, Error> {
 }
 
 /// Gives the error of a leaf its path and place.
-fn located(text: &str, tree: &Tree, error: LeafError, encrypting: bool) -> Error {
+pub(crate) fn located(text: &str, tree: &Tree, error: LeafError, encrypting: bool) -> Error {
     let path = tree.path_of(text, error.node).to_string();
     let position = Position::of(text, tree[error.node].outer_start as usize);
     let problem = error.problem;

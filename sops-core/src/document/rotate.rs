@@ -3,12 +3,15 @@
 use std::time::SystemTime;
 
 use super::{
-    DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, PlainFile, Seal, Unlocked, rfc3339,
+    DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Seal, Unlocked, rfc3339,
 };
 use crate::{
-    crypto::{Cipher, DataKey, stash::Stash},
+    binary,
+    crypto::{Cipher, DataKey, select::Selector, stash::Stash},
     error::Error,
     keys::Keyring,
+    secret::SecretBytes,
+    warnings,
 };
 
 impl Unlocked<'_> {
@@ -41,13 +44,26 @@ impl Unlocked<'_> {
         if metadata.version.is_empty() {
             metadata.raise_version(FORMAT_VERSION);
         }
+        let cipher = Cipher::new(&data_key);
         let seal = Seal {
             matcher: &matcher,
-            cipher: &Cipher::new(&data_key),
+            cipher: &cipher,
             stash: &Stash::default(),
         };
-        let file = PlainFile::parse(plain.bytes(), self.file.format)?;
-        let mut rotated = seal.run(&file, metadata, self.layout)?;
+        let mut rotated = match PlainFile::parse(plain.bytes(), self.file.format)?.0 {
+            Plain::Text(text) => seal.run(&text, metadata, self.layout)?,
+            Plain::Binary(bytes) => {
+                let bytes = SecretBytes::new(bytes.to_vec());
+                let indent = binary::indent_of(&self.file.text);
+                let warnings = warnings::about_selector_of_binary(&metadata.selector);
+                metadata.selector = Selector::default();
+                metadata.mac_only_encrypted = false;
+                Encrypted {
+                    bytes: binary::seal(bytes, metadata, &cipher, indent)?,
+                    warnings,
+                }
+            }
+        };
         rotated.warnings.splice(0..0, plain.warnings().to_vec());
         Ok(rotated)
     }

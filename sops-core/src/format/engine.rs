@@ -15,6 +15,8 @@ pub(crate) struct EmitStyle<'s> {
     pub(crate) indent: Option<usize>,
     /// Which of the comments that stand beside a value may stay there. The others go above it.
     pub(crate) beside: &'s dyn Fn(NodeId) -> bool,
+    /// The engine of the format that the tree was read from.
+    pub(crate) from: &'static dyn Engine,
 }
 
 /// Reads a format, and says what text stands for a value at a place.
@@ -38,8 +40,24 @@ pub(crate) trait Engine: Sync {
         edits: &mut Vec<Edit>,
     );
 
-    /// Changes a scalar that stays in the clear, if the encrypted file could not hold it as it is written.
+    /// Returns the text that stands for a value in a format that has no such values.
+    fn as_text(&self, _value: ValueRef<'_>) -> Option<String> {
+        None
+    }
+
+    /// Whether a text comes back as it is when it is written and read.
+    fn holds(&self, _text: &[u8]) -> bool {
+        true
+    }
+
+    /// Changes a scalar or key that stays in the clear, if the encrypted file could not hold it as it is written.
     fn kept(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
+
+    /// Whether other programs attach comments to other keys than we do, so that comment selectors select other leaves
+    /// there. Then what is encrypted in a file is what looks so.
+    fn comments_are_disputed(&self) -> bool {
+        false
+    }
 
     /// Returns the text of a comment that is encrypted.
     fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {
@@ -57,6 +75,9 @@ pub(crate) trait Engine: Sync {
     ) {
         edits.push(Edit::new(tree[id].span, enc));
     }
+
+    /// Changes a comment that stays in the clear, if other programs could not read it as it is written.
+    fn kept_comment(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
 
     /// Writes `text` in the place of the comment `id`, which holds its ciphertext.
     fn restored_comment(

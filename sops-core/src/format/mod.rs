@@ -11,6 +11,7 @@ mod engine;
 pub(crate) mod ini;
 pub(crate) mod json;
 mod syntax_error;
+pub(crate) mod text_value;
 pub(crate) mod yaml;
 
 pub use emit_error::EmitError;

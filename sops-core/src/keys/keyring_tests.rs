@@ -343,7 +343,10 @@ mod with_age {
     }
 
     /// Opens the MAC of the file, which only the right data key does.
-    fn mac_of(metadata: &Metadata, keyring: &Keyring) -> Result<Vec<u8>, KeyringError> {
+    fn mac_of(
+        metadata: &Metadata,
+        keyring: &Keyring,
+    ) -> Result<Vec<u8>, crate::keys::KeyringError> {
         let data_key = keyring.unwrap(metadata)?;
         let value = EncryptedValue::parse(metadata.mac.as_bytes()).expect("a value");
         let mut mac = Vec::new();

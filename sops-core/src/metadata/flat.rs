@@ -3,6 +3,8 @@
 //! The steps to a value are joined, `__map_` before the key of a map and `__list_` before the position in a list:
 //! `age__list_0__map_recipient`.
 
+use std::collections::BTreeMap;
+
 use super::Raw;
 
 const MAP_STEP: &str = "__map_";
@@ -27,13 +29,13 @@ pub(crate) fn flatten(metadata: &Raw) -> Vec<(String, String)> {
 /// Returns the nested form of joined keys. All values are texts.
 ///
 /// A key that cannot stand beside another (`a` and `a__map_b`) is kept as it is written.
-pub(crate) fn unflatten<'p>(pairs: impl IntoIterator<Item = (&'p str, String)>) -> Raw {
+pub(crate) fn unflatten(pairs: impl IntoIterator<Item = (String, String)>) -> Raw {
     let mut root = Branch::default();
     let mut literal = Vec::new();
     for (key, value) in pairs {
-        match steps(key) {
+        match steps(&key) {
             Some(steps) if root.has_room(&steps) => root.place(&steps, value),
-            _ => literal.push((key.to_owned(), Raw::Text(value))),
+            _ => literal.push((key, Raw::Text(value))),
         }
     }
     match root.into_raw() {
@@ -112,9 +114,9 @@ enum Branch {
     #[default]
     Empty,
     Text(String),
-    Map(Vec<(String, Self)>),
+    Map(BTreeMap<String, Self>),
     /// Items by their positions, which may have gaps.
-    List(Vec<(usize, Self)>),
+    List(BTreeMap<usize, Self>),
 }
 
 impl Branch {
@@ -124,14 +126,8 @@ impl Branch {
         for step in steps {
             let next = match (branch, step) {
                 (Self::Empty, _) => return true,
-                (Self::Map(entries), Step::Key(key)) => entries
-                    .iter()
-                    .find(|(known, _)| known == key)
-                    .map(|(_, value)| value),
-                (Self::List(items), Step::Position(position)) => items
-                    .iter()
-                    .find(|(known, _)| known == position)
-                    .map(|(_, value)| value),
+                (Self::Map(entries), Step::Key(key)) => entries.get(*key),
+                (Self::List(items), Step::Position(position)) => items.get(position),
                 _ => return false,
             };
             match next {
@@ -147,16 +143,16 @@ impl Branch {
         for step in steps {
             if matches!(branch, Self::Empty) {
                 *branch = match step {
-                    Step::Key(_) => Self::Map(Vec::new()),
-                    Step::Position(_) => Self::List(Vec::new()),
+                    Step::Key(_) => Self::Map(BTreeMap::new()),
+                    Step::Position(_) => Self::List(BTreeMap::new()),
                 };
             }
             branch = match (branch, step) {
                 (Self::Map(entries), Step::Key(key)) => {
-                    entry(entries, |known| known == key, || (*key).to_owned())
+                    entries.entry((*key).to_owned()).or_default()
                 }
                 (Self::List(items), Step::Position(position)) => {
-                    entry(items, |known| known == position, || *position)
+                    items.entry(*position).or_default()
                 }
                 _ => unreachable!("has_room was asked before"),
             };
@@ -175,33 +171,9 @@ impl Branch {
                     .map(|(key, value)| (key, value.into_raw()))
                     .collect(),
             ),
-            Self::List(mut items) => {
-                items.sort_by_key(|(position, _)| *position);
-                Raw::List(
-                    items
-                        .into_iter()
-                        .map(|(_, value)| value.into_raw())
-                        .collect(),
-                )
-            }
+            Self::List(items) => Raw::List(items.into_values().map(Self::into_raw).collect()),
         }
     }
-}
-
-/// Returns the value of the entry that fits, a new one if there is none.
-fn entry<K>(
-    entries: &mut Vec<(K, Branch)>,
-    fits: impl Fn(&K) -> bool,
-    key: impl FnOnce() -> K,
-) -> &mut Branch {
-    let at = entries
-        .iter()
-        .position(|(known, _)| fits(known))
-        .unwrap_or_else(|| {
-            entries.push((key(), Branch::Empty));
-            entries.len() - 1
-        });
-    &mut entries[at].1
 }
 
 #[cfg(test)]
@@ -222,7 +194,11 @@ mod tests {
     }
 
     fn unflattened(pairs: &[(&str, &str)]) -> Raw {
-        unflatten(pairs.iter().map(|(key, value)| (*key, (*value).to_owned())))
+        unflatten(
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -250,11 +226,7 @@ mod tests {
                 "version"
             ]
         );
-        let back = unflatten(
-            flat.iter()
-                .map(|(key, value)| (key.as_str(), value.clone())),
-        );
-        assert_eq!(back, metadata);
+        assert_eq!(unflatten(flat), metadata);
     }
 
     #[test]

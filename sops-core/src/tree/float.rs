@@ -37,6 +37,22 @@ pub(crate) fn scientific(value: f64) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// Returns a finite float as Go's `%g` prints it: with the fewest digits that read back; an exponent below -4 or from 6
+/// on is written as one, with two digits at least.
+pub(crate) fn general(value: f64) -> String {
+    let scientific = scientific(value);
+    if let Some((mantissa, exponent)) = scientific.split_once('e')
+        && let Ok(exponent) = exponent.parse::<i32>()
+        && !(-4..6).contains(&exponent)
+    {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+    }
+    let mut out = Vec::new();
+    push_decimal(&mut out, value);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Where two numbers of the fewest digits are equally near, the standard library takes the larger, Go the even one.
 /// The plaintext must be that of Go: it is hashed.
 fn round_tie_to_even(text: &mut [u8], value: f64) {

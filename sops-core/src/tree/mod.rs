@@ -99,6 +99,8 @@ pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// The top-level key under which the metadata of each document stands.
     metadata_key: &'static str,
+    /// The keys that are written as aliases of values, each with the value.
+    pub(crate) aliased_keys: Vec<(NodeId, NodeId)>,
 }
 
 impl Default for Tree {
@@ -113,6 +115,7 @@ impl Tree {
         Self {
             nodes: Vec::new(),
             metadata_key,
+            aliased_keys: Vec::new(),
         }
     }
 
@@ -144,7 +147,7 @@ impl Tree {
     }
 
     /// Returns the nodes with their numbers.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(index, node)| {
             let id = u32::try_from(index).expect("checked by push");
             (NodeId(id), node)

@@ -1,5 +1,8 @@
+//! dotenv behind the joint of the formats.
+
+use super::{LINE_BREAK, emit, metadata_lines, parse};
 use crate::{
-    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -8,27 +11,56 @@ use crate::{
 pub(crate) struct Dotenv;
 
 impl Engine for Dotenv {
-    fn parse(&self, _source: &str, _options: ParseOptions) -> Result<Tree, SyntaxError> {
-        unreachable!("refused when the file is opened")
+    fn parse(&self, source: &str, _options: ParseOptions) -> Result<Tree, SyntaxError> {
+        parse(source)
     }
 
-    fn encrypted(&self, _: &str, _: &Tree, _: NodeId, _: &str, _: &mut Vec<Edit>) {}
-
-    fn restored(&self, _: &str, _: &Tree, _: NodeId, _: ValueRef<'_>, _: &mut Vec<Edit>) {}
-
-    fn insert_metadata(&self, _: &str, _: &Tree, _: &Raw) -> Vec<Edit> {
-        Vec::new()
+    fn encrypted(&self, _source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+        edits.push(Edit::new(tree[id].span, enc));
     }
 
-    fn replace_metadata(&self, _: &str, _: &Tree, _: &Raw) -> Vec<Edit> {
-        Vec::new()
+    fn restored(
+        &self,
+        _source: &str,
+        tree: &Tree,
+        id: NodeId,
+        value: ValueRef<'_>,
+        edits: &mut Vec<Edit>,
+    ) {
+        edits.push(Edit::new(tree[id].span, emit::value(value)));
     }
 
-    fn remove_metadata(&self, _: &str, _: &Tree) -> Vec<Edit> {
-        Vec::new()
+    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
+        (!matches!(value, ValueRef::Str(_))).then(|| text_value::text(value))
     }
 
-    fn emit(&self, _: &str, _: &Tree, _: NodeId, _: &EmitStyle<'_>) -> Result<String, EmitError> {
-        unreachable!("refused when the file is opened")
+    fn holds(&self, text: &[u8]) -> bool {
+        std::str::from_utf8(text).is_ok_and(|text| !text.contains(LINE_BREAK))
+    }
+
+    fn insert_metadata(&self, source: &str, _tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        metadata_lines::insert(source, metadata)
+    }
+
+    fn replace_metadata(&self, source: &str, _tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        metadata_lines::replace(source, metadata)
+    }
+
+    fn remove_metadata(&self, source: &str, _tree: &Tree) -> Vec<Edit> {
+        metadata_lines::remove(source)
+    }
+
+    fn metadata(&self, source: &str, tree: &Tree, value: NodeId) -> Raw {
+        metadata_lines::read(source, tree, value)
+    }
+
+    fn emit(
+        &self,
+        source: &str,
+        tree: &Tree,
+        node: NodeId,
+        style: &EmitStyle<'_>,
+    ) -> Result<String, EmitError> {
+        emit::emit(source, tree, node, style.from)
     }
 }

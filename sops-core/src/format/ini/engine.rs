@@ -1,34 +1,143 @@
+//! INI behind the joint of the formats.
+
+use std::borrow::Cow;
+
+use super::{comment, emit, metadata_section, parse, value};
 use crate::{
-    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
     metadata::Raw,
-    tree::{NodeId, Tree, ValueRef},
+    tree::{NodeId, Span, Tree, ValueRef},
 };
 
 /// The engine of [`Format::Ini`](crate::Format::Ini).
 pub(crate) struct Ini;
 
 impl Engine for Ini {
-    fn parse(&self, _source: &str, _options: ParseOptions) -> Result<Tree, SyntaxError> {
-        unreachable!("refused when the file is opened")
+    fn parse(&self, source: &str, _options: ParseOptions) -> Result<Tree, SyntaxError> {
+        parse(source)
     }
 
-    fn encrypted(&self, _: &str, _: &Tree, _: NodeId, _: &str, _: &mut Vec<Edit>) {}
-
-    fn restored(&self, _: &str, _: &Tree, _: NodeId, _: ValueRef<'_>, _: &mut Vec<Edit>) {}
-
-    fn insert_metadata(&self, _: &str, _: &Tree, _: &Raw) -> Vec<Edit> {
-        Vec::new()
+    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+        let span = tree[id].span;
+        let (open, close) = value::quotes_of(span.of(source)).unwrap_or_default();
+        edits.push(Edit::new(span, format!("{open}{enc}{close}")));
     }
 
-    fn replace_metadata(&self, _: &str, _: &Tree, _: &Raw) -> Vec<Edit> {
-        Vec::new()
+    fn restored(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        value: ValueRef<'_>,
+        edits: &mut Vec<Edit>,
+    ) {
+        let span = tree[id].span;
+        let text = text_value::text(value);
+        let written = value::written(&text, span.of(source)).unwrap_or(text);
+        edits.push(Edit::new(span, written));
     }
 
-    fn remove_metadata(&self, _: &str, _: &Tree) -> Vec<Edit> {
-        Vec::new()
+    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
+        (!matches!(value, ValueRef::Str(_))).then(|| text_value::text(value))
     }
 
-    fn emit(&self, _: &str, _: &Tree, _: NodeId, _: &EmitStyle<'_>) -> Result<String, EmitError> {
-        unreachable!("refused when the file is opened")
+    fn holds(&self, text: &[u8]) -> bool {
+        std::str::from_utf8(text).is_ok_and(|text| value::written(text, "").is_some())
     }
+
+    fn comments_are_disputed(&self) -> bool {
+        true
+    }
+
+    fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {
+        let text = tree[id].span.of(source);
+        match comment::is_odd(text) {
+            true => Cow::Owned(comment::regular(text)),
+            false => Cow::Borrowed(text),
+        }
+    }
+
+    fn encrypted_comment(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: String,
+        edits: &mut Vec<Edit>,
+    ) {
+        let span = tree[id].span;
+        if let Some(header) = header_of(source, tree, id) {
+            // A name ends at the last bracket of its line, and a ciphertext has one.
+            let name_end = header.of(source).rfind(']').map_or(0, |close| close + 1);
+            let start = header.start as usize;
+            let at_start = Span::new(start, start);
+            let line_break = metadata_section::line_break(source);
+            edits.push(Edit::new(at_start, format!("; {enc}{line_break}")));
+            edits.push(Edit::new(
+                Span::new(start + name_end, header.end as usize),
+                "",
+            ));
+            return;
+        }
+        let enc = match comment::is_odd(span.of(source)) {
+            true => format!("; {enc}"),
+            false => enc,
+        };
+        edits.push(Edit::new(span, enc));
+    }
+
+    fn kept_comment(&self, source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit>) {
+        let text = tree[id].span.of(source);
+        if comment::is_odd(text) {
+            let regular = comment::regular(text);
+            let written = match regular.is_empty() {
+                true => regular,
+                false => format!("; {regular}"),
+            };
+            edits.push(Edit::new(tree[id].span, written));
+        }
+    }
+
+    fn insert_metadata(&self, source: &str, _tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        metadata_section::insert(source, metadata)
+    }
+
+    fn replace_metadata(&self, source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
+        metadata_section::replace(source, tree, metadata)
+    }
+
+    fn remove_metadata(&self, source: &str, tree: &Tree) -> Vec<Edit> {
+        metadata_section::remove(source, tree)
+    }
+
+    fn metadata(&self, source: &str, tree: &Tree, value: NodeId) -> Raw {
+        metadata_section::read(source, tree, value)
+    }
+
+    fn emit(
+        &self,
+        source: &str,
+        tree: &Tree,
+        node: NodeId,
+        style: &EmitStyle<'_>,
+    ) -> Result<String, EmitError> {
+        emit::emit(source, tree, node, style.from)
+    }
+}
+
+/// Returns the line of a section's name, if a comment stands on it.
+fn header_of(source: &str, tree: &Tree, comment: NodeId) -> Option<Span> {
+    // Finding the section costs a look at all that stand before it.
+    let before = &source[..tree[comment].span.start as usize];
+    let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
+    if !line
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('[')
+    {
+        return None;
+    }
+    let section = tree.parent(comment)?;
+    let header = tree[NodeId(section.0.checked_sub(1)?)].span;
+    header.contains(tree[comment].span).then_some(header)
 }

@@ -30,6 +30,18 @@ impl Engine for Json {
         edits.push(render::restored(tree, id, value));
     }
 
+    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
+        matches!(value, ValueRef::Time(_)).then(|| {
+            let mut text = Vec::new();
+            value.plaintext(&mut text);
+            String::from_utf8(text).unwrap_or_default()
+        })
+    }
+
+    fn holds(&self, text: &[u8]) -> bool {
+        std::str::from_utf8(text).is_ok()
+    }
+
     fn restored_comment_items(
         &self,
         _source: &str,

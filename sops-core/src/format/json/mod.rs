@@ -22,8 +22,8 @@ use crate::{
 };
 use tokenizer::Cursor;
 
-/// How many objects and lists may stand inside each other. Go's decoder stops at 10,000.
-const MAX_DEPTH: usize = 5_000;
+/// How many objects and lists may stand inside each other: as many as for the reference.
+const MAX_DEPTH: usize = 10_000;
 
 /// Up to so many keys are compared each with each, which is faster than hashing them.
 const FEW_KEYS: usize = 8;

@@ -308,7 +308,7 @@ fn depth_is_limited_without_recursion() {
     };
     assert!(parse(&nested(1_000)).is_ok());
     assert!(parse(&nested(MAX_DEPTH)).is_ok());
-    for depth in [MAX_DEPTH + 1, 10_000, 1_000_000] {
+    for depth in [MAX_DEPTH + 1, 1_000_000] {
         let error = parse(&nested(depth)).expect_err("too deep");
         assert_eq!(error.kind, SyntaxErrorKind::TooDeep);
     }

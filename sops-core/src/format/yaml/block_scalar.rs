@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::{
-    place::{indentation_step, line_break_at, line_break_of, line_end, parent_indentation},
+    place::{
+        LINE_BREAKS, indentation_step, line_break_at, line_break_of, line_end, parent_indentation,
+    },
     quote::is_printable,
 };
 use crate::tree::{NodeId, Style, Tree};
@@ -57,7 +59,7 @@ impl<'s> BlockScalar<'s> {
             return parent_indentation(self.source, tree, id) + indicator;
         }
         let content = &self.source[self.content.clone()];
-        let first = content.split(['\n', '\r']).find_map(|line| {
+        let first = content.split(LINE_BREAKS).find_map(|line| {
             let blanks = line.len() - line.trim_start_matches(' ').len();
             (blanks < line.len()).then_some(blanks)
         });
@@ -67,6 +69,11 @@ impl<'s> BlockScalar<'s> {
     /// Returns the header of the same kind over a text that ends without a line break.
     pub(super) fn stripping_header(&self) -> String {
         header(self.style, self.indentation_indicator, "-")
+    }
+
+    /// Returns the header of the same kind over a text that ends with one line break.
+    pub(super) fn clipping_header(&self) -> String {
+        header(self.style, self.indentation_indicator, "")
     }
 
     /// Returns the text as such a scalar; `None` if it cannot be one.
@@ -143,7 +150,10 @@ impl Rendered {
         text: &str,
         content_end: usize,
     ) -> Option<Self> {
-        let fits = |character| character == '\n' || is_printable(character);
+        // Lines end at other line breaks, too, and the next one would have to be indented.
+        let fits = |character| {
+            character == '\n' || is_printable(character) && !LINE_BREAKS.contains(&character)
+        };
         if text.is_empty() || !text.chars().all(fits) {
             return None;
         }

@@ -1,5 +1,6 @@
 //! Encrypted comments as list items, `- ENC[…,type:comment]`: so the reference writes the comments that stand in lists.
 
+use super::place::LINE_BREAKS;
 use crate::{
     format::{CommentItem, edit::Edit},
     tree::{NodeId, NodeKind, Span, Tree},
@@ -17,7 +18,7 @@ pub(crate) fn restored(source: &str, tree: &Tree, items: &[CommentItem], edits: 
                 let mut comment = format!("#{}", text.expose());
                 if ends_list_of_comments(tree, &items[..=index]) {
                     // A list without items would be a null.
-                    let column = head.len() - head.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+                    let column = head.rsplit(LINE_BREAKS).next().map_or(0, str::len);
                     comment.push_str(&format!("\n{:column$}  []", ""));
                 }
                 Edit::new(Span::new(head.len(), end), comment)

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use super::{
     characters::{is_blank, is_break},
-    scanner::{Mark, Scanner, Token, TokenKind},
+    scanner::Scanner,
+    token::{Mark, Token, TokenKind},
 };
 use crate::tree::Span;
 
@@ -225,11 +226,11 @@ impl Scanner<'_> {
                 ahead += 1;
                 continue;
             }
-            // The key that will be appended comes before the marker that ends the document.
+            // The key that will be appended comes before what ends the document.
             if column == 1
                 && let Some(appended) = self.appended_column()
                 && self.flow_level == 0
-                && self.is_document_indicator(here.index)
+                && self.ends_document(here.index)
             {
                 column = appended + 1;
             }

@@ -4,67 +4,65 @@
 use std::collections::HashMap;
 
 use super::{
+    anchors::Target,
     characters::forbidden_character,
     comments::{Piece, Pieces},
-    parser::{Attached, Event, EventKind, MaybeProperties, Parser, Taken, anchor_of, tag_of},
+    event::{Attached, Event, EventKind, MaybeProperties, Taken, anchor_of, tag_of},
+    late_comments::{Insertion, insert_comments},
+    mapping_checks::{check_duplicates, check_merges},
+    parser::Parser,
     resolve::{self, ResolveError, Resolved},
-    scanner::{ScanError, control_character},
+    token::{ScanError, control_character},
 };
 use crate::{
     format::{SyntaxError, SyntaxErrorKind, conflict_markers},
-    tree::{Node, NodeId, NodeKind, Scalar, Span, Style, Text, Tree, Value, span::Position},
+    tree::{NodeId, NodeKind, Scalar, Span, Style, Text, Tree, Value},
 };
 
-/// What an anchor names.
-enum Target {
-    Node(NodeId),
-    /// A key: an alias to it is a copy of its text.
-    Key(Box<[u8]>),
-}
-
 /// A key that waits for its value: comments of the value come before it.
-struct PendingKey {
-    text: Text,
-    is_alias: bool,
-    span: Span,
-    outer_start: usize,
-    foot: Pieces,
-    is_merge: bool,
+pub(super) struct PendingKey {
+    pub(super) text: Text,
+    pub(super) is_alias: bool,
+    /// The value that it is an alias of.
+    pub(super) target: Option<NodeId>,
+    pub(super) span: Span,
+    pub(super) outer_start: usize,
+    pub(super) foot: Pieces,
+    pub(super) is_merge: bool,
 }
 
 /// A collection that is being put together.
-struct Frame {
-    id: NodeId,
-    is_map: bool,
-    flow: bool,
-    key: Option<PendingKey>,
-    has_entry: bool,
+pub(super) struct Frame {
+    pub(super) id: NodeId,
+    pub(super) is_map: bool,
+    pub(super) flow: bool,
+    pub(super) key: Option<PendingKey>,
+    pub(super) has_entry: bool,
     /// The first node after the comments that stand before all items.
-    first_item: NodeId,
+    pub(super) first_item: NodeId,
     /// The key of this container in the one around it, whose foot comments come after the container.
-    own_key_foot: Pieces,
+    pub(super) own_key_foot: Pieces,
     /// Where the last value in it ends.
-    text_end: usize,
+    pub(super) text_end: usize,
     /// The value is that of the key that will be appended: it gets no nodes.
-    skips_value: bool,
+    pub(super) skips_value: bool,
 }
 
-struct Composer<'s> {
-    source: &'s str,
-    tree: Tree,
-    frames: Vec<Frame>,
-    anchors: HashMap<&'s str, Target>,
-    document: Option<NodeId>,
-    last_document: Option<NodeId>,
+pub(super) struct Composer<'s> {
+    pub(super) source: &'s str,
+    pub(super) tree: Tree,
+    pub(super) frames: Vec<Frame>,
+    /// Those of earlier documents are still there, as for the reference.
+    pub(super) anchors: HashMap<&'s str, Target>,
+    pub(super) document: Option<NodeId>,
+    pub(super) last_document: Option<NodeId>,
     /// The keys `<<` that ask for a merge.
-    merge_keys: Vec<NodeId>,
+    pub(super) merge_keys: Vec<NodeId>,
     /// Comments before the root value.
-    document_head: Pieces,
+    pub(super) document_head: Pieces,
     /// Comments that belong before a node that is in the tree already.
-    insertions: Vec<Insertion>,
-    has_content: bool,
-    /// Whether the text is going to be encrypted.
-    before_root_key: bool,
+    pub(super) insertions: Vec<Insertion>,
+    pub(super) has_content: bool,
 }
 
 /// Parses a whole text.
@@ -89,7 +87,6 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
         document_head: Vec::new(),
         insertions: Vec::new(),
         has_content: false,
-        before_root_key,
     };
     loop {
         let event = parser
@@ -149,7 +146,6 @@ impl<'s> Composer<'s> {
                     .push(NodeKind::Document, Span::new(start, start), narrow(start));
                 self.document = Some(id);
                 self.document_head = comments.map(|comments| comments.head).unwrap_or_default();
-                self.anchors.clear();
                 self.has_content = true;
             }
             EventKind::DocumentEnd => self.end_document(start, &comments),
@@ -204,7 +200,7 @@ impl<'s> Composer<'s> {
     }
 
     /// Whether the next node is a key of the current mapping.
-    fn expects_key(&self) -> bool {
+    pub(super) fn expects_key(&self) -> bool {
         self.frames
             .last()
             .is_some_and(|frame| frame.is_map && frame.key.is_none() && !frame.skips_value)
@@ -249,6 +245,7 @@ impl<'s> Composer<'s> {
             let key = PendingKey {
                 text,
                 is_alias: false,
+                target: None,
                 span,
                 outer_start,
                 foot: Vec::new(),
@@ -321,7 +318,7 @@ impl<'s> Composer<'s> {
         })
     }
 
-    fn key(&mut self, mut key: PendingKey, comments: Taken) {
+    pub(super) fn key(&mut self, mut key: PendingKey, comments: Taken) {
         // In block style, a foot found at a key is that of the entry before.
         let Some(frame) = self.frames.last() else {
             return;
@@ -348,6 +345,9 @@ impl<'s> Composer<'s> {
             alias: key.is_alias,
         };
         let id = self.tree.push(kind, key.span, narrow(key.outer_start));
+        if let Some(target) = key.target {
+            self.tree.aliased_keys.push((id, target));
+        }
         if key.is_merge {
             self.merge_keys.push(id);
         }
@@ -359,7 +359,7 @@ impl<'s> Composer<'s> {
     }
 
     /// Pushes a scalar or alias as a value or item.
-    fn leaf(
+    pub(super) fn leaf(
         &mut self,
         kind: NodeKind,
         span: Span,
@@ -367,7 +367,7 @@ impl<'s> Composer<'s> {
         comments: Taken,
     ) -> Result<NodeId, SyntaxError> {
         if self.frames.is_empty() {
-            self.check_root(&kind, span, outer_start)?;
+            self.check_root(&kind, span)?;
             let document_head = std::mem::take(&mut self.document_head);
             self.comments(&document_head);
         }
@@ -382,90 +382,10 @@ impl<'s> Composer<'s> {
         Ok(id)
     }
 
-    fn check_root(
-        &self,
-        kind: &NodeKind,
-        span: Span,
-        outer_start: usize,
-    ) -> Result<(), SyntaxError> {
+    fn check_root(&self, kind: &NodeKind, span: Span) -> Result<(), SyntaxError> {
         match kind {
-            // A key would have to take its place, and it would be lost.
-            NodeKind::Scalar(scalar)
-                if self.before_root_key
-                    && matches!(scalar.value, Value::Null)
-                    && outer_start < span.range().end =>
-            {
-                Err(not_a_mapping(self.source, span, "null"))
-            }
             NodeKind::Scalar(scalar) if matches!(scalar.value, Value::Null) => Ok(()),
             _ => Err(not_a_mapping(self.source, span, "a single value")),
-        }
-    }
-
-    fn alias(&mut self, name: Span, span: Span, comments: Taken) -> Result<(), SyntaxError> {
-        let bad = |message| {
-            let kind = SyntaxErrorKind::BadAlias;
-            Err(SyntaxError::at(
-                self.source,
-                span.range().start,
-                kind,
-                message,
-            ))
-        };
-        let key_text = |text: &[u8]| Text::Owned(text.into());
-        let Some(target) = self.anchors.get(name.of(self.source)) else {
-            return bad("the alias names an anchor that is not defined above it").map_err(
-                |error: SyntaxError| error.with_hint("put a value that starts with * in quotes"),
-            );
-        };
-        if self.expects_key() {
-            let text = match target {
-                Target::Key(text) => key_text(text),
-                Target::Node(id) => match &self.tree[self.tree.resolve(*id)].kind {
-                    NodeKind::Scalar(Scalar {
-                        value: Value::Str(text),
-                        ..
-                    }) => key_text(text.bytes(self.source)),
-                    _ => return bad("a mapping key is an alias of something that is no text"),
-                },
-            };
-            let key = PendingKey {
-                text,
-                is_alias: true,
-                span,
-                outer_start: span.range().start,
-                foot: Vec::new(),
-                is_merge: false,
-            };
-            self.key(key, comments);
-            return Ok(());
-        }
-        let kind = match target {
-            Target::Node(id) => {
-                // Containers inside of others have higher numbers.
-                if self
-                    .frames
-                    .binary_search_by_key(id, |frame| frame.id)
-                    .is_ok()
-                {
-                    return bad("the alias stands inside of what it names");
-                }
-                NodeKind::Alias { target: *id }
-            }
-            Target::Key(text) => NodeKind::Scalar(Scalar {
-                value: Value::Str(key_text(text)),
-                style: Style::Plain,
-                flow: self.frames.last().is_some_and(|frame| frame.flow),
-                converting_tag: false,
-            }),
-        };
-        self.leaf(kind, span, span.range().start, comments)?;
-        Ok(())
-    }
-
-    fn anchor(&mut self, properties: &MaybeProperties, id: NodeId) {
-        if let Some(name) = anchor_of(properties) {
-            self.anchors.insert(name.of(self.source), Target::Node(id));
         }
     }
 
@@ -628,7 +548,8 @@ const CONVERTING_TAGS: [&str; 6] = [
     "!!binary",
 ];
 
-fn narrow(offset: usize) -> u32 {
+/// A place in the text as nodes have it.
+pub(super) fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).expect("sources of 4 GiB and more are refused before parsing")
 }
 
@@ -652,147 +573,4 @@ fn not_a_mapping(source: &str, span: Span, what: &str) -> SyntaxError {
         message,
     )
     .with_hint("put it under a key")
-}
-
-/// Refuses mappings that have a key twice.
-fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
-    for (index, node) in tree.nodes().iter().enumerate() {
-        if !matches!(node.kind, NodeKind::Map { .. }) {
-            continue;
-        }
-        let map = NodeId(narrow(index));
-        let mut seen: HashMap<&[u8], NodeId> = HashMap::new();
-        let mut few: Vec<(&[u8], NodeId)> = Vec::new();
-        for (key, _) in tree.entries(map) {
-            let NodeKind::Key { text, .. } = &tree[key].kind else {
-                continue;
-            };
-            let text = text.bytes(source);
-            let earlier = if few.len() < FEW_KEYS {
-                let earlier = few
-                    .iter()
-                    .find(|(known, _)| *known == text)
-                    .map(|(_, id)| *id);
-                few.push((text, key));
-                if few.len() == FEW_KEYS {
-                    seen.extend(few.iter().copied());
-                }
-                earlier
-            } else {
-                seen.insert(text, key)
-            };
-            if let Some(earlier) = earlier {
-                let first = Position::of(source, tree[earlier].span.range().start);
-                let name = String::from_utf8_lossy(text);
-                let message = format!(
-                    "the key {name:?} stands twice in one mapping, first in line {}",
-                    first.line
-                );
-                let at = tree[key].span.range().start;
-                let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
-                return Err(error.with_hint("remove one of them, or rename it"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Refuses merge keys of the first document that merge no mapping, as the reference does. (It only looks at the first.)
-fn check_merges(source: &str, tree: &Tree, merge_keys: &[NodeId]) -> Result<(), SyntaxError> {
-    let first_end = tree
-        .documents()
-        .next()
-        .map_or(0, |document| tree[document].end);
-    let is_map = |id| matches!(tree[tree.resolve(id)].kind, NodeKind::Map { .. });
-    for key in merge_keys.iter().take_while(|key| key.0 < first_end) {
-        let value = NodeId(key.0 + 1);
-        let wrong = match tree[value].kind {
-            NodeKind::Sequence => tree
-                .children(value)
-                .find(|&item| !matches!(tree[item].kind, NodeKind::Comment) && !is_map(item)),
-            _ => (!is_map(value)).then_some(value),
-        };
-        if let Some(wrong) = wrong {
-            let at = tree[wrong].span.range().start;
-            let message = "what the key << merges is no mapping";
-            let error = SyntaxError::at(source, at, SyntaxErrorKind::Malformed, message);
-            return Err(error.with_hint("put the key in quotes if nothing is to be merged"));
-        }
-    }
-    Ok(())
-}
-
-/// Up to how many keys comparing each with each is faster than hashing.
-const FEW_KEYS: usize = 12;
-
-/// A comment whose place was known only after the nodes that follow it.
-struct Insertion {
-    before: NodeId,
-    /// The container that it is the first item of; `None` if it comes beside the node.
-    inside: Option<NodeId>,
-    span: Span,
-}
-
-/// Rebuilds a tree with the comments in their places.
-fn insert_comments(tree: Tree, mut insertions: Vec<Insertion>) -> Tree {
-    insertions.sort_by_key(|insertion| (insertion.before.0, insertion.inside.is_none()));
-    let mut rebuilt = Tree::default();
-    let mut numbers: Vec<u32> = Vec::with_capacity(tree.len());
-    // Open containers: their numbers and ends in the old tree.
-    let mut open: Vec<(u32, u32)> = Vec::new();
-    let mut pending = insertions.into_iter().peekable();
-    let close = |rebuilt: &mut Tree,
-                 numbers: &[u32],
-                 open: &mut Vec<(u32, u32)>,
-                 closes: &dyn Fn(u32, u32) -> bool| {
-        while let Some(&(id, end)) = open.last().filter(|(id, end)| closes(*id, *end)) {
-            let _ = end;
-            let text_end = rebuilt[NodeId(numbers[id as usize])].span.end;
-            rebuilt.close(NodeId(numbers[id as usize]), text_end);
-            open.pop();
-        }
-    };
-    for (index, node) in tree.into_nodes().into_iter().enumerate() {
-        let index = narrow(index);
-        while let Some(insertion) = pending.next_if(|insertion| insertion.before.0 <= index) {
-            match insertion.inside {
-                Some(container) => close(&mut rebuilt, &numbers, &mut open, &|id, _| {
-                    id != container.0
-                }),
-                None => close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index),
-            }
-            rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
-        }
-        close(&mut rebuilt, &numbers, &mut open, &|_, end| end <= index);
-        let Node {
-            kind,
-            span,
-            outer_start,
-            end,
-        } = node;
-        numbers.push(rebuilt.push(kind, span, outer_start).0);
-        if end > index + 1
-            || matches!(
-                rebuilt[NodeId(numbers[index as usize])].kind,
-                NodeKind::Map { .. } | NodeKind::Sequence
-            )
-        {
-            open.push((index, end));
-        }
-    }
-    for insertion in pending {
-        if let Some(container) = insertion.inside {
-            close(&mut rebuilt, &numbers, &mut open, &|id, _| {
-                id != container.0
-            });
-        }
-        rebuilt.push(NodeKind::Comment, insertion.span, insertion.span.start);
-    }
-    close(&mut rebuilt, &numbers, &mut open, &|_, _| true);
-    for node in rebuilt.nodes_mut() {
-        if let NodeKind::Alias { target } = &mut node.kind {
-            *target = NodeId(numbers[target.index()]);
-        }
-    }
-    rebuilt
 }

@@ -2,7 +2,7 @@
 
 use super::emitted_scalar::{self, Emitted};
 use crate::{
-    format::EmitError,
+    format::{EmitError, EmitStyle},
     tree::{NodeId, NodeKind, Tree, ValueRef, traverse::Event},
 };
 
@@ -17,19 +17,19 @@ const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// Returns the text of a subtree, with a line break at its end.
 ///
-/// Comments stand before what they belong to; those `beside` a value stay on its line.
+/// Comments stand before what they belong to, or beside it.
 pub(crate) fn emit(
     source: &str,
     tree: &Tree,
     id: NodeId,
     indent: usize,
-    beside: &dyn Fn(NodeId) -> bool,
+    style: &EmitStyle<'_>,
 ) -> Result<String, EmitError> {
     let mut emitter = Emitter {
         source,
         tree,
         indent,
-        beside,
+        style,
         out: String::new(),
         open: Vec::new(),
         place: Place::LineStart,
@@ -67,7 +67,7 @@ struct Emitter<'t> {
     source: &'t str,
     tree: &'t Tree,
     indent: usize,
-    beside: &'t dyn Fn(NodeId) -> bool,
+    style: &'t EmitStyle<'t>,
     out: String,
     open: Vec<Open>,
     place: Place,
@@ -98,7 +98,7 @@ impl Emitter<'_> {
         } else {
             self.deeper()
         };
-        if is_empty {
+        if is_empty && !self.open.is_empty() {
             self.start_line(false);
             self.value(if is_list { "[]" } else { "{}" });
         } else if !is_item && self.place == Place::AfterKey {
@@ -114,7 +114,13 @@ impl Emitter<'_> {
     fn end(&mut self) {
         let column = self.column();
         self.comments_above(column);
-        self.open.pop();
+        // What there is in a document without keys stands above it.
+        if let Some(root) = self.open.pop()
+            && root.is_empty
+            && self.open.is_empty()
+        {
+            self.value(if root.is_list { "[]" } else { "{}" });
+        }
     }
 
     fn key(&mut self, id: NodeId) {
@@ -176,7 +182,7 @@ impl Emitter<'_> {
     fn take_line_comments(&mut self, value: NodeId) {
         let (line, above) = std::mem::take(&mut self.comments)
             .into_iter()
-            .partition(|&comment| self.is_beside(comment, value) && (self.beside)(comment));
+            .partition(|&comment| self.is_beside(comment, value) && (self.style.beside)(comment));
         (self.line_comments, self.comments) = (line, above);
     }
 
@@ -239,9 +245,20 @@ impl Emitter<'_> {
     /// Writes the comments that wait on lines of their own.
     fn comments_above(&mut self, column: usize) {
         for comment in std::mem::take(&mut self.comments) {
-            self.out.push_str(&" ".repeat(column));
-            self.comment(comment);
-            self.out.push('\n');
+            let (from, tree, source) = (self.style.from, self.tree, self.source);
+            let text = from.comment_text(source, tree, comment);
+            for (index, line) in text.split('\n').enumerate() {
+                let line = line.trim_end_matches('\r');
+                self.out.push_str(&" ".repeat(column));
+                // Formats with comments of several lines leave the marks of all but the first in them.
+                if index == 0 {
+                    self.out.push('#');
+                } else if !line.starts_with('#') {
+                    self.out.push_str("# ");
+                }
+                self.out.push_str(line);
+                self.out.push('\n');
+            }
         }
     }
 

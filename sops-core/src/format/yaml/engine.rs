@@ -68,6 +68,6 @@ impl Engine for Yaml {
     ) -> Result<String, EmitError> {
         let indent = style.indent.filter(|indent| INDENTS.contains(indent));
         let indent = indent.unwrap_or(emit::DEFAULT_INDENT);
-        emit::emit(source, tree, node, indent, style.beside)
+        emit::emit(source, tree, node, indent, style)
     }
 }

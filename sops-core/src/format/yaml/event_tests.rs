@@ -2,14 +2,11 @@
 
 use granit_parser::{Event as Other, Options, Parser as OtherParser, ScalarStyle, StructureStyle};
 
-use super::{
-    parser::{EventKind, Parser},
-    scanner::ScanError,
-};
+use super::{event::EventKind, parser::Parser, token::ScanError};
 use crate::tree::Style;
 
 /// Returns the structure that our parser sees: one line an event, with where it starts, and the text of scalars.
-fn ours(source: &str) -> Result<Vec<String>, ScanError> {
+pub(super) fn ours(source: &str) -> Result<Vec<String>, ScanError> {
     let mut parser = Parser::new(source, false);
     let mut lines = Vec::new();
     loop {
@@ -33,7 +30,7 @@ fn ours(source: &str) -> Result<Vec<String>, ScanError> {
     }
 }
 
-fn others(source: &str) -> Vec<String> {
+pub(super) fn others(source: &str) -> Vec<String> {
     let mut options = Options::default();
     options.emit_comments = false;
     let mut lines = Vec::new();
@@ -85,7 +82,7 @@ fn check(name: &str, source: &str) {
 
 #[test]
 fn files_have_the_events_that_another_parser_sees() {
-    for folder in ["lossless", "golden/inputs"] {
+    for folder in ["lossless", "golden/inputs", "golden/ok"] {
         let folder = format!("{}/../testdata/{folder}", env!("CARGO_MANIFEST_DIR"));
         for file in std::fs::read_dir(folder).expect("readable") {
             let path = file.expect("readable").path();

@@ -1,7 +1,7 @@
 //! A whole subtree in flow style on one line: what stands for an alias that has to be written out.
 
 use super::{
-    place::line_end,
+    place::{line_break_of, line_end},
     plain_value,
     quote::{double_quoted, is_plain},
     render::{binary, one_line},
@@ -12,38 +12,44 @@ use crate::tree::{Node, NodeId, NodeKind, Scalar, Style, Tree, ValueRef};
 const LONGEST_SIMPLE_KEY: usize = 1000;
 
 /// Returns the text of a subtree. `leaf` is asked for the ciphertext of every scalar, in the order of the tree; aliases
-/// are followed. Scalars without one are written so that they read back as the same value. Comments, tags and anchors
-/// are dropped.
+/// are followed. Scalars without one are written so that they read back as the same value. Comments are dropped but for
+/// those that `is_kept` is true for, tags and anchors all.
 pub(crate) fn flow_copy(
     source: &str,
     tree: &Tree,
     target: NodeId,
     leaf: &mut dyn FnMut(NodeId) -> Option<String>,
+    is_kept: &mut dyn FnMut(NodeId) -> bool,
 ) -> String {
     let mut copy = Copy {
         source,
         tree,
         out: String::new(),
         open: Vec::new(),
+        comments: Vec::new(),
     };
     copy.push(target, leaf);
     while let Some(container) = copy.open.last_mut() {
         if container.next >= container.end {
             copy.out.push(container.closing);
+            copy.comments.clear();
             copy.open.pop();
             continue;
         }
         let child = NodeId(container.next);
         container.next = tree[child].end;
         match &tree[child].kind {
-            NodeKind::Comment => continue,
+            NodeKind::Comment if is_kept(child) => copy.comments.push(child),
+            NodeKind::Comment => {}
             NodeKind::Key { .. } => {
                 container.separate(&mut copy.out);
+                copy.push_comments();
                 copy.push_key(child);
             }
             _ => {
                 if container.closing == ']' {
                     container.separate(&mut copy.out);
+                    copy.push_comments();
                 }
                 copy.push(child, leaf);
             }
@@ -58,6 +64,8 @@ struct Copy<'a> {
     out: String,
     /// The containers around the place that is written; as deep as the document, hence no recursion.
     open: Vec<Container>,
+    /// Comments before the next entry or item.
+    comments: Vec<NodeId>,
 }
 
 struct Container {
@@ -108,6 +116,19 @@ impl Copy<'_> {
         });
     }
 
+    /// Writes the comments on lines of their own.
+    fn push_comments(&mut self) {
+        for comment in std::mem::take(&mut self.comments) {
+            let line_break = line_break_of(self.source);
+            let text = self.tree[comment].span.of(self.source);
+            self.out.push_str(line_break);
+            self.out.push_str(" #");
+            self.out.push_str(text);
+            self.out.push_str(line_break);
+            self.out.push(' ');
+        }
+    }
+
     fn push_key(&mut self, id: NodeId) {
         let node = &self.tree[id];
         let NodeKind::Key { text, alias } = &node.kind else {
@@ -116,10 +137,10 @@ impl Copy<'_> {
         let text = String::from_utf8_lossy(text.bytes(self.source));
         let is_quoted = node.span.of(self.source).starts_with(['"', '\'']);
         // A merge key is one only when it is plain, hence stays as it is.
-        let plain = is_plain(&text, true) && (text != "<<" || !is_quoted && !alias);
-        let key = match plain {
+        let is_merge = text == "<<" && !is_quoted && !alias;
+        let key = match is_merge {
             true => text.into_owned(),
-            false => double_quoted(&text),
+            false => key_text(&text),
         };
         if key.len() > LONGEST_SIMPLE_KEY {
             self.out.push_str("? ");
@@ -158,6 +179,14 @@ impl Copy<'_> {
             },
             value => self.out.push_str(&plain_value::text(value)),
         }
+    }
+}
+
+/// Returns a key that merges nothing: plain if it can be, else in double quotes.
+pub(super) fn key_text(text: &str) -> String {
+    match is_plain(text, true) && text != "<<" {
+        true => text.to_owned(),
+        false => double_quoted(text),
     }
 }
 
@@ -265,10 +294,16 @@ mod tests {
         b.close(map);
 
         let mut asked = Vec::new();
-        let copied = flow_copy(b.source, &b.tree, map, &mut |id| {
-            asked.push(id);
-            (id == secret).then(|| "ENC[x]".to_owned())
-        });
+        let copied = flow_copy(
+            b.source,
+            &b.tree,
+            map,
+            &mut |id| {
+                asked.push(id);
+                (id == secret).then(|| "ENC[x]".to_owned())
+            },
+            &mut |_| false,
+        );
         assert_eq!(
             copied,
             "{a b: 10, \"k: v\": \"x\\ty\", \"<<\": ~, <<: \"ENC[x]\", list: [yes, 'a, b', null, \"x\\ny\\n\", \"1\", {}, 10, \
@@ -276,10 +311,19 @@ mod tests {
         );
         assert_eq!(asked.iter().filter(|&&id| id == x).count(), 2);
         assert_eq!(asked.len(), 12);
-        let lone = flow_copy(b.source, &b.tree, secret, &mut |_| {
-            Some("ENC[x]".to_owned())
-        });
+        let lone = flow_copy(
+            b.source,
+            &b.tree,
+            secret,
+            &mut |_| Some("ENC[x]".to_owned()),
+            &mut |_| false,
+        );
         assert_eq!(lone, "\"ENC[x]\"");
+        let with_comment = flow_copy(b.source, &b.tree, map, &mut |_| None, &mut |_| true);
+        assert!(
+            with_comment.contains("\"x\\ty\", \n # c\n \"<<\": ~"),
+            "{with_comment}"
+        );
     }
 
     #[test]
@@ -290,7 +334,7 @@ mod tests {
         b.key("", &long);
         b.scalar("v", text("v"));
         b.close(map);
-        let copied = flow_copy(b.source, &b.tree, map, &mut |_| None);
+        let copied = flow_copy(b.source, &b.tree, map, &mut |_| None, &mut |_| false);
         assert_eq!(copied, format!("{{? {long} : v}}"));
     }
 
@@ -301,7 +345,7 @@ mod tests {
         for list in lists {
             b.close(list);
         }
-        let copied = flow_copy(b.source, &b.tree, NodeId(0), &mut |_| None);
+        let copied = flow_copy(b.source, &b.tree, NodeId(0), &mut |_| None, &mut |_| false);
         assert_eq!(copied.len(), 200_000);
     }
 }

@@ -1,12 +1,13 @@
 //! The `sops` block of a YAML document.
 //!
-//! Documents are told apart by their text, not by spans: a line that starts with `---` or `...` ends a document
-//! wherever it stands, and an empty document has no node whose place would tell where it is.
+//! Where a document ends is told by its text, not by spans: a line that starts with `---` or `...` ends it wherever it
+//! stands.
 
 use super::{
     metadata_text::{flow, push_block},
     place::{
-        column, indentation_step, line_break_at, line_break_of, line_end, line_start, next_line,
+        LINE_BREAKS, column, indentation_step, line_break_at, line_break_of, line_end, line_start,
+        next_line,
     },
 };
 use crate::{
@@ -21,40 +22,56 @@ const KEY: &str = "sops";
 pub(crate) fn insert(source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
     let step = indentation_step(source, tree, usize::MAX);
     let mut edits = Vec::new();
-    let mut document_start = 0;
     for document in tree.documents() {
         let Some(root) = tree.root(document) else {
             continue;
         };
         let node = &tree[root];
-        if let NodeKind::Map { flow: true } = node.kind {
-            edits.push(insert_flow(source, tree, root, metadata));
-            document_start = document_end(source, node.span.end as usize);
-            continue;
-        }
-        let (content_end, indentation) = match node.kind {
+        let (end, indentation) = match node.kind {
+            NodeKind::Map { flow: true } => {
+                edits.push(insert_flow(source, tree, root, metadata));
+                continue;
+            }
             NodeKind::Map { .. } => (
-                node.span.end as usize,
+                document_end(source, node.span.end as usize),
                 indentation_of_line(source, node.span.start as usize),
             ),
-            // A null that is written out makes room; one that is not has no place of its own.
-            _ if (node.outer_start..node.span.end).is_empty() => {
-                (start_marker(source, document_start), 0)
-            }
+            // A null that is written out makes room.
             _ => {
-                let span = Span {
-                    start: node.outer_start,
-                    end: node.span.end,
-                };
-                edits.push(Edit::new(span, ""));
-                (node.span.end as usize, 0)
+                let (start, end) = (node.outer_start as usize, node.span.range().end);
+                // A tab must not start a line.
+                let rest = source[end..].trim_start_matches([' ', '\t']);
+                if start < end {
+                    let span = Span::new(start, source.len() - rest.len());
+                    edits.push(Edit::new(span, ""));
+                }
+                (body(source, tree, document).end as usize, 0)
             }
         };
-        let end = document_end(source, content_end);
         edits.push(insert_block(source, end, indentation, step, metadata));
-        document_start = end;
     }
     edits
+}
+
+/// Returns the text of a document that holds a null, or nothing but metadata: all behind its `---`.
+pub(crate) fn body(source: &str, tree: &Tree, document: NodeId) -> Span {
+    let from = tree[document].span.range().start;
+    // What is not written stands where the next document starts.
+    let (root_start, root_end) = match tree.root(document).map(|root| &tree[root]) {
+        Some(root) => (root.outer_start as usize, root.span.range().end),
+        None => (from, from),
+    };
+    let marker = start_marker(source, from).filter(|&marker| marker < root_end);
+    let start = match marker {
+        Some(marker) => marker + MARKER_LENGTH,
+        None => source.len() - source.trim_start_matches('\u{FEFF}').len(),
+    };
+    let content_end = if root_start < root_end {
+        root_end
+    } else {
+        start
+    };
+    Span::new(start, document_end(source, content_end))
 }
 
 /// Returns the edits that replace the block of every document that has one.
@@ -148,7 +165,7 @@ fn is_sops(source: &str, tree: &Tree, key: NodeId) -> bool {
 fn insert_block(source: &str, end: usize, indentation: usize, step: usize, metadata: &Raw) -> Edit {
     let line_break = line_break_of(source);
     let mut text = block_text(source, indentation, step, metadata);
-    if source[..end].is_empty() || source[..end].ends_with(['\n', '\r']) {
+    if source[..end].is_empty() || source[..end].ends_with(LINE_BREAKS) {
         text.push_str(line_break);
     } else {
         // The file has no final line break, and has none with the block: so removing finds back what was there.
@@ -173,11 +190,11 @@ fn remove_block(source: &str, tree: &Tree, block: &Block) -> Edit {
     let mut start = line_start(source, tree[block.key].outer_start as usize);
     let value_end = line_end(source, block.value_end(source, tree));
     let end = next_line(source, value_end);
-    if end == value_end {
-        start = without_line_break(source, start);
-    }
     // A document that is nothing but an empty mapping, with no marker that says so, would be no document.
     let is_all = block.is_bare && block.previous.is_none() && block.next.is_none();
+    if end == value_end && !is_all {
+        start = without_line_break(source, start);
+    }
     let text = match is_all {
         true => format!("{{}}{}", line_break_at(source, value_end)),
         false => String::new(),
@@ -206,6 +223,8 @@ fn insert_flow(source: &str, tree: &Tree, root: NodeId, metadata: &Raw) -> Edit 
         return Edit::new(Span::new(at, at), format!("\"{KEY}\": {value},"));
     }
     let (at, separator) = match tree.entries(root).last() {
+        // A comment stays before the block.
+        None if source[tree[root].span.range()].contains('#') => (root_end - 1, ""),
         None => (tree[root].span.start as usize + 1, ""),
         Some((key, value)) => {
             let at = entry_end(source, tree, key, value);
@@ -266,20 +285,25 @@ fn indentation_of_line(source: &str, offset: usize) -> usize {
     blanks.min(column(source, offset))
 }
 
-/// Returns where the document ends whose content ends at `content_end`: before the next marker, or at the end.
+/// Returns where the document ends whose content ends at `content_end`: before the next marker or directive, or at the
+/// end.
 fn document_end(source: &str, content_end: usize) -> usize {
     let mut line = next_line(source, content_end);
     while line < source.len()
         && !is_marker(&source[line..], "---")
         && !is_marker(&source[line..], "...")
+        && !source[line..].starts_with('%')
     {
         line = next_line(source, line);
     }
     line
 }
 
-/// Returns where the `---` starts of an empty document that starts at `from` or behind.
-fn start_marker(source: &str, from: usize) -> usize {
+/// The length of `---`.
+const MARKER_LENGTH: usize = 3;
+
+/// Returns where the first `---` starts that starts a line at `from` or behind.
+fn start_marker(source: &str, from: usize) -> Option<usize> {
     let mut line = from;
     while line < source.len() {
         let start = if line == 0 {
@@ -288,22 +312,23 @@ fn start_marker(source: &str, from: usize) -> usize {
             line
         };
         if is_marker(&source[start..], "---") {
-            return start;
+            return Some(start);
         }
         line = next_line(source, line);
     }
-    source.len()
+    None
 }
 
 fn has_start_marker(text: &str) -> bool {
     text.trim_start_matches('\u{FEFF}')
-        .split(['\n', '\r'])
+        .split(LINE_BREAKS)
         .any(|line| is_marker(line, "---"))
 }
 
 fn is_marker(line: &str, marker: &str) -> bool {
-    line.strip_prefix(marker)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+    line.strip_prefix(marker).is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with([' ', '\t']) || rest.starts_with(LINE_BREAKS)
+    })
 }
 
 #[cfg(test)]
@@ -488,7 +513,7 @@ mod tests {
             source,
             insert(source, &tree(source, &[Null("~")]), &metadata()),
         );
-        assert_eq!(inserted, format!("---  # c\nsops:{BLOCK}\n"));
+        assert_eq!(inserted, format!("--- # c\nsops:{BLOCK}\n"));
     }
 
     #[test]
@@ -510,7 +535,7 @@ mod tests {
         check("{a: 1}\n", &[Flow(&a)], "{a: 1, FLOW}\n");
         check("--- {a: 1, }\n", &[Flow(&a)], "--- {a: 1, FLOW, }\n");
         check("{}", &[Flow(&[])], "{FLOW}");
-        check("{ # c\n }", &[Flow(&[])], "{FLOW # c\n }");
+        check("{ # c\n }", &[Flow(&[])], "{ # c\n FLOW}");
         check("{a}", &[Flow(&[("a", "")])], "{a, FLOW}");
         check("{a:}", &[Flow(&[("a:", "")])], "{a:, FLOW}");
         check("{a: }", &[Flow(&[("a", "")])], "{a: , FLOW }");

@@ -1,17 +1,27 @@
 //! YAML as Go's yaml v3 reads it, with spans.
 
+pub(crate) mod alias;
+mod anchors;
+mod block_events;
 mod block_scalar;
 mod characters;
 mod comment_item;
 mod comments;
 mod compose;
+mod document_events;
 mod emit;
 mod emitted_scalar;
 mod engine;
+mod event;
 #[cfg(test)]
 mod event_tests;
+mod fetch;
 mod flow_copy;
-mod metadata_block;
+mod flow_events;
+mod indentation;
+mod late_comments;
+mod mapping_checks;
+pub(crate) mod metadata_block;
 mod metadata_text;
 mod parser;
 pub(crate) mod place;
@@ -24,9 +34,13 @@ mod resolve;
 mod rewriting_tests;
 mod scalars;
 mod scanner;
+mod simple_keys;
+#[cfg(test)]
+mod suite_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod token;
 #[cfg(test)]
 mod tree_tests;
 
@@ -36,25 +50,28 @@ use crate::{
     format::{ParseOptions, SyntaxError},
     tree::Tree,
 };
+use scanner::Scanner;
+use token::TokenKind;
 
 /// Parses a text into its tree.
 pub(crate) fn parse(source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {
     compose::compose(source, options.before_root_key)
 }
 
-/// Returns where a `%YAML` directive stands that the reference refuses.
+/// Returns where a `%YAML` directive stands that the reference refuses: it knows version 1.1 only.
 pub(crate) fn unreadable_directive(source: &str) -> Option<usize> {
-    let mut offset = 0;
-    for line in source.split_inclusive('\n') {
-        if let Some(version) = line.strip_prefix("%YAML")
-            && version
-                .split(['#', '\r', '\n'])
-                .next()
-                .is_some_and(|version| version.trim() != "1.1")
-        {
-            return Some(offset);
-        }
-        offset += line.len();
+    if !source.contains("%YAML") {
+        return None;
     }
-    None
+    let mut scanner = Scanner::new(source, false);
+    loop {
+        let token = scanner.peek().ok()?;
+        match token.kind {
+            TokenKind::VersionDirective(1) => {}
+            TokenKind::VersionDirective(_) => return Some(token.start.index),
+            TokenKind::StreamEnd => return None,
+            _ => {}
+        }
+        scanner.take();
+    }
 }

@@ -5,11 +5,13 @@ use crate::tree::{Node, NodeId, NodeKind, Tree};
 /// The indentation step when a text shows none: that of the reference.
 const DEFAULT_STEP: usize = 4;
 
+/// The characters that break lines for the reference: those of YAML 1.1.
+pub(super) const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// Returns where the line of the byte at `offset` starts.
 pub(crate) fn line_start(source: &str, offset: usize) -> usize {
-    let start = source[..offset]
-        .rfind(['\n', '\r'])
-        .map_or(0, |line_break| line_break + 1);
+    let before = source[..offset].rsplit(LINE_BREAKS).next();
+    let start = offset - before.map_or(0, str::len);
     // The byte order mark takes no column.
     match source[start..offset].strip_prefix('\u{FEFF}') {
         Some(rest) => offset - rest.len(),
@@ -20,17 +22,16 @@ pub(crate) fn line_start(source: &str, offset: usize) -> usize {
 /// Returns where the line of the byte at `offset` ends, before its line break.
 pub(crate) fn line_end(source: &str, offset: usize) -> usize {
     source[offset..]
-        .find(['\n', '\r'])
+        .find(LINE_BREAKS)
         .map_or(source.len(), |length| offset + length)
 }
 
 /// Returns the line break at `offset`; empty if there is none.
 pub(crate) fn line_break_at(source: &str, offset: usize) -> &str {
     let rest = &source[offset..];
-    let length = match rest.as_bytes() {
-        [b'\r', b'\n', ..] => 2,
-        [b'\r' | b'\n', ..] => 1,
-        _ => 0,
+    let length = match rest.strip_prefix("\r\n") {
+        Some(behind) => rest.len() - behind.len(),
+        None => rest.len() - rest.strip_prefix(LINE_BREAKS).unwrap_or(rest).len(),
     };
     &rest[..length]
 }
@@ -41,9 +42,10 @@ pub(crate) fn next_line(source: &str, offset: usize) -> usize {
     end + line_break_at(source, end).len()
 }
 
-/// Returns the line break that the text uses: its first.
+/// Returns the line break that the text uses: its first that is one for every reader.
 pub(crate) fn line_break_of(source: &str) -> &str {
-    match line_break_at(source, line_end(source, 0)) {
+    let first = source.find(['\n', '\r']).unwrap_or(source.len());
+    match line_break_at(source, first) {
         "" => "\n",
         line_break => line_break,
     }
@@ -69,15 +71,14 @@ pub(crate) fn parent_indentation(source: &str, tree: &Tree, id: NodeId) -> usize
 /// The column of a key; that of the `:` where it starts a line, since the key stands behind a `?` then.
 fn mapping_column(source: &str, key: &Node, value_start: usize) -> usize {
     let between = &source[key.span.end as usize..value_start];
-    match between.rfind(['\n', '\r']) {
-        Some(line_break) => {
-            let line = &between[line_break + 1..];
+    match between.rsplit_once(LINE_BREAKS) {
+        Some((before, line)) => {
             let blanks = line.len() - line.trim_start_matches(' ').len();
             // The `:` may stand on an earlier line than the value.
             if line[blanks..].starts_with(':') {
                 return blanks;
             }
-            let lines = between[..line_break].split(['\n', '\r']).skip(1);
+            let lines = before.split(LINE_BREAKS).skip(1);
             let colon = lines
                 .map(|line| (line, line.trim_start_matches(' ')))
                 .find(|(_, content)| content.starts_with(':'));
@@ -103,10 +104,10 @@ fn dash_column(source: &str, start: usize) -> usize {
                 _ => break,
             }
         }
-        match dash {
-            Some(column) => return column,
-            None if !source[..line].ends_with(['\n', '\r']) => return 0,
-            None => end = line - 1,
+        match (dash, source[..line].strip_suffix(LINE_BREAKS)) {
+            (Some(column), _) => return column,
+            (None, Some(before)) => end = before.len(),
+            (None, None) => return 0,
         }
     }
 }

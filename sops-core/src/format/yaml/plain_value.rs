@@ -17,7 +17,6 @@ pub(super) fn text(value: ValueRef<'_>) -> String {
     }
 }
 
-/// An exponent below -4 or from 6 on is written as one, with two digits at least.
 fn float_text(value: f64) -> String {
     if value.is_nan() {
         return ".nan".to_owned();
@@ -25,20 +24,11 @@ fn float_text(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    let scientific = float::scientific(value);
-    if let Some((mantissa, exponent)) = scientific.split_once('e')
-        && let Ok(exponent) = exponent.parse::<i32>()
-        && !(-4..6).contains(&exponent)
-    {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+    let mut text = float::general(value);
+    if !text.contains(['.', 'e']) {
+        text.push_str(".0");
     }
-    let mut out = Vec::new();
-    float::push_decimal(&mut out, value);
-    if !out.contains(&b'.') {
-        out.extend_from_slice(b".0");
-    }
-    String::from_utf8(out).unwrap_or_default()
+    text
 }
 
 #[cfg(test)]

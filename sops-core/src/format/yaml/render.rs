@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     block_scalar::{self, BlockScalar, Rendered},
-    place::{line_break_of, line_end},
+    place::{LINE_BREAKS, line_break_of, line_end},
     plain_value,
     properties::Properties,
     quote::{double_quoted, fits_one_line, is_plain, is_plain_syntax, single_quoted},
@@ -19,8 +19,6 @@ use crate::{
     format::edit::Edit,
     tree::{Node, NodeId, NodeKind, Scalar, Span, Style, Tree, ValueRef},
 };
-
-pub(crate) use super::flow_copy::flow_copy;
 
 /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
 pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
@@ -37,9 +35,16 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
         }
     }
     let end = node.span.end as usize;
+    // An anchor may end directly before a plain scalar that starts with `:`.
+    let before = &source[node.outer_start as usize..start];
+    let blank =
+        match before.ends_with(|last: char| last.is_ascii_alphanumeric() || "-_".contains(last)) {
+            true => " ",
+            false => "",
+        };
     let text = match scalar.style {
-        Style::Plain if scalar.flow => format!("\"{enc}\""),
-        Style::Plain => enc.to_owned(),
+        Style::Plain if scalar.flow => format!("{blank}\"{enc}\""),
+        Style::Plain => format!("{blank}{enc}"),
         Style::DoubleQuoted => format!("\"{enc}\""),
         Style::SingleQuoted => format!("'{enc}'"),
         Style::Literal | Style::Folded => {
@@ -61,24 +66,33 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
     edits.push(edit(start, end, text));
 }
 
-/// Makes sure that a block scalar that stays in the clear keeps its value when something is appended to the text.
+/// Makes sure that a block scalar that stays in the clear, or is a key, keeps its value when something is appended to the text.
 ///
-/// At the end of a text without a final line break, a value has none either, whatever its header says. With a line
-/// after it, only the stripping header says so.
+/// At the end of a text without a final line break, a value has as many as its lines have, whatever its header says.
+/// With a line after it, only the header says so.
 pub(crate) fn pinned(source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit>) {
-    let is_block = matches!(
-        &tree[id].kind,
-        NodeKind::Scalar(Scalar {
-            style: Style::Literal | Style::Folded,
-            ..
-        })
-    );
-    if is_block && tree[id].span.end as usize == source.len() && !source.ends_with(['\n', '\r']) {
-        let block = BlockScalar::read(source, tree, id);
-        let header = block.stripping_header();
-        if source[block.header.clone()] != header {
-            edits.push(edit(block.header.start, block.header.end, header));
-        }
+    let span = tree[id].span;
+    let is_block = span.of(source).starts_with(['|', '>']);
+    let is_last = || source[span.range().end..].trim_start().is_empty();
+    if !is_block || source.ends_with(LINE_BREAKS) || !is_last() {
+        return;
+    }
+    let value = match &tree[id].kind {
+        NodeKind::Key { text, .. } => text.bytes(source),
+        NodeKind::Scalar(scalar) => match scalar.value.view(source) {
+            ValueRef::Str(text) => text,
+            _ => return,
+        },
+        _ => return,
+    };
+    let block = BlockScalar::read(source, tree, id);
+    let header = match value {
+        [.., b'\n', b'\n'] | b"\n" => return,
+        [.., b'\n'] => block.clipping_header(),
+        _ => block.stripping_header(),
+    };
+    if source[block.header.clone()] != header {
+        edits.push(edit(block.header.start, block.header.end, header));
     }
 }
 
@@ -312,6 +326,7 @@ mod tests {
             ("", "\"a\\\n  b\"", "\"ENC\""),
             ("", "'a'", "'ENC'"),
             ("&x ", "1", "&x ENC"),
+            ("&x", ":1", "&x ENC"),
             ("!!str ", "1", "!!str ENC"),
             ("!!int ", "\"1\"", "\"ENC\""),
             ("&x !!int ", "1", "ENC"),

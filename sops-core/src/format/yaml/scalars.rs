@@ -2,7 +2,8 @@
 
 use super::{
     characters::{break_length, byte, is_blank, is_blank_or_end, is_break, is_break_or_end},
-    scanner::{ScanError, Scanner, control_character},
+    scanner::Scanner,
+    token::{ScanError, control_character},
 };
 use crate::tree::{Span, Text};
 

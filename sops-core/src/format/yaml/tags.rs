@@ -2,7 +2,8 @@
 
 use super::{
     characters::{byte, is_blank, is_blank_or_end, is_break_or_end, is_uri, is_word},
-    scanner::{ScanError, Scanner, TokenKind},
+    scanner::Scanner,
+    token::{ScanError, TokenKind},
 };
 
 impl Scanner<'_> {
@@ -107,13 +108,13 @@ impl Scanner<'_> {
             self.skip();
         }
         let kind = if is_version {
-            let Some((major, _)) = self.scan_version() else {
+            let Some((major, minor)) = self.scan_version() else {
                 return fail("a %YAML directive must name a version such as 1.1");
             };
             if major != 1 {
                 return fail("a version of YAML that is not 1.x");
             }
-            TokenKind::VersionDirective
+            TokenKind::VersionDirective(minor)
         } else {
             if byte(self.bytes, self.mark.index) != b'!' {
                 return fail("the handle of a %TAG directive must start with !");
