@@ -16,6 +16,7 @@ use crate::{
         Format, ParseOptions,
         edit::{Edit, splice},
         json::render::string_text,
+        yaml::place::line_break_of,
     },
     secret::SecretText,
     tree::{NodeId, NodeKind, Step, Tree, TreePath},
@@ -104,16 +105,25 @@ pub(crate) fn apply(
         }
     };
     let changed = SecretText::new(splice(text, &mut edits));
-    let is_faithful = format
-        .parse(changed.expose(), ParseOptions::default())
-        .ok()
-        .and_then(|tree| Outline::of(changed.expose(), &tree))
-        .is_some_and(|after| after.is(&expected));
-    if is_faithful {
-        Ok(Some(changed))
-    } else {
-        Err(failed(ChangeError::Unwritable))
+    if is_like(changed.expose(), format, &expected) {
+        return Ok(Some(changed));
     }
+    // A text of several lines at the end of a file needs its last line break.
+    let line_break = line_break_of(text);
+    let ended = SecretText::new([changed.expose(), line_break].concat());
+    if !text.ends_with(['\n', '\r']) && is_like(ended.expose(), format, &expected) {
+        return Ok(Some(ended));
+    }
+    Err(failed(ChangeError::Unwritable))
+}
+
+/// Whether a text holds what is expected, and can be read at all.
+fn is_like(text: &str, format: Format, expected: &Outline) -> bool {
+    format
+        .parse(text, ParseOptions::default())
+        .ok()
+        .and_then(|tree| Outline::of(text, &tree))
+        .is_some_and(|outline| outline.is(expected))
 }
 
 /// Where a path leads.
