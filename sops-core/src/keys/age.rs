@@ -1,15 +1,10 @@
 //! Local age keys: the [`KeyService`] that wraps for recipients and unwraps with identities.
 
-use std::io::{Read, Write};
-
-use age::{
-    DecryptError, Decryptor, Encryptor,
-    armor::{ArmoredReader, ArmoredWriter, Format},
-    x25519,
+use super::{
+    Identities, KeyError, KeyService,
+    age_file::{self, EncryptError, OpenError, Recipient},
+    is_secret_key,
 };
-use zeroize::Zeroizing;
-
-use super::{Identities, KeyError, KeyService, is_secret_key};
 use crate::{
     metadata::{KeyEntry, MasterKey},
     secret::SecretBytes,
@@ -161,7 +156,7 @@ impl KeyService for AgeService {
 }
 
 /// Checks that this build can wrap for `recipient`, and says what is wrong with it if not.
-pub(super) fn parse_recipient(recipient: &str) -> Result<x25519::Recipient, KeyError> {
+pub(super) fn parse_recipient(recipient: &str) -> Result<Recipient, KeyError> {
     let recipient = recipient.trim();
     if let Some(problem) = other_kind(recipient) {
         return Err(problem);
@@ -229,19 +224,9 @@ fn malformed(recipient: &str) -> KeyError {
         .with_hint("copy the recipient again, as a whole")
 }
 
-fn wrap_for(recipient: &x25519::Recipient, share: &SecretBytes) -> Result<String, std::io::Error> {
-    let encryptor = Encryptor::with_recipients(std::iter::once(recipient as &dyn age::Recipient))
-        .map_err(std::io::Error::other)?;
-    let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
-    let mut writer = encryptor.wrap_output(armor)?;
-    writer.write_all(share.expose())?;
-    let armored = writer.finish()?.finish()?;
-    let mut text = String::from_utf8(armored).map_err(std::io::Error::other)?;
-    // The reference writes it with a line feed at the end.
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    Ok(text)
+fn wrap_for(recipient: &Recipient, share: &SecretBytes) -> Result<String, EncryptError> {
+    let file = age_file::encrypt(share.expose(), &[recipient])?;
+    Ok(age_file::to_armor(&file))
 }
 
 enum Failure {
@@ -252,32 +237,21 @@ enum Failure {
 const DAMAGED_HINT: &str = "restore the `enc` of this key from an earlier version of the file";
 
 fn unwrap_with(enc: &str, identities: &Identities) -> Result<SecretBytes, Failure> {
-    let damaged = || Failure::Damaged("its `enc` is damaged, or not encrypted with age");
-    let reader = ArmoredReader::new(enc.trim().as_bytes());
-    let decryptor = Decryptor::new_buffered(reader).map_err(|_| damaged())?;
-    if decryptor.is_scrypt() {
-        return Err(Failure::Damaged(
-            "its `enc` is encrypted with a passphrase, which SOPS does not do",
-        ));
-    }
-    let mut reader = match decryptor.decrypt(identities.native()) {
-        Ok(reader) => reader,
-        Err(DecryptError::NoMatchingKeys) => return Err(Failure::NoIdentity),
-        Err(_) => return Err(damaged()),
-    };
-    let mut share = Zeroizing::new(vec![0; MAX_SHARE]);
-    let mut length = 0;
-    loop {
-        match reader.read(&mut share[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(_) => return Err(damaged()),
+    let opened =
+        age_file::from_armor(enc).and_then(|file| age_file::decrypt(&file, identities.native()));
+    let mut share = opened.map_err(|error| match error {
+        OpenError::NoMatch => Failure::NoIdentity,
+        OpenError::Passphrase => {
+            Failure::Damaged("its `enc` is encrypted with a passphrase, which SOPS does not do")
         }
-    }
-    if length == MAX_SHARE {
+        OpenError::Armor | OpenError::Header | OpenError::HeaderMac | OpenError::Payload => {
+            Failure::Damaged("its `enc` is damaged, or not encrypted with age")
+        }
+    })?;
+    if share.len() >= MAX_SHARE {
         return Err(Failure::Damaged("its `enc` holds more than a data key"));
     }
-    Ok(SecretBytes::new(share[..length].to_vec()))
+    Ok(SecretBytes::new(std::mem::take(&mut *share)))
 }
 
 #[cfg(test)]

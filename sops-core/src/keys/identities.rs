@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use age::x25519;
+use zeroize::Zeroizing;
 
+use super::age_file::Identity;
 use crate::secret::{SecretBytes, SecretText};
 
 /// age identities to unwrap data keys with.
@@ -12,7 +13,7 @@ use crate::secret::{SecretBytes, SecretText};
 /// error can name them when nothing else fits.
 #[derive(Default)]
 pub struct Identities {
-    native: Vec<x25519::Identity>,
+    native: Vec<Identity>,
     unsupported: Vec<String>,
 }
 
@@ -37,10 +38,14 @@ impl Identities {
     }
 
     /// Makes a new identity.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no random numbers.
     #[must_use]
     pub fn generate() -> Self {
         Self {
-            native: vec![x25519::Identity::generate()],
+            native: vec![Identity::generate().expect("the system gives random numbers")],
             unsupported: Vec::new(),
         }
     }
@@ -48,23 +53,21 @@ impl Identities {
     /// Returns the text of the identities, one a line, as an identity file holds them.
     #[must_use]
     pub fn to_text(&self) -> SecretText {
-        use age::secrecy::ExposeSecret;
-
         /// `AGE-SECRET-KEY-1` and 58 more, and the line feed. Enough from the start, so that nothing is left behind
         /// by growing.
         const LINE: usize = 75;
-        let mut text = String::with_capacity(LINE * self.native.len());
+        let mut text = Zeroizing::new(String::with_capacity(LINE * self.native.len()));
         for identity in &self.native {
-            text.push_str(identity.to_string().expose_secret());
+            identity.push_text(&mut text);
             text.push('\n');
         }
-        SecretText::new(text)
+        SecretText::new(std::mem::take(&mut *text))
     }
 
     /// Returns the recipients that wrap for these identities.
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
-        let recipients = self.native.iter().map(|identity| identity.to_public());
+        let recipients = self.native.iter().map(Identity::to_recipient);
         recipients.map(|recipient| recipient.to_string()).collect()
     }
 
@@ -86,10 +89,8 @@ impl Identities {
         self.unsupported.append(&mut other.unsupported);
     }
 
-    pub(super) fn native(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.native
-            .iter()
-            .map(|identity| identity as &dyn age::Identity)
+    pub(super) fn native(&self) -> &[Identity] {
+        &self.native
     }
 
     /// The places and kinds of identities that cannot be used.
@@ -205,7 +206,7 @@ enum Problem {
     Unknown,
 }
 
-fn native(word: &str) -> Result<x25519::Identity, Problem> {
+fn native(word: &str) -> Result<Identity, Problem> {
     const LENGTH: usize = 74;
     if word.starts_with("AGE-SECRET-KEY-1") {
         word.parse().map_err(|_| match word.len() {

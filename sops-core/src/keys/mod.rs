@@ -3,6 +3,8 @@
 #[cfg(feature = "age")]
 mod age;
 #[cfg(feature = "age")]
+mod age_file;
+#[cfg(feature = "age")]
 mod command;
 #[cfg(feature = "age")]
 mod env;
