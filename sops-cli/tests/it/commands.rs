@@ -12,6 +12,12 @@ use crate::support::{
 const PLAIN_YAML: &str = "user: admin\npassword: s3cret\nport: 8080\nratio: 1.5\non: true\nnothing: null\nempty: \"\"\nlist:\n    - 1\n    - two\n    - name: third\nnested:\n    key_unencrypted: open\n    deep:\n        secret: x\n";
 const PLAIN_JSON: &str = "{\n\t\"user\": \"admin\",\n\t\"port\": 8080,\n\t\"list\": [\n\t\t1,\n\t\t\"two\"\n\t],\n\t\"nested\": {\n\t\t\"on\": true\n\t}\n}\n";
 
+const PLAIN_ENV: &str =
+    "# note\nUSER=admin\nURL=http://x?a=b\nLINES=one\\ntwo\nMODE_unencrypted=open\n";
+const PLAIN_INI: &str =
+    "; note\n[db]\nuser     = admin\npassword = `hunter;2`\n\n[web]\nport_unencrypted = 80\n";
+const PLAIN_BIN: &[u8] = b"\x00\xff any bytes\r\n";
+
 const ONE_RECIPIENT: &str =
     "creation_rules:\n  - age: age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj";
 
@@ -62,6 +68,15 @@ fn folder(encrypted: &BTreeMap<&str, Vec<u8>>) -> Scratch {
     scratch.write("plain.yaml", PLAIN_YAML);
     scratch.write("plain.json", PLAIN_JSON);
     scratch.write("plain.txt", "just text\n");
+    scratch.write("plain.env", PLAIN_ENV);
+    scratch.write("plain.ini", PLAIN_INI);
+    scratch.write("plain.bin", PLAIN_BIN);
+    scratch.write("broken.env", "A=1\nB\n");
+    scratch.write("broken.ini", "[a\nb = c\n");
+    scratch.write("taken.env", "sops_mac=1\n");
+    scratch.write("taken.ini", "[sops]\nmac = 1\n");
+    scratch.write("flat.yaml", "# note\nuser: admin\nport: \"8080\"\n");
+    scratch.write("data.json", "{\"data\": \"text\"}\n");
     scratch.write("dir/inside.yaml", "a: b\n");
     for (name, content) in encrypted {
         scratch.write(name, content);
@@ -271,8 +286,14 @@ fn command_lines_do_what_they_do_there() {
     }
     let scratch = Scratch::new();
     let mut encrypted = BTreeMap::new();
-    for (name, text) in [("enc.yaml", PLAIN_YAML), ("enc.json", PLAIN_JSON)] {
-        encrypted.insert(name, scratch.encrypt(Reference, name, text.as_bytes()).ok());
+    for (name, text) in [
+        ("enc.yaml", PLAIN_YAML.as_bytes()),
+        ("enc.json", PLAIN_JSON.as_bytes()),
+        ("enc.env", PLAIN_ENV.as_bytes()),
+        ("enc.ini", PLAIN_INI.as_bytes()),
+        ("enc.bin", PLAIN_BIN),
+    ] {
+        encrypted.insert(name, scratch.encrypt(Reference, name, text).ok());
     }
     scratch.write("groups.sops.yaml", key_groups());
     scratch.write("groups.yaml", PLAIN_YAML);

@@ -59,9 +59,7 @@ pub(crate) fn emit(
                 after_key = false;
                 if let NodeKind::Scalar(scalar) = &tree[id].kind {
                     match scalar.value.view(source) {
-                        ValueRef::Str(bytes) => {
-                            push_escaped(&mut out, &String::from_utf8_lossy(bytes))
-                        }
+                        ValueRef::Str(bytes) => push_bytes(&mut out, bytes),
                         ValueRef::Float(value) if !value.is_finite() => problem = Some(id),
                         ValueRef::Float(value) => {
                             let text = render::float_text(value);
@@ -84,6 +82,21 @@ pub(crate) fn emit(
     }
     out.push('\n');
     Ok(out)
+}
+
+/// Appends a string; a byte that is no UTF-8 becomes the escape of U+FFFD, as in Go.
+fn push_bytes(out: &mut String, bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return push_escaped(out, text);
+    }
+    out.push('"');
+    for chunk in bytes.utf8_chunks() {
+        let mut quoted = zeroize::Zeroizing::new(String::new());
+        push_escaped(&mut quoted, chunk.valid());
+        out.push_str(&quoted[1..quoted.len() - 1]);
+        out.push_str(&"\\ufffd".repeat(chunk.invalid().len()));
+    }
+    out.push('"');
 }
 
 /// Appends a string with the escapes of Go's encoder, which keeps HTML safe.
