@@ -75,6 +75,17 @@ impl Original {
         std::mem::replace(&mut self.content, SecretBytes::new(Vec::new()))
     }
 
+    /// Whether the file has other names (hard links). It is replaced under its own name alone: they keep what it was.
+    pub(crate) fn has_other_names(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            fs::metadata(&self.target).is_ok_and(|metadata| metadata.nlink() > 1)
+        }
+        #[cfg(not(unix))]
+        false
+    }
+
     /// Whether the file still is what was read.
     fn is_unchanged(&self) -> Result<bool, Failure> {
         match self.taken {

@@ -6,7 +6,7 @@ use sops_core::{
     DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Unlocked,
 };
 
-use super::transform::{name_of, warn_of_more_files};
+use super::transform::{name_of, warn_of_more_files, warn_of_other_names};
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
     context::{Context, Target},
@@ -87,6 +87,9 @@ fn edit_existing(
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
     let plain = unlocked.decrypt(&options).map_err(failed)?;
     context.ui.warn_of_all(&target.name, plain.warnings());
+    if original.has_other_names() {
+        warn_of_other_names(&target.name, context);
+    }
     let edit = Edit {
         context,
         file,

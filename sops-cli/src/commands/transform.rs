@@ -117,8 +117,9 @@ impl FileArgs {
             }
             let mut original = Original::read(file)?;
             let product = work(Some(file), Input::Original(&mut original))?;
+            let has_other_names = original.has_other_names();
             original.replace_one_of_many(product.bytes.expose(), &folders)?;
-            Ok(product.warnings)
+            Ok((product.warnings, has_other_names))
         };
         let mut first_failure = None;
         let mut failed = 0;
@@ -127,7 +128,13 @@ impl FileArgs {
             Waits::ForTheDisk,
             |file| (file, one(file)),
             |(file, result)| match result {
-                Ok(warnings) => context.ui.warn_of_all(&name_of(Some(file)), &warnings),
+                Ok((warnings, has_other_names)) => {
+                    let name = name_of(Some(file));
+                    context.ui.warn_of_all(&name, &warnings);
+                    if has_other_names {
+                        warn_of_other_names(&name, context);
+                    }
+                }
                 Err(failure) => {
                     failed += 1;
                     failure.print(context.ui);
@@ -146,6 +153,16 @@ impl FileArgs {
         }
         first_failure.map_or(Ok(()), |code| Err(Failure::reported(code)))
     }
+}
+
+/// Warns that a file was replaced under one of its names.
+pub(crate) fn warn_of_other_names(name: &str, context: &Context) {
+    context.ui.warning(&format!(
+        "{name}: the file has other names (hard links); what they name stays as it was"
+    ));
+    context
+        .ui
+        .hint("a symbolic link is followed, and would name the new content too");
 }
 
 /// Warns that only the first of several files is used, in the words of the reference.

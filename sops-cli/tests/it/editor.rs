@@ -159,6 +159,23 @@ fn a_mistake_that_nobody_mends_does_not_lose_the_text() {
 }
 
 #[test]
+fn what_others_write_meanwhile_is_not_overwritten() {
+    let scratch =
+        scratch("sed -i.bak 's/old/new/' \"$1\"; echo '# theirs' >> \"$WORK/secrets.yaml\"");
+    let ran = edit(&scratch, &["edit", "secrets.yaml"]);
+    assert_ne!(ran.code, 0);
+    assert!(scratch.read_text("secrets.yaml").ends_with("# theirs\n"));
+    // What was typed is not lost: the message says where it is.
+    let kept = ran
+        .stderr
+        .split_whitespace()
+        .find(|word| word.contains("secrets.yaml") && word.starts_with('/'));
+    let kept = kept.unwrap_or_else(|| panic!("{}", ran.stderr));
+    let kept = fs::read_to_string(kept.trim_end_matches([';', '.', ','])).expect("it is there");
+    assert!(kept.contains("'new'"), "{kept}");
+}
+
+#[test]
 fn an_editor_that_fails_changes_nothing() {
     for (script, what) in [
         ("exit 3", "an exit code"),

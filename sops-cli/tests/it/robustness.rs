@@ -292,6 +292,55 @@ fn is_answer(ran: &Ran) -> Result<(), String> {
 }
 
 #[test]
+fn other_names_of_a_file_are_told() {
+    let scratch = Scratch::new();
+    let file = scratch.write("secrets.yaml", "a: b\n");
+    fs::hard_link(&file, scratch.path("other.yaml")).expect("our own folder");
+    let ran = encrypt_in_place(&scratch, "secrets.yaml");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("hard links"), "{}", ran.stderr);
+    assert!(scratch.read_text("secrets.yaml").contains("ENC["));
+    assert_eq!(scratch.read_text("other.yaml"), "a: b\n");
+}
+
+/// `sops decrypt <(…)`: a pipe is read once, from its start to its end.
+#[test]
+fn pipes_with_names_are_read() {
+    let scratch = Scratch::new();
+    let encrypted = scratch.encrypt(Ours, "a.yaml", b"a: b\n").ok();
+    let pipe = scratch.path("pipe.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let decrypted = std::thread::scope(|scope| {
+        scope.spawn(|| fs::write(&pipe, &encrypted).expect("somebody reads"));
+        scratch.run(Ours, ["decrypt", "pipe.yaml"])
+    });
+    assert_eq!(decrypted.text(), "a: b\n", "{}", decrypted.stderr);
+    let changed = std::thread::scope(|scope| {
+        scope.spawn(|| fs::write(&pipe, &encrypted).expect("somebody reads"));
+        scratch.run(Ours, ["decrypt", "-i", "pipe.yaml"])
+    });
+    assert_ne!(changed.code, 0);
+    assert!(
+        changed.stderr.contains("no regular file"),
+        "{}",
+        changed.stderr
+    );
+}
+
+/// What is refused is not touched, not even its times.
+#[test]
+fn a_refusal_leaves_the_times_of_a_file() {
+    let scratch = Scratch::new();
+    let file = scratch.write("secrets.yaml", "a: \"b\n");
+    let before = fs::metadata(&file).and_then(|metadata| metadata.modified());
+    is_answer(&encrypt_in_place(&scratch, "secrets.yaml")).unwrap_or_else(|why| panic!("{why}"));
+    let after = fs::metadata(&file).and_then(|metadata| metadata.modified());
+    assert_eq!(before.expect("a time"), after.expect("a time"));
+    assert_eq!(names(&scratch), ["secrets.yaml"]);
+}
+
+#[test]
 fn files_cut_anywhere_are_refused() {
     let mut failures = Vec::new();
     let mut count = 0;
