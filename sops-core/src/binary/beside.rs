@@ -4,7 +4,7 @@ use std::{sync::mpsc, thread};
 
 use zeroize::Zeroizing;
 
-use super::PIECE;
+use super::{PIECE, likeness::Likeness};
 use crate::crypto::{GcmStream, Mac};
 
 /// From how many bytes on a second core is worth starting a thread.
@@ -14,10 +14,16 @@ const WORTH_IT: usize = 1 << 20;
 const AHEAD: usize = 8;
 
 /// Hashes the plaintext and encrypts it where it lies.
-pub(super) fn hash_and_encrypt(bytes: &mut [u8], mac: &mut Mac, stream: &mut GcmStream<'_>) {
+pub(super) fn hash_and_encrypt(
+    bytes: &mut [u8],
+    mac: &mut Mac,
+    likeness: &mut Likeness,
+    stream: &mut GcmStream<'_>,
+) {
     if bytes.len() < WORTH_IT {
         for piece in bytes.chunks_mut(PIECE) {
             mac.update(piece);
+            likeness.update(piece);
             stream.encrypt(piece);
         }
         return;
@@ -33,6 +39,7 @@ pub(super) fn hash_and_encrypt(bytes: &mut [u8], mac: &mut Mac, stream: &mut Gcm
             }
         });
         for piece in ready {
+            likeness.update(piece);
             stream.encrypt(piece);
         }
     });

@@ -4,6 +4,7 @@
 //! the text of the encrypted file is the one thing that is as large as the file.
 
 mod beside;
+mod likeness;
 mod open;
 mod seal;
 

@@ -55,21 +55,26 @@ pub(crate) fn open(
     Ok(place.into_bytes())
 }
 
-/// Decrypts a file without keeping anything, and returns its MAC; an empty one has no ciphertext.
+/// Decrypts a file without keeping anything, and shows the pieces to `look`; an empty file has none.
 pub(super) fn read_again(
     text: &str,
     tree: &Tree,
     metadata: &Metadata,
     cipher: &Cipher,
-) -> Result<Option<MacDigest>, Error> {
+    look: &mut dyn FnMut(&[u8]),
+) -> Result<(), Error> {
     let matcher = metadata.selector.compile()?;
     let Some(sealed) = Sealed::find(text, tree, &matcher) else {
-        return Ok(None);
+        return Ok(());
     };
     let mut place = Place::Nowhere {
         unread: &text.as_bytes()[sealed.data.clone()],
     };
-    sealed.decrypt(&mut place, cipher, metadata).map(Some)
+    let decrypted = sealed.decrypt_pieces(&mut place, cipher, &mut |(piece, length)| {
+        look(&piece[..length]);
+        piece
+    });
+    decrypted.map_err(|problem| sealed.located(problem))
 }
 
 /// The value of a file as nearly all are: nothing beside it, nothing unusual in its text.
@@ -125,12 +130,16 @@ impl Sealed {
         let decrypted = hash_beside(&mut mac, PIECE_ROOM, self.data.len(), |exchange| {
             self.decrypt_pieces(place, cipher, exchange)
         });
-        decrypted.map_err(|problem| Error::Decrypt {
+        decrypted.map_err(|problem| self.located(problem))?;
+        Ok(mac.finish())
+    }
+
+    fn located(&self, problem: LeafProblem) -> Error {
+        Error::Decrypt {
             path: format!("[\"{KEY}\"]"),
             position: self.position,
             problem,
-        })?;
-        Ok(mac.finish())
+        }
     }
 
     fn decrypt_pieces(

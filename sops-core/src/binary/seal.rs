@@ -3,7 +3,12 @@
 use base64::Engine;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE, beside::hash_and_encrypt, open::read_again};
+use super::{
+    ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE,
+    beside::hash_and_encrypt,
+    likeness::{Likeness, LikenessKey},
+    open::read_again,
+};
 use crate::{
     crypto::{Cipher, Mac, NonceSource, cipher::BASE64, encrypted_value::PREFIX},
     document::{EncryptedFile, check_mac},
@@ -32,7 +37,9 @@ pub(crate) fn seal(
     let nonce = draw()?;
     let mut mac = Mac::new(metadata.mac_only_encrypted);
     let mut stream = cipher.stream(&nonce, ADDITIONAL_DATA);
-    hash_and_encrypt(&mut buffer, &mut mac, &mut stream);
+    let likeness_key = LikenessKey::draw()?;
+    let mut likeness = Likeness::new(&likeness_key);
+    hash_and_encrypt(&mut buffer, &mut mac, &mut likeness, &mut stream);
     let tag = stream.finish();
     let mac = mac.finish();
 
@@ -69,14 +76,15 @@ pub(crate) fn seal(
     if raw(again.metadata()) != raw(&metadata) {
         return Err(Error::Unfaithful("it has other metadata"));
     }
-    let read = match read_again(text, again.tree(), again.metadata(), cipher)? {
-        Some(read) => read,
-        None => Mac::new(metadata.mac_only_encrypted).finish(),
-    };
-    check_mac(again.metadata(), cipher, std::slice::from_ref(&read))?;
-    if !read.matches(mac.expose()) {
+    let mut likeness_again = Likeness::new(&likeness_key);
+    read_again(text, again.tree(), again.metadata(), cipher, &mut |piece| {
+        likeness_again.update(piece);
+    })?;
+    if likeness_again.finish() != likeness.finish() {
         return Err(Error::Unfaithful("decrypting it gives other bytes"));
     }
+    // Those bytes had this MAC.
+    check_mac(again.metadata(), cipher, std::slice::from_ref(&mac))?;
     drop(again);
     Ok(written)
 }
