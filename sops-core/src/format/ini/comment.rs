@@ -61,7 +61,7 @@ impl Lines {
     pub(super) fn one_by_one(self, source: &str) -> Vec<Span> {
         self.lines
             .into_iter()
-            .map(|line| without_mark(source, line))
+            .map(|line| without_marks(source, line))
             .filter(|text| !text.is_empty())
             .collect()
     }
@@ -72,6 +72,13 @@ pub(super) fn without_mark(source: &str, comment: Span) -> Span {
     let text = comment.of(source);
     let mark = text.chars().next().unwrap_or(';');
     let rest = text.trim_start_matches([mark, ' ']);
+    Span::new(comment.end as usize - rest.len(), comment.end as usize)
+}
+
+/// Cuts all marks off that a comment starts with: for one that stands by itself, so that it comes back in its place.
+pub(super) fn without_marks(source: &str, comment: Span) -> Span {
+    let text = comment.of(source);
+    let rest = text.trim_start_matches([';', '#', ' ']);
     Span::new(comment.end as usize - rest.len(), comment.end as usize)
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     COMMENT_MARKS, DEFAULT_SECTION, DELIMITERS,
-    comment::{Lines, without_mark},
+    comment::{Lines, without_marks},
     value::{self, Unreadable, line_after},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl<'s> Parser<'s> {
         self.comments(comments.above(self.source));
         if let Some(mark) = rest.of(self.source).find(COMMENT_MARKS) {
             let comment = Span::new(rest.start as usize + mark, rest.end as usize);
-            self.comment(without_mark(self.source, comment));
+            self.comment(without_marks(self.source, comment));
         }
         map
     }
@@ -145,7 +145,7 @@ impl<'s> Parser<'s> {
         let outer_start = comments.start().unwrap_or(Span::new(start, start).start);
         self.comments(comments.above(self.source));
         if let Some(comment) = value.comment {
-            self.comment(without_mark(self.source, comment));
+            self.comment(without_marks(self.source, comment));
         }
         let (text, bytes) = match name.of(self.source) {
             "-" => {
