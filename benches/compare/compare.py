@@ -141,6 +141,29 @@ def write_regex_yaml(path, leaves):
             file.write(f"    value_{number % 100:02}: {next(passwords)}\n")
 
 
+def write_binary(path, size):
+    """Bytes that look random, and are the same in every run."""
+    numbers = random.Random(5)
+    with open(path, "wb") as file:
+        for _ in range(0, size, 1_000_000):
+            file.write(numbers.randbytes(min(1_000_000, size)))
+
+
+def write_lines(path, lines):
+    """Settings as dotenv or INI, ten in a section."""
+    passwords = words(6)
+    with open(path, "w") as file:
+        for number in range(lines):
+            if path.suffix == ".ini" and number % 10 == 0:
+                file.write(f"[section {number // 10}]\n")
+            file.write(f"KEY_{number}=value {next(passwords)}\n")
+
+
+def within(factor, extra, size):
+    """A target for memory: a multiple of the size of the file, and so much more."""
+    return lambda ours, _reference: ours <= factor * size + extra
+
+
 class Comparison:
     """The table as it grows."""
 
@@ -266,6 +289,31 @@ def compare(comparison, folder, quick):
     arguments = [*encrypt, "--encrypted-regex", "^(data|stringData)$", selected]
     ours, reference = comparison.measure(arguments, 3)
     comparison.add_time(f"encrypt {leaves:,} leaves by `encrypted_regex`", ours, reference, "≤ 1/20", one_of(20))
+
+    # A binary file.
+    binary, binary_encrypted = folder / "large.bin", folder / "large.enc.bin"
+    size = 100_000_000 // scale
+    write_binary(binary, size)
+    name = f"{size / 1e6:.0f} MB binary"
+    memory_target = within(2, 20 * MEBIBYTE, size)
+    ours, reference = comparison.measure([*encrypt, binary], 3, output=binary_encrypted)
+    comparison.add_time(f"encrypt {name}", ours, reference, "≤ 1/5", one_of(5))
+    comparison.add_memory("the same: memory", ours, reference, "≤ 2 × the file + 20 MiB", memory_target)
+    ours, reference = comparison.measure(["--decrypt", binary_encrypted], 3, output=folder / "large.out.bin")
+    comparison.add_time(f"decrypt {name}", ours, reference, "≤ 1/5", one_of(5))
+    comparison.add_memory("the same: memory", ours, reference, "≤ 2 × the file + 20 MiB", memory_target)
+    if binary.read_bytes() != (folder / "large.out.bin").read_bytes():
+        sys.exit("compare: decrypting did not give the binary file back")
+
+    # Lines.
+    for kind in ["env", "ini"]:
+        lines = 100_000 // scale
+        plain, encrypted = folder / f"lines.{kind}", folder / f"lines.enc.{kind}"
+        write_lines(plain, lines)
+        ours, reference = comparison.measure([*encrypt, plain], 3, output=encrypted)
+        comparison.add_time(f"encrypt {lines:,} lines of {kind}", ours, reference, "≤ 1/10", one_of(10))
+        ours, reference = comparison.measure(["--decrypt", encrypted], 3)
+        comparison.add_time(f"decrypt {lines:,} lines of {kind}", ours, reference, "≤ 1/10", one_of(10))
 
     # Many files. The reference takes one per call.
     count = 1000 // scale

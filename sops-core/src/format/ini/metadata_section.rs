@@ -53,22 +53,18 @@ pub(super) fn remove(source: &str, tree: &Tree) -> Vec<Edit> {
         if is_ended {
             end += line_end + 1;
         }
+        // The blank line, and the end of a last line that had none, which is of the same kind.
         let before = &source[..start];
-        let line_feed = |text: &str| {
-            let text = text.strip_suffix('\n')?;
-            Some(text.strip_suffix('\r').unwrap_or(text).len())
-        };
-        // The blank line, and the end of a last line that had none.
-        if let Some(blank) = line_feed(before)
-            && (blank == 0 || source[..blank].ends_with('\n'))
-        {
-            start = blank;
-        }
-        if !is_ended
-            && end == source.len()
-            && let Some(last) = line_feed(&source[..start])
-        {
-            start = last;
+        let blank = ["\r\n", "\n"].into_iter().find_map(|line_break| {
+            let rest = before.strip_suffix(line_break)?;
+            (rest.is_empty() || rest.ends_with('\n')).then_some((line_break, rest.len()))
+        });
+        if let Some((line_break, at)) = blank {
+            start = at;
+            let is_unended = !is_ended && end == source.len();
+            if is_unended && let Some(rest) = source[..start].strip_suffix(line_break) {
+                start = rest.len();
+            }
         }
         Edit::new(Span::new(start, end), "")
     };
