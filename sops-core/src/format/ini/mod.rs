@@ -12,6 +12,8 @@ mod emit;
 mod engine;
 mod metadata_section;
 mod parser;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(crate) use engine::Ini;
