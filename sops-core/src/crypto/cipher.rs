@@ -246,6 +246,43 @@ mod tests {
     const NONCE_LENGTHS: &str = include_str!("../../../testdata/crypto/nonce-lengths.tsv");
     const LENIENCY: &str = include_str!("../../../testdata/crypto/leniency.tsv");
 
+    const FORMAT: &str = include_str!("../../../docs/format.md");
+
+    /// The vectors that docs/format.md quotes are those of the table, and hold.
+    #[test]
+    fn vectors_of_the_documentation() {
+        let cipher = Cipher::new(&golden_key());
+        let quoted: Vec<Vec<&str>> = FORMAT
+            .lines()
+            .filter(|line| line.starts_with("| `") && line.contains("ENC[AES256_GCM,"))
+            .map(|line| line.split('`').skip(1).step_by(2).collect())
+            .collect();
+        assert_eq!(quoted.len(), 6);
+        for row in quoted {
+            let [additional_data, plaintext, text] = row[..] else {
+                panic!("three columns");
+            };
+            assert!(
+                GOLDEN.contains(&format!("{text}\t{additional_data}\t{plaintext}")),
+                "{text}"
+            );
+            assert_eq!(
+                decrypt(&cipher, text, additional_data).as_deref(),
+                Ok(plaintext)
+            );
+        }
+        let key = GOLDEN.lines().find_map(|line| line.strip_prefix("# key "));
+        assert!(FORMAT.contains(key.expect("the key")));
+        let shares = include_str!("../../../testdata/keys/shamir.tsv");
+        let row = shares
+            .lines()
+            .find(|line| !line.starts_with('#'))
+            .expect("a row");
+        for text in row.split('\t') {
+            assert!(FORMAT.contains(text), "{text}");
+        }
+    }
+
     fn golden_key() -> DataKey {
         let hex = GOLDEN
             .lines()
