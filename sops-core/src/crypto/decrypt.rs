@@ -25,7 +25,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) cipher: &'d Cipher,
     pub(crate) matcher: &'d Matcher,
     pub(crate) mac_only_encrypted: bool,
-    /// Whether selected values that do not look encrypted are in the clear.
+    /// Whether those values are selected that look encrypted, whatever `matcher` says, which has to be one that selects
+    /// all.
     pub(crate) by_content: bool,
     /// Whether to collect the nonces, for encrypting again.
     pub(crate) with_stash: bool,
@@ -56,15 +57,10 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
-        let by_look = self.format.engine().comments_are_disputed() && self.matcher.is_by_comment();
-        let ahead = match by_look {
-            true => Plaintexts(VecDeque::new()),
-            false => self.ahead(source, tree)?,
-        };
+        let ahead = self.ahead(source, tree)?;
         let mut decryptor = Decryptor {
             ahead,
             retries: RETRIES,
-            by_look,
             with: self,
             source,
             tree,
@@ -184,8 +180,6 @@ struct Decryptor<'r, 'd> {
     /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
     ahead: Plaintexts,
     retries: usize,
-    /// Whether what looks encrypted is, whatever the selector says.
-    by_look: bool,
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
@@ -315,14 +309,13 @@ impl Visitor for Decryptor<'_, '_> {
             problem,
         };
         let value = scalar.value.view(self.source);
-        let at = &match (self.by_look, value) {
-            (true, ValueRef::Str(text)) => Place {
-                selected: looks_encrypted(text),
+        let at = &match self.with.by_content {
+            true => Place {
+                selected: is_encrypted(value),
                 ..*at
             },
-            _ => *at,
+            false => *at,
         };
-        let must_be_encrypted = at.selected && !self.with.by_content;
         match value {
             ValueRef::Unsigned(_) => Err(fail(LeafProblem::IntegerTooLarge)),
             ValueRef::Null => {
@@ -332,16 +325,14 @@ impl Visitor for Decryptor<'_, '_> {
                 Ok(())
             }
             // An empty text is never encrypted.
-            ValueRef::Str(text)
-                if must_be_encrypted && !text.is_empty() || at.selected && is_encrypted(value) =>
-            {
+            ValueRef::Str(text) if at.selected && !text.is_empty() => {
                 self.encrypted_leaf(at, text).map_err(fail)
             }
             ValueRef::Str(_) => {
                 self.count(at, value);
                 Ok(())
             }
-            _ if must_be_encrypted => Err(fail(LeafProblem::NotText)),
+            _ if at.selected => Err(fail(LeafProblem::NotText)),
             _ => {
                 self.count(at, value);
                 Ok(())
@@ -352,8 +343,7 @@ impl Visitor for Decryptor<'_, '_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
         let span = self.tree[at.id].span;
         let text = span.of(self.source);
-        let is_selected = at.selected || self.by_look;
-        if at.alias.is_some() || !is_selected || !looks_encrypted(text.as_bytes()) {
+        if at.alias.is_some() || !at.selected || !looks_encrypted(text.as_bytes()) {
             return Ok(());
         }
         let mut decrypted = None;

@@ -589,10 +589,10 @@ fn open(
         }
         Ok::<_, Error>(leaves)
     };
-    // The reference moves comments when it writes a file, so that they govern other values when it reads it. What was
-    // encrypted can be seen, and the MAC tells whether it was.
+    // The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in
+    // INI files it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
     let is_own = how.is_compared && !how.with_stash;
-    let may_be_moved = matcher.is_by_comment() && !metadata.mac_only_encrypted && !is_own;
+    let may_be_moved = matcher.is_by_comment() && !is_own;
     let mut leaves = match run(&decryption) {
         Err(error) if may_be_moved && (!how.ignore_mac || how.with_stash) => {
             let by_content = Decryption {

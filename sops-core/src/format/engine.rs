@@ -53,12 +53,6 @@ pub(crate) trait Engine: Sync {
     /// Changes a scalar or key that stays in the clear, if the encrypted file could not hold it as it is written.
     fn kept(&self, _source: &str, _tree: &Tree, _id: NodeId, _edits: &mut Vec<Edit>) {}
 
-    /// Whether other programs attach comments to other keys than we do, so that comment selectors select other leaves
-    /// there. Then what is encrypted in a file is what looks so.
-    fn comments_are_disputed(&self) -> bool {
-        false
-    }
-
     /// Returns the text of a comment that is encrypted.
     fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {
         Cow::Borrowed(tree[id].span.of(source))

@@ -6,7 +6,7 @@ use super::{comment, emit, metadata_section, parse, value};
 use crate::{
     format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
     metadata::Raw,
-    tree::{NodeId, Span, Tree, ValueRef},
+    tree::{NodeId, NodeKind, Span, Tree, ValueRef},
 };
 
 /// The engine of [`Format::Ini`](crate::Format::Ini).
@@ -43,10 +43,6 @@ impl Engine for Ini {
 
     fn holds(&self, text: &[u8]) -> bool {
         std::str::from_utf8(text).is_ok_and(|text| value::written(text, "").is_some())
-    }
-
-    fn comments_are_disputed(&self) -> bool {
-        true
     }
 
     fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {
@@ -127,7 +123,6 @@ impl Engine for Ini {
 
 /// Returns the line of a section's name, if a comment stands on it.
 fn header_of(source: &str, tree: &Tree, comment: NodeId) -> Option<Span> {
-    // Finding the section costs a look at all that stand before it.
     let before = &source[..tree[comment].span.start as usize];
     let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
     if !line
@@ -137,7 +132,11 @@ fn header_of(source: &str, tree: &Tree, comment: NodeId) -> Option<Span> {
     {
         return None;
     }
-    let section = tree.parent(comment)?;
-    let header = tree[NodeId(section.0.checked_sub(1)?)].span;
-    header.contains(tree[comment].span).then_some(header)
+    // In front of it in the tree are the comments above the section, the section, and the key that is the header.
+    let before = (0..comment.0).rev().map(NodeId);
+    let mut before = before.skip_while(|&id| matches!(tree[id].kind, NodeKind::Comment));
+    let (_section, key) = (before.next()?, before.next()?);
+    let header = tree[key].span;
+    let is_header = matches!(tree[key].kind, NodeKind::Key { .. });
+    (is_header && header.contains(tree[comment].span)).then_some(header)
 }
