@@ -22,8 +22,8 @@ impl Drop for LikenessKey {
     }
 }
 
-/// A hash under a secret random key: no two texts that differ have the same, but by a chance of one in 2^100. Ten times
-/// as fast as the hash that the MAC is made of, and of no use to anybody else.
+/// A hash under a secret random key: no two texts that differ have the same, but by a chance of one in 2^100. Much faster
+/// than the hash that the MAC is made of, and of no use to anybody else.
 pub(super) struct Likeness {
     hash: GHash,
     length: u64,

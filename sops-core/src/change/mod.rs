@@ -226,7 +226,7 @@ impl New {
         }
         let closing: String = closing.chars().rev().collect();
         Ok(Self {
-            json: SecretText::new(opening + new.json.expose() + &closing),
+            json: SecretText::new([opening.as_str(), new.json.expose(), &closing].concat()),
         })
     }
 

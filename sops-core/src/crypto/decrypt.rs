@@ -286,12 +286,7 @@ impl Decryptor<'_, '_> {
             return;
         }
         // JSON has no times, for one: what is decrypted there is written as a text.
-        let text = self
-            .with
-            .format
-            .engine()
-            .as_text(value)
-            .map(zeroize::Zeroizing::new);
+        let text = self.with.format.engine().as_text(value);
         let written = match &text {
             Some(text) => ValueRef::Str(text.as_bytes()),
             None => value,

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use super::{CommentItem, EmitError, ParseOptions, SyntaxError, edit::Edit};
 use crate::{
     metadata::Raw,
@@ -41,7 +43,7 @@ pub(crate) trait Engine: Sync {
     );
 
     /// Returns the text that stands for a value in a format that has no such values.
-    fn as_text(&self, _value: ValueRef<'_>) -> Option<String> {
+    fn as_text(&self, _value: ValueRef<'_>) -> Option<Zeroizing<String>> {
         None
     }
 

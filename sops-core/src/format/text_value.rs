@@ -1,10 +1,17 @@
 //! Values in formats that hold nothing but texts.
 
+use zeroize::Zeroizing;
+
 use crate::tree::{ValueRef, float, timestamp::Timestamp};
 
+/// Returns the text that stands for a value that is none.
+pub(crate) fn of_other(value: ValueRef<'_>) -> Option<Zeroizing<String>> {
+    (!matches!(value, ValueRef::Str(_))).then(|| text(value))
+}
+
 /// Returns the text that the reference writes for a value in dotenv and INI files. Bytes that are no UTF-8 are replaced.
-pub(crate) fn text(value: ValueRef<'_>) -> String {
-    match value {
+pub(crate) fn text(value: ValueRef<'_>) -> Zeroizing<String> {
+    Zeroizing::new(match value {
         ValueRef::Str(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         // As Go prints what is nothing.
         ValueRef::Null => "<nil>".to_owned(),
@@ -21,7 +28,7 @@ pub(crate) fn text(value: ValueRef<'_>) -> String {
             ..time
         })),
         value => canonical(value),
-    }
+    })
 }
 
 fn canonical(value: ValueRef<'_>) -> String {
@@ -50,7 +57,7 @@ mod tests {
             (ValueRef::Time(time), "2001-12-14T21:59:43-05:00"),
             (ValueRef::Str(b"a"), "a"),
         ] {
-            assert_eq!(text(value), expected);
+            assert_eq!(text(value).as_str(), expected);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! dotenv behind the joint of the formats.
 
+use zeroize::Zeroizing;
+
 use super::{LINE_BREAK, emit, metadata_lines, parse};
 use crate::{
     format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
@@ -30,8 +32,8 @@ impl Engine for Dotenv {
         edits.push(Edit::new(tree[id].span, emit::value(value)));
     }
 
-    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
-        (!matches!(value, ValueRef::Str(_))).then(|| text_value::text(value))
+    fn as_text(&self, value: ValueRef<'_>) -> Option<Zeroizing<String>> {
+        text_value::of_other(value)
     }
 
     fn holds(&self, text: &[u8]) -> bool {

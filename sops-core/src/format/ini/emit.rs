@@ -3,6 +3,8 @@
 //!
 //! Only comments stand elsewhere: above the key that they precede, where the reference puts them above the one before.
 
+use zeroize::Zeroizing;
+
 use super::{COMMENT_MARKS, DEFAULT_SECTION, DELIMITERS};
 use crate::{
     format::{EmitError, Engine, Format, text_value},
@@ -23,7 +25,9 @@ pub(super) fn emit(
     };
     match &tree[node].kind {
         NodeKind::Map { .. } => {}
-        NodeKind::Scalar(scalar) => return Ok(text_value::text(scalar.value.view(source))),
+        NodeKind::Scalar(scalar) => {
+            return Ok(text_value::text(scalar.value.view(source)).to_string());
+        }
         _ => return Err(nested(node)),
     }
     let sections: Vec<(NodeId, NodeId)> = tree.entries(node).collect();
@@ -86,14 +90,14 @@ pub(super) fn emit(
 struct Body {
     above_section: Vec<String>,
     keys: Vec<String>,
-    pairs: Vec<(String, String)>,
+    pairs: Vec<(String, Zeroizing<String>)>,
     /// The lines of comment above each pair.
     comments: Vec<Vec<String>>,
     waiting: Vec<String>,
 }
 
 impl Body {
-    fn value(&mut self, value: String) {
+    fn value(&mut self, value: Zeroizing<String>) {
         let key = self.keys.pop().unwrap_or_default();
         self.pairs.push((key, value));
         self.comments.push(std::mem::take(&mut self.waiting));
@@ -112,14 +116,15 @@ fn comment_lines(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Returns a line for each pair, without line breaks at their ends, the delimiters below each other.
-pub(super) fn entries(pairs: &[(String, String)]) -> Vec<String> {
+pub(super) fn entries(pairs: &[(String, Zeroizing<String>)]) -> Vec<Zeroizing<String>> {
     let keys: Vec<String> = pairs.iter().map(|(key, _)| written_key(key)).collect();
     let width = keys.iter().map(String::len).max().unwrap_or_default();
     keys.iter()
         .zip(pairs)
         .map(|(key, (_, value))| {
-            let blanks = width - key.len();
-            format!("{key}{:blanks$} = {}", "", written_value(value))
+            let (quote, blanks) = (quote_for(value), " ".repeat(width - key.len()));
+            let pieces = [key.as_str(), &blanks, " = ", quote, value, quote];
+            Zeroizing::new(pieces.concat())
         })
         .collect()
 }
@@ -134,15 +139,15 @@ fn written_key(key: &str) -> String {
     }
 }
 
-fn written_value(value: &str) -> String {
+fn quote_for(value: &str) -> &'static str {
     if value.contains(['\n', '`']) {
-        format!("\"\"\"{value}\"\"\"")
+        "\"\"\""
     } else if value.contains(COMMENT_MARKS) {
-        format!("`{value}`")
+        "`"
     } else if value.trim() != value {
-        format!("\"{value}\"")
+        "\""
     } else {
-        value.to_owned()
+        ""
     }
 }
 

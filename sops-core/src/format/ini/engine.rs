@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use super::{comment, emit, metadata_section, parse, value};
 use crate::{
     format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
@@ -19,8 +21,8 @@ impl Engine for Ini {
 
     fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
         let span = tree[id].span;
-        let (open, close) = value::quotes_of(span.of(source)).unwrap_or_default();
-        edits.push(Edit::new(span, format!("{open}{enc}{close}")));
+        let quote = value::quote_of(span.of(source)).unwrap_or_default();
+        edits.push(Edit::new(span, [quote, enc, quote].concat()));
     }
 
     fn restored(
@@ -33,12 +35,13 @@ impl Engine for Ini {
     ) {
         let span = tree[id].span;
         let text = text_value::text(value);
-        let written = value::written(&text, span.of(source)).unwrap_or(text);
+        let written = value::written(&text, span.of(source));
+        let written = written.unwrap_or_else(|| text.as_str().to_owned());
         edits.push(Edit::new(span, written));
     }
 
-    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
-        (!matches!(value, ValueRef::Str(_))).then(|| text_value::text(value))
+    fn as_text(&self, value: ValueRef<'_>) -> Option<Zeroizing<String>> {
+        text_value::of_other(value)
     }
 
     fn holds(&self, text: &[u8]) -> bool {

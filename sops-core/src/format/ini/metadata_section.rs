@@ -112,9 +112,9 @@ fn places(source: &str, tree: &Tree) -> Vec<Span> {
 
 fn section(metadata: &Raw, line_break: &str) -> String {
     let flat = flat::flatten(metadata);
-    let pairs: Vec<(String, String)> = flat
+    let pairs: Vec<_> = flat
         .into_iter()
-        .map(|(key, value)| (key, value.replace('\n', LINE_BREAKS[1])))
+        .map(|(key, value)| (key, value.replace('\n', LINE_BREAKS[1]).into()))
         .collect();
     let mut text = HEADER.to_owned();
     for line in entries(&pairs) {

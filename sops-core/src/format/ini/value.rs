@@ -1,5 +1,7 @@
 //! Values: what stands behind the delimiter, and what has to stand there for a text.
 
+use zeroize::Zeroizing;
+
 use super::COMMENT_MARKS;
 use crate::tree::{Span, Text};
 
@@ -154,23 +156,18 @@ pub(super) fn line_after(source: &str, from: usize) -> usize {
 
 /// Returns the text of a value, in the quotes of `like` if they can hold it. `None` if no quotes can.
 pub(super) fn written(value: &str, like: &str) -> Option<String> {
-    if let (None, true) = (quotes_of(like), is_simple(value)) {
+    if let (None, true) = (quote_of(like), is_simple(value)) {
         return Some(value.to_owned());
     }
-    let same = quotes_of(like).map(|(open, close)| format!("{open}{value}{close}"));
-    same.into_iter()
-        .chain([
-            value.to_owned(),
-            format!("\"{value}\""),
-            format!("`{value}`"),
-            format!("{TRIPLE}{value}{TRIPLE}"),
-            format!("'{value}'"),
-        ])
-        .find(|candidate| reads_as(candidate, value))
+    quote_of(like)
+        .into_iter()
+        .chain(["", "\"", BACKTICK, TRIPLE, "'"])
+        .find(|quote| reads_as(quote, value))
+        .map(|quote| [quote, value, quote].concat())
 }
 
-/// Returns the quotes that a value stands in.
-pub(super) fn quotes_of(text: &str) -> Option<(&str, &str)> {
+/// Returns the quote that stands on both sides of a value.
+pub(super) fn quote_of(text: &str) -> Option<&str> {
     let quote = match text.as_bytes().first()? {
         b'"' if text.starts_with(TRIPLE) && text.len() >= 2 * TRIPLE.len() => TRIPLE,
         b'"' => "\"",
@@ -178,7 +175,7 @@ pub(super) fn quotes_of(text: &str) -> Option<(&str, &str)> {
         b'\'' => "'",
         _ => return None,
     };
-    (text.len() >= 2 * quote.len() && text.ends_with(quote)).then_some((quote, quote))
+    (text.len() >= 2 * quote.len() && text.ends_with(quote)).then_some(quote)
 }
 
 /// Whether a value is itself without quotes; those that need a second look are not.
@@ -188,12 +185,12 @@ fn is_simple(value: &str) -> bool {
         && !value.starts_with(['"', '\'', '`'])
 }
 
-fn reads_as(candidate: &str, value: &str) -> bool {
+fn reads_as(quote: &str, value: &str) -> bool {
     // What follows must not matter.
-    let line = format!("{candidate}\nx=1\n");
+    let line = Zeroizing::new([quote, value, quote, "\nx=1\n"].concat());
     read(&line, 0).is_ok_and(|read| {
         read.comment.is_none()
-            && read.next == candidate.len() + 1
+            && read.next == value.len() + 2 * quote.len() + 1
             && read.text.bytes(&line) == value.as_bytes()
     })
 }

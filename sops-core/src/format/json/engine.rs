@@ -1,5 +1,7 @@
 //! JSON behind the joint of the formats.
 
+use zeroize::Zeroizing;
+
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
     format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
@@ -30,11 +32,11 @@ impl Engine for Json {
         edits.push(render::restored(tree, id, value));
     }
 
-    fn as_text(&self, value: ValueRef<'_>) -> Option<String> {
+    fn as_text(&self, value: ValueRef<'_>) -> Option<Zeroizing<String>> {
         matches!(value, ValueRef::Time(_)).then(|| {
             let mut text = Vec::new();
             value.plaintext(&mut text);
-            String::from_utf8(text).unwrap_or_default()
+            Zeroizing::new(String::from_utf8(text).unwrap_or_default())
         })
     }
 

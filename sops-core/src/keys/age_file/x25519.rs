@@ -27,7 +27,6 @@ pub(crate) struct KeyTextError;
 pub(crate) struct Recipient(PublicKey);
 
 /// A secret key to decrypt with. Wiped when dropped.
-#[derive(Clone)]
 pub(crate) struct Identity {
     secret: StaticSecret,
     public: PublicKey,
@@ -80,13 +79,10 @@ impl Identity {
         Recipient(self.public)
     }
 
-    /// Appends the text of the key.
+    /// Appends the text of the key. Growing would leave pieces of it behind: there should be room for 74 characters.
     pub(crate) fn push_text(&self, text: &mut String) {
-        let written = Zeroizing::new(
-            bech32::encode_upper::<Bech32>(IDENTITY_PREFIX, self.secret.as_bytes())
-                .expect("32 bytes are not too long"),
-        );
-        text.push_str(&written);
+        bech32::encode_upper_to_fmt::<Bech32, _>(text, IDENTITY_PREFIX, self.secret.as_bytes())
+            .expect("32 bytes are not too long, and writing to a text does not fail");
     }
 
     /// Returns the file key, if the stanza is for this identity.
