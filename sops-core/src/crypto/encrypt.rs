@@ -348,7 +348,7 @@ impl Visitor for Encryptor<'_, '_> {
                 self.encrypted_nodes[at.id.index()] = true;
                 self.with
                     .engine
-                    .encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
+                    .encrypted(self.source, self.tree, at.id, enc, &mut self.edits);
             }
             (None, None) => self
                 .with

@@ -17,7 +17,14 @@ impl Engine for Dotenv {
         parse(source)
     }
 
-    fn encrypted(&self, _source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(
+        &self,
+        _source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: String,
+        edits: &mut Vec<Edit>,
+    ) {
         edits.push(Edit::new(tree[id].span, enc));
     }
 

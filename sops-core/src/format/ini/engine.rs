@@ -19,10 +19,13 @@ impl Engine for Ini {
         parse(source)
     }
 
-    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: String, edits: &mut Vec<Edit>) {
         let span = tree[id].span;
-        let quote = value::quote_of(span.of(source)).unwrap_or_default();
-        edits.push(Edit::new(span, [quote, enc, quote].concat()));
+        let written = match value::quote_of(span.of(source)) {
+            Some(quote) => [quote, &enc, quote].concat(),
+            None => enc,
+        };
+        edits.push(Edit::new(span, written));
     }
 
     fn restored(

@@ -17,8 +17,15 @@ impl Engine for Json {
         parse(source)
     }
 
-    fn encrypted(&self, _source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
-        edits.push(render::encrypted(tree, id, enc));
+    fn encrypted(
+        &self,
+        _source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: String,
+        edits: &mut Vec<Edit>,
+    ) {
+        edits.push(render::encrypted(tree, id, &enc));
     }
 
     fn restored(

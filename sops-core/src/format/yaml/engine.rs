@@ -18,7 +18,7 @@ impl Engine for Yaml {
         parse(source, options)
     }
 
-    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: String, edits: &mut Vec<Edit>) {
         render::encrypted(source, tree, id, enc, edits);
     }
 

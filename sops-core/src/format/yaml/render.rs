@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: String, edits: &mut Vec<Edit>) {
     let node = &tree[id];
     let NodeKind::Scalar(scalar) = &node.kind else {
         return;
@@ -44,6 +44,7 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
         };
     let text = match scalar.style {
         Style::Plain if scalar.flow => format!("{blank}\"{enc}\""),
+        Style::Plain if blank.is_empty() => enc,
         Style::Plain => format!("{blank}{enc}"),
         Style::DoubleQuoted => format!("\"{enc}\""),
         Style::SingleQuoted => format!("'{enc}'"),
