@@ -4,7 +4,11 @@ use zeroize::Zeroizing;
 
 use super::{LINE_BREAK, emit, metadata_lines, parse};
 use crate::{
-    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
+    format::{
+        EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+        text_value,
+    },
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -22,7 +26,7 @@ impl Engine for Dotenv {
         _source: &str,
         tree: &Tree,
         id: NodeId,
-        enc: String,
+        enc: EditText,
         edits: &mut Vec<Edit>,
     ) {
         edits.push(Edit::new(tree[id].span, enc));

@@ -4,7 +4,10 @@ use zeroize::Zeroizing;
 
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
-    format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{
+        CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+    },
     metadata::Raw,
     tree::{NodeId, NodeKind, Tree, ValueRef},
 };
@@ -22,10 +25,10 @@ impl Engine for Json {
         _source: &str,
         tree: &Tree,
         id: NodeId,
-        enc: String,
+        enc: EditText,
         edits: &mut Vec<Edit>,
     ) {
-        edits.push(render::encrypted(tree, id, &enc));
+        edits.push(render::encrypted(tree, id, enc));
     }
 
     fn restored(
