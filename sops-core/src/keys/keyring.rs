@@ -38,7 +38,8 @@ impl Keyring {
 
     /// Returns a keyring with the keys that the environment names: age identities from `SOPS_AGE_KEY`,
     /// `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD` and `sops/age/keys.txt` in the user's configuration folder, all of them
-    /// together. They are read when the first file needs them; encrypting never does.
+    /// together. They are read when the first file needs them; encrypting never does. OpenPGP keys are those of the user's
+    /// `gpg`, which `SOPS_GPG_EXEC` may name, and `GNUPGHOME` the home of.
     ///
     /// # Errors
     ///
@@ -49,6 +50,8 @@ impl Keyring {
         let keyring = keyring.with_service(super::age::AgeService::new(
             super::env::Environment::from_env(),
         ));
+        #[cfg(feature = "pgp")]
+        let keyring = keyring.with_service(super::pgp::PgpService::from_env());
         Ok(keyring)
     }
 

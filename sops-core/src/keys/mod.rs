@@ -14,6 +14,8 @@ mod keyring;
 mod keyring_error;
 #[cfg(test)]
 mod keyring_tests;
+#[cfg(feature = "pgp")]
+mod pgp;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;

@@ -1,0 +1,1 @@
+//! OpenPGP keys from exported key files.
