@@ -75,6 +75,16 @@ impl Keyring {
         self
     }
 
+    /// Adds a service, to be asked before those that are there.
+    #[must_use]
+    pub fn with_preferred_service(
+        mut self,
+        service: impl KeyService + Send + Sync + 'static,
+    ) -> Self {
+        self.services.insert(0, Box::new(service));
+        self
+    }
+
     /// Adds age identities, and with them the ability to wrap for age recipients.
     #[cfg(feature = "age")]
     #[must_use]
@@ -213,23 +223,26 @@ impl Keyring {
         (None, failures)
     }
 
-    /// Asks one service after the other until one succeeds. Of several failures the first is returned.
+    /// Asks one service after the other until one succeeds. Several failures become one.
     fn first_success<T>(
         &self,
         key: &MasterKey,
         ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
-        let mut first_failure = None;
+        let mut failure: Option<KeyError> = None;
         for service in &self.services {
             match ask(service.as_ref()) {
                 Some(Ok(success)) => return Ok(success),
                 Some(Err(error)) => {
-                    first_failure.get_or_insert(error);
+                    failure = Some(match failure {
+                        Some(earlier) => earlier.and(error),
+                        None => error,
+                    });
                 }
                 None => {}
             }
         }
-        Err(first_failure.unwrap_or_else(|| {
+        Err(failure.unwrap_or_else(|| {
             KeyError::new(format!("no support for {} keys in this build", key.kind()))
         }))
     }

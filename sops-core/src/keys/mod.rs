@@ -107,4 +107,14 @@ impl KeyError {
         self.source = Some(Box::new(source));
         self
     }
+
+    /// Returns the failure of both, with what to do about the later one, if there is something.
+    fn and(mut self, later: Self) -> Self {
+        if self.message != later.message {
+            self.message = format!("{}; {}", self.message, later.message);
+        }
+        self.hint = later.hint.or(self.hint);
+        self.source = self.source.or(later.source);
+        self
+    }
 }
