@@ -49,11 +49,10 @@ impl KeyFiles {
                     Some(named_by) => format!("{named_by} ({})", path.display()),
                     None => path.display().to_string(),
                 };
-                files.problems.push(
-                    KeyError::new(format!("cannot read {place}: {error}")).with_hint(
-                        "export a key: `gpg --export-secret-keys --armor FINGERPRINT > FILE`",
-                    ),
-                );
+                let problem = KeyError::new(format!("cannot read {place}: {error}"));
+                files.problems.push(problem.with_hint(
+                    "export a key: `gpg --export-secret-keys --armor FINGERPRINT > FILE`",
+                ));
             }
         }
         files
@@ -71,14 +70,14 @@ impl KeyFiles {
         if bytes.len() as u64 > MAX_FILE {
             return Err(io::Error::other("it is too long for OpenPGP keys"));
         }
-        let certs = parse(&bytes)?;
+        let (certs, problem) = parse(&bytes);
         if certs.iter().any(Cert::is_tsk) {
             self.warnings.extend(warn_of_readers(path, &file));
         }
         for cert in certs {
             self.add(cert);
         }
-        Ok(())
+        problem.map_or(Ok(()), |problem| Err(io::Error::other(problem)))
     }
 
     /// Adds a key; a second copy adds to the first what that does not have.
@@ -99,8 +98,9 @@ impl KeyFiles {
     }
 }
 
-/// The keys in `bytes`: one piece of binary data, or any number of pieces of armor with text around them.
-fn parse(bytes: &[u8]) -> io::Result<Vec<Cert>> {
+/// The keys in `bytes`, which are one piece of binary data, or any number of pieces of armor with text around them; and
+/// what is wrong with the rest.
+fn parse(bytes: &[u8]) -> (Vec<Cert>, Option<String>) {
     let starts: Vec<usize> = find_all(bytes, ARMOR);
     let mut certs = Vec::new();
     let mut problem = None;
@@ -125,14 +125,15 @@ fn parse(bytes: &[u8]) -> io::Result<Vec<Cert>> {
         let end = starts.get(index + 1).copied().unwrap_or(bytes.len());
         read_piece(&bytes[*start..end]);
     }
-    match (certs.is_empty(), problem) {
-        (false, _) => Ok(certs),
-        (true, None) => Err(io::Error::other("it holds no OpenPGP key")),
-        (true, Some(problem)) => Err(io::Error::other(format!(
-            "it holds no OpenPGP key that can be read: {}",
+    let problem = match (certs.is_empty(), problem) {
+        (_, Some(problem)) => Some(format!(
+            "it is damaged, or holds no OpenPGP key: {}",
             one_line(&problem)
-        ))),
-    }
+        )),
+        (true, None) => Some("it holds no OpenPGP key".to_owned()),
+        (false, None) => None,
+    };
+    (certs, problem)
 }
 
 fn find_all(bytes: &[u8], sign: &[u8]) -> Vec<usize> {

@@ -16,6 +16,11 @@ use sops_core::keys::KeyError;
 
 use crate::key_files::one_line;
 
+/// Lengths, in digits, of what names a key.
+const KEY_ID: usize = 16;
+const FINGERPRINT: usize = 40;
+const LONG_FINGERPRINT: usize = 64;
+
 type PublicKey = Key<key::PublicParts, key::UnspecifiedRole>;
 
 /// A key that a fingerprint names.
@@ -28,9 +33,14 @@ pub(crate) struct Found<'a> {
 /// Finds the key with a fingerprint or key ID, its own or that of a subkey.
 pub(crate) fn find<'a>(certs: &'a [Cert], fingerprint: &str) -> Option<Found<'a>> {
     let text: String = fingerprint.split_whitespace().collect();
-    let is_forced = text.ends_with('!');
-    let digits = text.trim_end_matches('!');
+    let digits = text.strip_suffix('!');
+    let is_forced = digits.is_some();
+    let digits = digits.unwrap_or(&text);
     let digits = digits.strip_prefix("0x").unwrap_or(digits);
+    // Shorter ones would do for the library, and could mean any key.
+    if ![KEY_ID, FINGERPRINT, LONG_FINGERPRINT].contains(&digits.len()) {
+        return None;
+    }
     let handle: KeyHandle = digits.parse().ok()?;
     let cert = certs.iter().find(|cert| {
         cert.keys()
@@ -80,6 +90,12 @@ impl Found<'_> {
             return Ok(key.key().parts_as_public().role_as_unspecified().clone());
         }
         Err(match candidates.first() {
+            None if self.forced.is_some() => refused(
+                format!(
+                    "this one of the keys{owner} is not for encryption, and the ! asks for it alone"
+                ),
+                "leave out the !, or name a subkey that is for encryption",
+            ),
             None => refused(
                 format!("the key{owner} is not for encryption: it can only sign or certify"),
                 "its owner can add a subkey: `gpg --quick-add-key FINGERPRINT cv25519 encr`",

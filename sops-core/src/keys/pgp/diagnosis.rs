@@ -27,6 +27,10 @@ pub(super) fn of_encryption(gpg: &Gpg, fingerprint: &Fingerprint, complaint: &st
             format!("the key{owner} has no valid subkey for encryption: it has expired{when}"),
             "get a copy that has been extended, and import it: `gpg --import FILE`, or `gpg --refresh-keys`".to_owned(),
         ),
+        Some(Fault::ForcedNotForEncryption(owner)) => (
+            format!("this one of the keys{owner} is not for encryption, and the ! asks for it alone"),
+            "leave out the !, or name a subkey that is for encryption".to_owned(),
+        ),
         Some(Fault::NotForEncryption(owner)) => (
             format!("the key{owner} is not for encryption: it can only sign or certify"),
             "its owner can add a subkey: `gpg --quick-add-key FINGERPRINT cv25519 encr`".to_owned(),
@@ -117,6 +121,8 @@ enum Fault {
     Expired(String, String),
     SubkeyExpired(String, String),
     NotForEncryption(String),
+    /// Another one of its keys may be.
+    ForcedNotForEncryption(String),
     Disabled(String),
 }
 
@@ -143,7 +149,7 @@ impl Fault {
             return match forced.validity() {
                 "r" => Self::Revoked(owner),
                 "e" => Self::SubkeyExpired(owner, forced.expiry()),
-                _ if !forced.capabilities().contains('e') => Self::NotForEncryption(owner),
+                _ if !forced.capabilities().contains('e') => Self::ForcedNotForEncryption(owner),
                 _ => Self::None,
             };
         }
@@ -264,7 +270,7 @@ mod tests {
             (
                 sample("u", "scaESCA", "u"),
                 forced,
-                Fault::NotForEncryption(owner()),
+                Fault::ForcedNotForEncryption(owner()),
             ),
             (sample("r", "sca", "r"), primary, Fault::Revoked(owner())),
             (

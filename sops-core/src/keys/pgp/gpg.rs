@@ -248,6 +248,10 @@ fn tidy(stderr: &str) -> String {
             None => complaints.push(line.to_owned()),
         }
     }
+    // What it comes down to, after why.
+    if complaints.len() > 1 {
+        complaints.pop_if(|last| last.starts_with("[stdin]: "));
+    }
     let mut text = complaints.join("; ");
     if let Some((end, _)) = text.char_indices().nth(MAX_COMPLAINT) {
         text.truncate(end);
@@ -267,7 +271,11 @@ mod tests {
             ("\n \n", ""),
             (
                 "gpg: DF2B: skipped: No public key\ngpg: [stdin]: encryption failed: No public key\n",
-                "DF2B: skipped: No public key; [stdin]: encryption failed: No public key",
+                "DF2B: skipped: No public key",
+            ),
+            (
+                "gpg: [stdin]: encryption failed: No public key\n",
+                "[stdin]: encryption failed: No public key",
             ),
             (
                 "gpg: encrypted with 255-bit ECDH key, ID C1CE, created 2026-11-25\n      \"alice\"\ngpg: public key decryption failed: No pinentry\n",
