@@ -171,19 +171,18 @@ impl Context {
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {
         let order = self.global.decryption_order.as_deref().unwrap_or_default();
-        let mut kinds: Vec<String> = Vec::new();
-        for kind in order
-            .split(',')
-            .map(str::trim)
-            .filter(|kind| !kind.is_empty())
-        {
-            if kinds.iter().any(|known| known == kind) {
+        if order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kinds: Vec<&str> = order.split(',').collect();
+        // As in the reference, blanks make another kind, and an empty kind is one.
+        for (index, kind) in kinds.iter().enumerate() {
+            if kinds[..index].contains(kind) {
                 let message = format!("Duplicate decryption key type: {kind}");
                 return Err(Failure::new(Code::DuplicateOrder, message));
             }
-            kinds.push(kind.to_owned());
         }
-        Ok(kinds)
+        Ok(kinds.iter().map(|kind| kind.trim().to_owned()).collect())
     }
 
     /// How to encrypt a new file: what the arguments say, then what the creation rule says.
