@@ -17,7 +17,8 @@ use crate::{
     binary,
     convert::convert,
     crypto::{
-        Cipher, CipherError, DataKey, EncryptedValue, LeafError, LeafProblem, MacDigest, NonceSource,
+        Cipher, CipherError, DataKey, EncryptedValue, LeafError, LeafProblem, MacDigest,
+        NonceSource,
         decrypt::Decryption,
         encrypt::Encryption,
         fingerprint::Fingerprint,
