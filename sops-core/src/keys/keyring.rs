@@ -38,7 +38,8 @@ impl Keyring {
 
     /// Returns a keyring with the keys that the environment names: age identities from `SOPS_AGE_KEY`,
     /// `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD` and `sops/age/keys.txt` in the user's configuration folder, all of them
-    /// together. They are read when the first file needs them; encrypting never does.
+    /// together. They are read when the first file needs them; encrypting never does. OpenPGP keys are those of the user's
+    /// `gpg`, which `SOPS_GPG_EXEC` may name, and `GNUPGHOME` the home of.
     ///
     /// # Errors
     ///
@@ -49,6 +50,8 @@ impl Keyring {
         let keyring = keyring.with_service(super::age::AgeService::new(
             super::env::Environment::from_env(),
         ));
+        #[cfg(feature = "pgp")]
+        let keyring = keyring.with_service(super::pgp::PgpService::from_env());
         Ok(keyring)
     }
 
@@ -69,6 +72,16 @@ impl Keyring {
     #[must_use]
     pub fn with_service(mut self, service: impl KeyService + Send + Sync + 'static) -> Self {
         self.services.push(Box::new(service));
+        self
+    }
+
+    /// Adds a service, to be asked before those that are there.
+    #[must_use]
+    pub fn with_preferred_service(
+        mut self,
+        service: impl KeyService + Send + Sync + 'static,
+    ) -> Self {
+        self.services.insert(0, Box::new(service));
         self
     }
 
@@ -210,23 +223,26 @@ impl Keyring {
         (None, failures)
     }
 
-    /// Asks one service after the other until one succeeds. Of several failures the first is returned.
+    /// Asks one service after the other until one succeeds. Several failures become one.
     fn first_success<T>(
         &self,
         key: &MasterKey,
         ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
-        let mut first_failure = None;
+        let mut failure: Option<KeyError> = None;
         for service in &self.services {
             match ask(service.as_ref()) {
                 Some(Ok(success)) => return Ok(success),
                 Some(Err(error)) => {
-                    first_failure.get_or_insert(error);
+                    failure = Some(match failure {
+                        Some(earlier) => earlier.and(error),
+                        None => error,
+                    });
                 }
                 None => {}
             }
         }
-        Err(first_failure.unwrap_or_else(|| {
+        Err(failure.unwrap_or_else(|| {
             KeyError::new(format!("no support for {} keys in this build", key.kind()))
         }))
     }

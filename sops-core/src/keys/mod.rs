@@ -14,6 +14,8 @@ mod keyring;
 mod keyring_error;
 #[cfg(test)]
 mod keyring_tests;
+#[cfg(feature = "pgp")]
+mod pgp;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;
@@ -103,6 +105,16 @@ impl KeyError {
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Returns the failure of both, with what to do about the later one, if there is something.
+    fn and(mut self, later: Self) -> Self {
+        if self.message != later.message {
+            self.message = format!("{}; {}", self.message, later.message);
+        }
+        self.hint = later.hint.or(self.hint);
+        self.source = self.source.or(later.source);
         self
     }
 }
