@@ -14,6 +14,7 @@ use sops_core::{
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
+    prompt::UserPrompt,
     ui::Ui,
 };
 
@@ -160,7 +161,7 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env(),
+            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)),
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?

@@ -4,6 +4,7 @@ use super::{
     Identities, KeyError, KeyService,
     age_file::{self, EncryptError, OpenError, Recipient},
     is_secret_key,
+    prompt::Asker,
 };
 use crate::{
     metadata::{KeyEntry, MasterKey},
@@ -52,20 +53,24 @@ impl IdentitySource for FoundIdentities {
 /// Wraps and unwraps with age, in this process.
 pub(super) struct AgeService {
     source: Box<dyn IdentitySource + Send + Sync>,
+    #[expect(dead_code)]
+    asker: Asker,
 }
 
 impl AgeService {
-    pub(super) fn new(source: impl IdentitySource + Send + Sync + 'static) -> Self {
+    pub(super) fn new(source: impl IdentitySource + Send + Sync + 'static, asker: Asker) -> Self {
         Self {
             source: Box::new(source),
+            asker,
         }
     }
 
     pub(super) fn with_identities(identities: Identities) -> Self {
-        Self::new(FoundIdentities {
+        let found = FoundIdentities {
             identities,
             ..FoundIdentities::default()
-        })
+        };
+        Self::new(found, Asker::default())
     }
 
     fn open(&self, enc: &str, recipient: &str) -> Result<SecretBytes, KeyError> {

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::{
-    KeyError, KeyService, KeyringError,
+    KeyError, KeyService, KeyringError, Prompt,
     keyring_error::{GroupOutcome, KeyFailure, UnwrapFailure},
+    prompt::Asker,
     shamir,
 };
 use crate::{
@@ -44,10 +45,26 @@ impl Keyring {
     ///
     /// None so far; what cannot be read is reported with the file that needs it.
     pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_env_asking(Asker::default())
+    }
+
+    /// Returns the keyring of [`from_env`](Self::from_env), which asks with `prompt` for the passphrases that it needs.
+    /// Without one, keys that need a passphrase fail with an error that says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_env_with_prompt(prompt: impl Prompt + 'static) -> Result<Self, KeyError> {
+        Self::from_env_asking(Asker::new(prompt))
+    }
+
+    #[cfg_attr(not(feature = "age"), expect(unused_variables))]
+    fn from_env_asking(asker: Asker) -> Result<Self, KeyError> {
         let keyring = Self::new();
         #[cfg(feature = "age")]
         let keyring = keyring.with_service(super::age::AgeService::new(
             super::env::Environment::from_env(),
+            asker,
         ));
         Ok(keyring)
     }

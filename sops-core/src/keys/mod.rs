@@ -14,6 +14,7 @@ mod keyring;
 mod keyring_error;
 #[cfg(test)]
 mod keyring_tests;
+mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;
@@ -24,6 +25,7 @@ pub use env::{own_recipients_from_env, user_key_file_from_env};
 pub use identities::{Identities, IdentityError};
 pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
+pub use prompt::{Prompt, PromptError};
 pub use shamir::ShamirError;
 
 use crate::{
