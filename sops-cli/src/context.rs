@@ -16,6 +16,7 @@ use sops_openpgp::OpenPgp;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
+    prompt::UserPrompt,
     ui::Ui,
 };
 
@@ -162,7 +163,7 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env().map(with_key_files),
+            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(with_key_files),
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
