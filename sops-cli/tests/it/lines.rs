@@ -1,6 +1,9 @@
 //! Random dotenv and INI documents, the same for the same seed.
 
-use crate::documents::{Document, Random};
+use crate::{
+    documents::{Document, Random},
+    rules::Rules,
+};
 
 /// Lines of keys and values as they are found, and as they could be: quotes that are part of values, blanks anywhere,
 /// `\n`, comments, blank lines, keys that stand twice.
@@ -58,6 +61,7 @@ pub(crate) fn dotenv(seed: u64) -> Document {
     Document {
         name: "document.env",
         text: joined(&mut random, &lines, true),
+        rules: Rules::default(),
     }
 }
 
@@ -155,6 +159,7 @@ pub(crate) fn ini(seed: u64) -> Document {
     Document {
         name: "document.ini",
         text: joined(&mut random, &lines, false),
+        rules: Rules::default(),
     }
 }
 

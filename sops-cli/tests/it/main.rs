@@ -21,6 +21,8 @@ mod recipients;
 mod reference_faults;
 #[cfg(unix)]
 mod robustness;
+mod rules;
+mod shrink;
 mod support;
 mod values;
 mod yaml;
