@@ -146,11 +146,9 @@ fn past_failures_go_both_ways() {
 fn goes_both_ways(document: &Document) -> Result<(), String> {
     let scratch = Scratch::new();
     let by_reference = encrypt_there(&scratch, document, &document.text);
-    // It crashes on comments in INI that start with an empty one.
-    let crashes_there = by_reference.stderr.contains("panic:");
     let by_ours = match (encrypt(document), by_reference.code) {
         (Ok(encrypted), 0) => encrypted,
-        (Ok(encrypted), _) if crashes_there => encrypted,
+        (Ok(encrypted), _) if crashes(&by_reference) => encrypted,
         (Ok(_), _) => return Err(explain("refused by the reference alone", &by_reference)),
         (Err(why), 0) => return Err(format!("refused by ours alone: {why}")),
         (Err(_), _) => return Ok(()),
@@ -159,10 +157,10 @@ fn goes_both_ways(document: &Document) -> Result<(), String> {
 
     let in_reference = content_there(&scratch, document, &by_ours.0)
         .map_err(|ran| explain("the reference decrypting ours", &ran))?;
-    if crashes_there {
+    if crashes(&by_reference) {
         return Ok(());
     }
-    if !in_reference.messages.is_empty() {
+    if !in_reference.messages.is_empty() && !warns_of_empty_comments(&in_reference.messages) {
         return Err(format!(
             "the reference warns of ours: {}",
             in_reference.messages
@@ -173,8 +171,11 @@ fn goes_both_ways(document: &Document) -> Result<(), String> {
         return Err(format!("types: {our_types:?}\nnot {their_types:?}"));
     }
     let expected = match content_there(&scratch, document, &by_reference.stdout) {
-        // It cannot open its own file because of a comment in a list. It can open ours.
-        Err(ran) if ran.code == 51 => in_reference.content,
+        // It cannot open its own file because of a comment in a list, or one that decides about a value and that it moved.
+        // It can open ours.
+        Err(ran) if ran.code == 51 || ran.code == 25 && document.rules.is_by_comments() => {
+            in_reference.content
+        }
         other => {
             let expected = other
                 .map_err(|ran| explain("the reference decrypting its own", &ran))?
@@ -207,11 +208,26 @@ fn goes_both_ways(document: &Document) -> Result<(), String> {
             return Err(format!("types of theirs: {types:?}\nnot {their_types:?}"));
         }
         let there = encrypt_there(&scratch, &again, &again.text);
-        if there.code != 0 || types_of(&there.stdout) != their_types {
+        let is_fine = there.code == 0 && types_of(&there.stdout) == their_types;
+        if !is_fine && !crashes(&there) {
             return Err(explain("the reference reading what ours decrypted", &there));
         }
     }
     Ok(())
+}
+
+/// Returns whether the reference crashed, as it does when it writes comments in INI that start with an empty one.
+fn crashes(ran: &Ran) -> bool {
+    ran.stderr.contains("panic:") && ran.stderr.contains("gopkg.in/ini")
+}
+
+/// Returns whether that is all that it says: such comments have no text that could be encrypted.
+fn warns_of_empty_comments(messages: &str) -> bool {
+    let is_of_one = |line: &str| {
+        let comment = line.split_once("comment=\"");
+        comment.is_some_and(|(_, comment)| comment.trim_start_matches("\\r").starts_with("\\n"))
+    };
+    messages.lines().all(is_of_one)
 }
 
 /// An encrypted file, and what was said about it.

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     block_scalar::{self, BlockScalar, Rendered},
-    place::{LINE_BREAKS, line_break_of, line_end},
+    place::{LINE_BREAKS, line_break_at, line_break_of, line_end},
     plain_value,
     properties::Properties,
     quote::{double_quoted, fits_one_line, is_plain, is_plain_syntax, single_quoted},
@@ -54,12 +54,14 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
             if start != block.header.start || source[block.header.clone()] != header {
                 edits.push(edit(start, block.header.end, header));
             }
-            let content = format!("{:indentation$}{enc}", "");
-            edits.push(edit(
-                block.content.start,
-                end.max(block.content.start),
-                content,
-            ));
+            // Blank lines behind stay, whether they are part of the value or not: they decide where the comment behind them
+            // belongs. So does the first of a value that has no others.
+            let behind = match block.content.is_empty() {
+                true => line_break_at(source, block.content.end),
+                false => "",
+            };
+            let content = format!("{:indentation$}{enc}{behind}", "");
+            edits.push(edit(block.content.start, block.content.end, content));
             return;
         }
     };
@@ -333,11 +335,11 @@ mod tests {
             ("!!int # c\n  ", "1", "# c\n  ENC"),
             ("", "|\n   a\n\n   b", "|-\n   ENC"),
             ("", "|-\n   a", "|-\n   ENC"),
-            ("", "|+ # c\n\n   a\n\n", "|- # c\n   ENC"),
+            ("", "|+ # c\n\n   a\n\n", "|- # c\n   ENC\n\n"),
             ("", "|3+\n    a", "|3-\n   ENC"),
             ("", "|+3\n    a", "|3-\n   ENC"),
             ("", ">\n a\n\n b", ">-\n ENC"),
-            ("", "|+\n\n", "|-\n    ENC"),
+            ("", "|+\n\n", "|-\n    ENC\n\n"),
             ("", "|\r\n   a\r\n   b", "|-\r\n   ENC"),
             ("!!binary ", "|\n  QQ==", "|-\n  ENC"),
         ] {
