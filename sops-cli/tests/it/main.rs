@@ -14,6 +14,7 @@ mod editor;
 mod foreign;
 mod golden;
 mod interop;
+mod line_changes;
 mod lines;
 mod precommit;
 mod readme;

@@ -54,14 +54,13 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
             if start != block.header.start || source[block.header.clone()] != header {
                 edits.push(edit(start, block.header.end, header));
             }
-            // Blank lines behind stay, whether they are part of the value or not: they decide where the comment behind them
-            // belongs. So does the first of a value that has no others.
-            let behind = match block.content.is_empty() {
+            let replaced_end = block.replaced_end(end).max(block.content.start);
+            let behind = match block.content.is_empty() && replaced_end == block.content.end {
                 true => line_break_at(source, block.content.end),
                 false => "",
             };
             let content = format!("{:indentation$}{enc}{behind}", "");
-            edits.push(edit(block.content.start, block.content.end, content));
+            edits.push(edit(block.content.start, replaced_end, content));
             return;
         }
     };
