@@ -182,12 +182,15 @@ fn joined(random: &mut Random, lines: &[String], is_dotenv: bool) -> Vec<u8> {
         false => "\n",
     };
     let mut text = lines.join("\n").replace('\n', line_break);
+    if !lines.is_empty() && !random.one_in(6) {
+        text.push_str(line_break);
+    }
     // In dotenv, a carriage return alone is a line without `=`.
     while is_dotenv && text.contains("\n\r\n") {
         text = text.replace("\n\r\n", "\n\n");
     }
-    if !lines.is_empty() && !random.one_in(6) {
-        text.push_str(line_break);
+    if is_dotenv && text.ends_with("\n\r") {
+        text.pop();
     }
     if text.starts_with('\r') {
         text.remove(0);

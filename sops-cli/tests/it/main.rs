@@ -17,6 +17,7 @@ mod interop;
 mod line_changes;
 mod lines;
 mod precommit;
+mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
