@@ -174,7 +174,6 @@
 //! - **Network, terminal, files.** It turns bytes into bytes. It reads the environment, the home folder or the disk only
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
 //!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it.
-//! - **INI.** It is [`Error::UnsupportedFormat`] so far.
 //! - **Keys other than native age ones.** SSH keys, plugins, post-quantum keys, OpenPGP and the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the

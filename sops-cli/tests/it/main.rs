@@ -16,15 +16,19 @@ mod foreign;
 mod gnupg;
 mod golden;
 mod interop;
+mod line_changes;
 mod lines;
 #[cfg(unix)]
 mod pgp;
 mod precommit;
+mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
 #[cfg(unix)]
 mod robustness;
+mod rules;
+mod shrink;
 mod support;
 mod values;
 mod yaml;
