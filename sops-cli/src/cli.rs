@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     commands::{
-        check, decrypt, edit, encrypt, filestatus, groups, recipients, rotate, set, unset,
-        updatekeys,
+        check, decrypt, edit, encrypt, exec_env, exec_file, filestatus, groups, recipients, rotate,
+        set, unset, updatekeys,
     },
     context::Context,
     error::{Code, Failure},
@@ -48,6 +48,10 @@ enum Command {
     Updatekeys(updatekeys::Args),
     Groups(Box<groups::Args>),
     Recipients(recipients::Args),
+    #[command(name = "exec-env")]
+    ExecEnv(exec_env::Args),
+    #[command(name = "exec-file")]
+    ExecFile(exec_file::Args),
     Filestatus(filestatus::Args),
     Check(check::Args),
     #[cfg(feature = "age")]
@@ -61,7 +65,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: exec-env, exec-file, publish, keyservice, completion; keys other than age.
+Not in this version yet: publish, keyservice, completion; keys other than age.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -289,6 +293,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Updatekeys(args) => updatekeys::run(&args, &context),
         Command::Groups(args) => groups::run(&args, &context),
         Command::Recipients(args) => recipients::run(&args, &context),
+        Command::ExecEnv(args) => exec_env::run(&args, &context),
+        Command::ExecFile(args) => exec_file::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
         #[cfg(feature = "age")]

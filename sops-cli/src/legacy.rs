@@ -75,7 +75,7 @@ pub(crate) fn rewrite(
         return help(command, None, flag);
     } else {
         let verb = verb_of_modes(&words.flags, &mut warnings)?;
-        if verb == "edit" && !words.has_dashes {
+        if verb == "edit" && words.before_dashes.is_none() {
             refuse_misspelt_verb(command, &words.flags, &files, exists)?;
         }
         (verb.to_owned(), Form::Legacy)
@@ -121,6 +121,14 @@ pub(crate) fn rewrite(
             _ => {}
         }
     }
+    if let Some(before) = words
+        .before_dashes
+        .filter(|_| defines(subcommand, FILES_FLAG))
+    {
+        // The verb is no file.
+        let files = before.saturating_sub(1);
+        local.push(format!("--{FILES_FLAG}={files}").into());
+    }
     global.extend(local);
     global.push("--".into());
     global.extend(files);
@@ -131,13 +139,10 @@ pub(crate) fn rewrite(
 }
 
 /// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: [&str; 5] = [
-    "exec-env",
-    "exec-file",
-    "publish",
-    "keyservice",
-    "completion",
-];
+pub(crate) const LATER_VERBS: [&str; 3] = ["publish", "keyservice", "completion"];
+
+/// How many files stand before `--`, where a program follows.
+pub(crate) const FILES_FLAG: &str = "files-before-dashes";
 
 /// Commands that the reference does not have.
 const OWN_VERBS: [&str; 5] = ["check", "init", "demo", "keygen", "recipients"];
@@ -154,8 +159,8 @@ struct Words {
     positionals: Vec<OsString>,
     /// Whether the first positional names a command.
     verb_first: bool,
-    /// Whether `--` said that files follow.
-    has_dashes: bool,
+    /// How many positionals stand before `--`, which says that no flags follow.
+    before_dashes: Option<usize>,
 }
 
 struct Flag {
@@ -191,12 +196,12 @@ impl Words {
             flags: Vec::new(),
             positionals: Vec::new(),
             verb_first: false,
-            has_dashes: false,
+            before_dashes: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
-                words.has_dashes = true;
+                words.before_dashes = Some(words.positionals.len());
                 words.positionals.extend(arguments);
                 break;
             }
@@ -692,6 +697,16 @@ mod tests {
             ("--set [\"a\"]=1 f", "sops set --set=[\"a\"]=1 -- f"),
             ("-i --set x f", "sops set --set=x -- f"),
             ("set f [\"a\"] 1", "sops set -- f [\"a\"] 1"),
+            ("exec-env f x", "sops exec-env -- f x"),
+            ("exec-env f x --pristine", "sops exec-env --pristine -- f x"),
+            (
+                "exec-env -- f x",
+                "sops exec-env --files-before-dashes=0 -- f x",
+            ),
+            (
+                "exec-env f g --pristine -- x -y --pristine",
+                "sops exec-env --pristine --files-before-dashes=2 -- f g x -y --pristine",
+            ),
             ("-e -i check", "sops encrypt --in-place -- check"),
             ("check a b", "sops check -- a b"),
             // Help.
@@ -802,8 +817,12 @@ mod tests {
                 "flag provided but not defined: --add-age",
             ),
             (
-                "exec-env f x",
-                "sops exec-env: this version cannot do that yet",
+                "keyservice f x",
+                "sops keyservice: this version cannot do that yet",
+            ),
+            (
+                "exec-env f --in-place x",
+                "flag provided but not defined: --in-place",
             ),
         ] {
             let failure = rewritten(line).expect_err(line);

@@ -5,11 +5,16 @@ mod commands;
 mod context;
 mod editor;
 mod error;
+#[cfg(unix)]
+mod fifo;
 mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod private;
+mod process;
 mod ui;
+mod user;
 
 use std::{env, panic, process::ExitCode};
 
@@ -19,7 +24,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(ui::Ui::new(false));
-            ExitCode::from(failure.code as u8)
+            ExitCode::from(failure.exit_code())
         }
     }
 }

@@ -88,6 +88,9 @@ pub enum Error {
     /// A format cannot hold what is to be written in it.
     #[error(transparent)]
     Emit(#[from] EmitError),
+    /// The values of a file cannot be environment variables.
+    #[error(transparent)]
+    Variable(#[from] crate::environment::VariableError),
     /// A document does not have the shape that a type asks for.
     #[error(transparent)]
     Deserialize(#[from] crate::deserialize::DeserializeError),
@@ -158,7 +161,11 @@ impl Error {
                 Some("please report this, with the structure of the file and made-up values")
             }
             Self::Change { error, .. } => error.hint(),
+            Self::Variable(crate::environment::VariableError::Nested { .. }) => Some(
+                "--flatten gives the values in it names of their own; --only names those that are wanted",
+            ),
             Self::Emit(_)
+            | Self::Variable(_)
             | Self::Path(_)
             | Self::NotFound { .. }
             | Self::Deserialize(_)

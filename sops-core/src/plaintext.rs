@@ -185,14 +185,14 @@ impl Plaintext {
     }
 
     /// The source of the tree: nothing for a binary file.
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match &self.content {
             Content::Text { text, .. } => text.expose(),
             Content::Binary { .. } => "",
         }
     }
 
-    fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         match &self.content {
             Content::Text { tree, .. } => tree,
             Content::Binary { bytes, tree } => tree.get_or_init(|| binary::tree_of(bytes.expose())),

@@ -10,9 +10,10 @@ use super::transform::{name_of, warn_of_more_files, warn_of_other_names};
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
     context::{Context, Target},
-    editor::{PrivateFile, Session},
+    editor::Session,
     error::{Code, Doing, Failure},
     files::{self, Original},
+    private::PrivateFile,
 };
 
 /// Edit an encrypted file, or make one

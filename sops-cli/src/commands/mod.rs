@@ -6,6 +6,8 @@ pub(crate) mod decrypt;
 pub(crate) mod demo;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
+pub(crate) mod exec_env;
+pub(crate) mod exec_file;
 pub(crate) mod filestatus;
 pub(crate) mod groups;
 #[cfg(feature = "age")]

@@ -48,13 +48,6 @@ fn decrypted(scratch: &Scratch) -> String {
     String::from_utf8(scratch.run(Ours, ["decrypt", "secrets.yaml"]).ok()).expect("a text")
 }
 
-#[track_caller]
-fn assert_nothing_left(scratch: &Scratch) {
-    let left = fs::read_dir(scratch.temporary()).expect("a readable folder");
-    let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
 #[test]
 fn an_unchanged_file_is_not_written() {
     for form in [["edit", "secrets.yaml"].as_slice(), &["secrets.yaml"]] {
@@ -65,7 +58,7 @@ fn an_unchanged_file_is_not_written() {
         assert!(ran.stdout.is_empty());
         assert!(ran.stderr.contains("has not changed"), "{}", ran.stderr);
         assert!(scratch.read("secrets.yaml") == before);
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -89,7 +82,7 @@ fn a_change_changes_its_own_line_and_the_metadata() {
         changed == ["password", "lastmodified", "mac"] || changed == ["password", "mac"],
         "{changed:?}"
     );
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 /// Some editors write a new file and move it over the old one.
@@ -98,7 +91,7 @@ fn an_editor_may_replace_the_file() {
     let scratch = scratch("sed s/old/new/ \"$1\" > \"$1.new\"; mv \"$1.new\" \"$1\"");
     assert_eq!(edit(&scratch, &["edit", "secrets.yaml"]).code, 0);
     assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]
@@ -142,7 +135,7 @@ fn a_mistake_can_be_mended_in_the_editor() {
         ran.stderr
     );
     assert!(decrypted(&scratch).contains("new"));
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 /// Nobody is there to press a key: what was typed is kept, and said where.
@@ -187,7 +180,7 @@ fn an_editor_that_fails_changes_nothing() {
         let ran = edit(&scratch, &["secrets.yaml"]);
         assert_eq!(ran.code, 201, "{what}: {}", ran.stderr);
         assert!(scratch.read("secrets.yaml") == before, "{what}");
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -199,7 +192,7 @@ fn an_editor_that_is_not_there_is_named() {
     let ran = Ran::from(command.output().expect("it starts"));
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     assert!(ran.stderr.contains("/no/such/editor"), "{}", ran.stderr);
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]
@@ -228,7 +221,7 @@ fn a_signal_during_editing_leaves_no_plaintext() {
             "{signal} ends it at once"
         );
         assert!(scratch.read("secrets.yaml") == before, "{signal}");
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -248,7 +241,7 @@ fn a_new_file_is_encrypted_when_it_is_saved() {
         scratch.run(Ours, ["decrypt", "new.yaml"]).text(),
         "fresh: value\n"
     );
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]

@@ -59,6 +59,8 @@ impl From<Output> for Ran {
 /// A folder of its own, with a home folder beside it, removed in the end.
 pub(crate) struct Scratch {
     root: tempfile::TempDir,
+    /// What programs take for a folder in memory, where there is one.
+    memory: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
@@ -70,7 +72,20 @@ impl Scratch {
         for folder in ["work", "home", "tmp"] {
             fs::create_dir(root.path().join(folder)).expect("an empty folder to make it in");
         }
-        Self { root }
+        let mut memory = tempfile::Builder::new();
+        let memory = memory.prefix("sops-test-").tempdir_in("/dev/shm").ok();
+        Self { root, memory }
+    }
+
+    /// Panics if anything is in the folders for temporary files, in memory or not.
+    #[track_caller]
+    pub(crate) fn assert_nothing_left(&self) {
+        let memory = self.memory.as_ref().map(|folder| folder.path().to_owned());
+        for folder in [Some(self.temporary()), memory].into_iter().flatten() {
+            let left = fs::read_dir(folder).expect("a readable folder");
+            let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
     }
 
     /// Returns the folder that programs are run in.
@@ -121,6 +136,9 @@ impl Scratch {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(memory) = &self.memory {
+            command.env("XDG_RUNTIME_DIR", memory.path());
+        }
         command
     }
 
