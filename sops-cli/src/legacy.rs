@@ -16,13 +16,18 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{ArgAction, Command};
 
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    topics::Topic,
+};
 
 /// What the arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// `--version`.
     Version,
+    /// `help TOPIC`.
+    Topic(&'static Topic),
     /// Anything else: arguments for clap, and warnings to print first.
     Run {
         arguments: Vec<OsString>,
@@ -75,6 +80,9 @@ pub(crate) fn rewrite(
         return help(command, None, flag);
     } else {
         let verb = verb_of_modes(&words.flags, &mut warnings)?;
+        if verb == "edit" {
+            refuse_keys_of_no_file(&words.flags, &files, &exists)?;
+        }
         if verb == "edit" && words.before_dashes.is_none() {
             refuse_misspelt_verb(command, &words.flags, &files, exists)?;
         }
@@ -139,13 +147,27 @@ pub(crate) fn rewrite(
 }
 
 /// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: [&str; 3] = ["publish", "keyservice", "completion"];
+pub(crate) const LATER_VERBS: [&str; 2] = ["publish", "keyservice"];
+
+/// What the reference's completion scripts put behind the words that are there.
+pub(crate) const CANDIDATES_FLAG: &str = "--generate-bash-completion";
+
+/// The shells that there are completions for.
+pub(crate) const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
 /// How many files stand before `--`, where a program follows.
 pub(crate) const FILES_FLAG: &str = "files-before-dashes";
 
 /// Commands that the reference does not have.
-const OWN_VERBS: [&str; 5] = ["check", "init", "demo", "keygen", "recipients"];
+const OWN_VERBS: [&str; 7] = [
+    "check",
+    "demo",
+    "get",
+    "init",
+    "keygen",
+    "man",
+    "recipients",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -384,6 +406,22 @@ fn verb_of_modes(flags: &[Flag], warnings: &mut Vec<String>) -> Result<&'static 
     Ok(modes.pop().unwrap_or("edit"))
 }
 
+/// `sops --add-age RECIPIENT FILE` does nothing but edit; for a file that does not exist the reference has a code.
+fn refuse_keys_of_no_file(
+    flags: &[Flag],
+    files: &[OsString],
+    exists: impl Fn(&OsStr) -> bool,
+) -> Result<(), Failure> {
+    let changes_keys = |flag: &Flag| flag.name.starts_with("add-") || flag.name.starts_with("rm-");
+    match files.first() {
+        Some(file) if flags.iter().any(changes_keys) && !exists(file) => Err(Failure::new(
+            Code::KeysOfNoFile,
+            "cannot add or remove keys on non-existent files, use the `edit` subcommand instead.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `sops decrpyt FILE` would edit a new file of that name.
 fn refuse_misspelt_verb(
     command: &Command,
@@ -437,7 +475,7 @@ fn undefined(command: &Command, verb: Option<&str>, name: &str) -> Failure {
     let everywhere = commands(command)
         .flat_map(Command::get_arguments)
         .filter_map(clap::Arg::get_long);
-    let all_short = name.len() > 1
+    let all_short = (2..=4).contains(&name.len())
         && name
             .chars()
             .all(|letter| look_up(command, letter.encode_utf8(&mut [0; 4])).is_some());
@@ -511,9 +549,20 @@ fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Reques
             return Err(Failure::not_yet(format_args!("sops {name}")));
         }
         if command.find_subcommand(&*name).is_none() {
+            if let Some(topic) = Topic::find(&name) {
+                return Ok(Request::Topic(topic));
+            }
+            let names = command.get_subcommands().map(Command::get_name);
+            let failure = Failure::new(
+                Code::Generic,
+                format!("there is no command and no topic {name:?}"),
+            );
             return Err(
-                Failure::new(Code::Generic, format!("unknown command {name:?}"))
-                    .hint("`sops --help` lists the commands"),
+                match closest(&name, names.chain(Topic::names().map(|name| name as &str))) {
+                    Some(similar) => failure.hint(format!("did you mean `sops help {similar}`?")),
+                    None => failure
+                        .hint("`sops --help` lists the commands, `sops help topics` the topics"),
+                },
             );
         }
         arguments.push(verb.clone());
@@ -747,8 +796,8 @@ mod tests {
                 "--rotate has no effect beside the command updatekeys",
             ),
             (
-                "--add-age a f",
-                "sops edit -- f",
+                "--add-age a existing",
+                "sops edit -- existing",
                 "--add-age has no effect on edit",
             ),
             (
@@ -805,7 +854,10 @@ mod tests {
             ),
             ("decrpyt f", "there is no command and no file \"decrpyt\""),
             ("rotat f", "there is no command and no file \"rotat\""),
-            ("help nothing", "unknown command \"nothing\""),
+            (
+                "help nothing",
+                "there is no command and no topic \"nothing\"",
+            ),
             ("--extract x f", "--extract works on decrypting only"),
             (
                 "help publish",

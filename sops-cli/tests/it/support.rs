@@ -132,6 +132,8 @@ impl Scratch {
             .env("TMPDIR", self.temporary())
             .env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt"))
             .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            // The reference would start one that waits for somebody.
+            .env("EDITOR", "false")
             .current_dir(self.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
