@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use sops_core::{DecryptOptions, EncryptedFile, Format, Plaintext, TreePath};
+use sops_core::{DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, TreePath, Warning};
 
-use super::transform::{FileArgs, Input, Product};
+use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
     context::{Context, Target},
@@ -43,8 +43,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         path: path.as_ref(),
         ignore_mac: args.ignore_mac,
     };
-    args.files
-        .transform(context, |file, input| how.decrypt(context, file, input))
+    args.files.transform(context, |file, input| {
+        let (bytes, warnings) = how.decrypt(context, file, input)?;
+        Ok(Product {
+            bytes: Contents::Plain(bytes),
+            warnings,
+        })
+    })
 }
 
 /// How a file is decrypted.
@@ -62,7 +67,7 @@ impl How<'_> {
         context: &Context,
         file: Option<&Path>,
         input: Input<'_>,
-    ) -> Result<Product, Failure> {
+    ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
         let target = context.target(file, self.types)?;
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
         let plain = self.open(context, &target, input)?;
@@ -76,7 +81,7 @@ impl How<'_> {
             (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
             (None, None) => plain.into_bytes(),
         };
-        Ok(Product { bytes, warnings })
+        Ok((bytes, warnings))
     }
 
     /// Decrypts a file.

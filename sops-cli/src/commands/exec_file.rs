@@ -137,11 +137,9 @@ impl Args {
             ignore_mac: self.run.ignore_mac,
         };
         let content = read_input(file)?;
-        let product = how.decrypt(context, Some(file), Input::Content(content))?;
-        context
-            .ui
-            .warn_of_all(&name_of(Some(file)), &product.warnings);
-        Ok(product.bytes)
+        let (bytes, warnings) = how.decrypt(context, Some(file), Input::Content(content))?;
+        context.ui.warn_of_all(&name_of(Some(file)), &warnings);
+        Ok(bytes)
     }
 
     /// The name of the temporary file, which stays inside of its folder.

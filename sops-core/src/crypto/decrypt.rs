@@ -102,8 +102,7 @@ impl Decryption<'_> {
     /// Decrypts the leaves of a large file on all cores.
     fn ahead(&self, source: &str, tree: &Tree) -> Result<Plaintexts, LeafError> {
         let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
-            // Never grows: what is freed while growing is not wiped.
-            let size = part.leaves().map(|leaf| encrypted_len(leaf.value)).sum();
+            let size = part.leaves().map(|leaf| plaintext_len(leaf.value)).sum();
             let mut bytes = Zeroizing::new(Vec::with_capacity(size));
             let mut plaintext = Zeroizing::new(Vec::new());
             let ends = part.leaves().map(|leaf| {
@@ -114,7 +113,7 @@ impl Decryption<'_> {
                 self.cipher
                     .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
                     .map_err(problem)?;
-                bytes.extend_from_slice(&plaintext);
+                extend(&mut bytes, &plaintext);
                 Ok(bytes.len())
             });
             let ends = ends.collect();
@@ -159,11 +158,25 @@ impl Plaintexts {
     }
 }
 
-fn encrypted_len(value: ValueRef<'_>) -> usize {
+/// About how long the plaintext of a value is that was written as values are.
+fn plaintext_len(value: ValueRef<'_>) -> usize {
+    /// What stands around the data.
+    const FRAME: usize = "ENC[AES256_GCM,data:,iv:,tag:,type:str]".len() + 44 + 24;
     match value {
-        ValueRef::Str(text) => text.len(),
+        ValueRef::Str(text) => text.len().saturating_sub(FRAME) / 4 * 3,
         _ => 0,
     }
+}
+
+/// Appends to bytes that are wiped when they have to move.
+fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let length = bytes.len() + more.len();
+    if length > bytes.capacity() {
+        let mut moved = Zeroizing::new(Vec::with_capacity(length.max(2 * bytes.capacity())));
+        moved.extend_from_slice(bytes);
+        *bytes = moved;
+    }
+    bytes.extend_from_slice(more);
 }
 
 /// Whether a selected value has to be decrypted. An empty text is never encrypted.
