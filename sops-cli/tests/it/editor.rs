@@ -258,3 +258,74 @@ fn a_file_that_cannot_be_decrypted_starts_no_editor() {
     assert!(!scratch.path("started").exists());
     assert_eq!(scratch.read_text("secrets.yaml"), text);
 }
+
+#[test]
+fn metadata_are_edited_on_demand() {
+    for form in [
+        ["edit", "-s", "secrets.yaml"].as_slice(),
+        &["--show-master-keys", "secrets.yaml"],
+    ] {
+        let added = format!("- recipient: {SECOND_RECIPIENT}");
+        let scratch = scratch(&format!(
+            "cp \"$1\" \"$WORK/seen\"; \
+             sed -i -e 's/old/new/' -e 's/^\\( *\\)unencrypted_suffix: .*/\\1encrypted_regex: ^pass/' \
+                 -e 's/^\\( *\\)age:/\\1age:\\n\\1    {added}/' \"$1\""
+        ));
+        let before = scratch.read_text("secrets.yaml");
+        let ran = edit(&scratch, form);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let seen = scratch.read_text("seen");
+        assert!(seen.starts_with(TEXT), "{seen}");
+        assert!(seen.contains(&format!("recipient: {RECIPIENT}")), "{seen}");
+        let after = scratch.read_text("secrets.yaml");
+        assert!(
+            after.starts_with("# about\nuser: admin\npassword:   'ENC["),
+            "{after}"
+        );
+        assert!(
+            after.contains("encrypted_regex: ^pass") && after.contains(SECOND_RECIPIENT),
+            "{after}"
+        );
+        // What was wrapped for the first key stays.
+        let wrapped = before
+            .lines()
+            .find(|line| line.len() > 60 && !line.contains("ENC["));
+        assert!(
+            after.contains(wrapped.expect("a line of base64")),
+            "{after}"
+        );
+        assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
+        scratch.assert_nothing_left();
+    }
+}
+
+#[test]
+fn broken_metadata_are_refused() {
+    for (script, message) in [
+        ("sed -i '/^sops:/,$d' \"$1\"", "metadata not found"),
+        (
+            "sed -i 's/recipient: .*/recipient: nonsense/' \"$1\"",
+            "nonsense",
+        ),
+        ("sed -i '/^    age:/,/-----END/d' \"$1\"", "key"),
+        (
+            "sed -i 's/encrypted_suffix: .*/encrypted_regex: (/' \"$1\"",
+            "regex",
+        ),
+    ] {
+        let scratch = scratch(script);
+        let before = scratch.read("secrets.yaml");
+        let ran = edit(&scratch, &["edit", "-s", "secrets.yaml"]);
+        assert!(ran.code != 0 && ran.code != 200, "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{script}: {}", ran.stderr);
+        assert!(scratch.read("secrets.yaml") == before, "{script}");
+    }
+}
+
+#[test]
+fn metadata_that_are_only_looked_at_change_nothing() {
+    let scratch = scratch("true");
+    let before = scratch.read("secrets.yaml");
+    assert_eq!(edit(&scratch, &["edit", "-s", "secrets.yaml"]).code, 200);
+    assert!(scratch.read("secrets.yaml") == before);
+}
