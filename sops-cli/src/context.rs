@@ -3,7 +3,10 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sops_core::{
@@ -26,6 +29,7 @@ pub(crate) struct Context {
     global: GlobalArgs,
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
+    has_warned: AtomicBool,
 }
 
 /// The names and formats of a file to work on.
@@ -46,6 +50,7 @@ impl Context {
             global,
             config: Once::default(),
             keyring: Once::default(),
+            has_warned: AtomicBool::new(false),
         }
     }
 
@@ -146,7 +151,11 @@ impl Context {
     }
 
     /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    /// Once, however often it is asked to.
     pub(crate) fn warn_about_keys(&self) {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let keyring = self.keyring.value.get();
         for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
             self.ui.warning(&warning.to_string());

@@ -200,6 +200,7 @@ mod convert;
 mod crypto;
 mod deserialize;
 mod document;
+mod environment;
 mod error;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -227,6 +228,7 @@ pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
     encrypt_binary, is_encrypted, rfc3339,
 };
+pub use environment::{Variable, VariableError, VariableOptions};
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
 pub use keys::{Keyring, Prompt, PromptError};

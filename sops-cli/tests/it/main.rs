@@ -11,6 +11,8 @@ mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+#[cfg(unix)]
+mod exec;
 mod foreign;
 #[cfg(unix)]
 mod gnupg;
