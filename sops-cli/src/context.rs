@@ -10,6 +10,8 @@ use sops_core::{
     EncryptOptions, Format, Keyring, Selector,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
+#[cfg(feature = "openpgp")]
+use sops_openpgp::OpenPgp;
 
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
@@ -161,7 +163,11 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)),
+            _ => {
+                let prompt = UserPrompt::from_env(self.ui);
+                Keyring::from_env_with_prompt(prompt.clone())
+                    .map(|keyring| with_key_files(keyring, prompt))
+            }
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -170,19 +176,18 @@ impl Context {
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {
         let order = self.global.decryption_order.as_deref().unwrap_or_default();
-        let mut kinds: Vec<String> = Vec::new();
-        for kind in order
-            .split(',')
-            .map(str::trim)
-            .filter(|kind| !kind.is_empty())
-        {
-            if kinds.iter().any(|known| known == kind) {
+        if order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kinds: Vec<&str> = order.split(',').collect();
+        // As in the reference, blanks make another kind, and an empty kind is one.
+        for (index, kind) in kinds.iter().enumerate() {
+            if kinds[..index].contains(kind) {
                 let message = format!("Duplicate decryption key type: {kind}");
                 return Err(Failure::new(Code::DuplicateOrder, message));
             }
-            kinds.push(kind.to_owned());
         }
-        Ok(kinds)
+        Ok(kinds.iter().map(|kind| kind.trim().to_owned()).collect())
     }
 
     /// How to encrypt a new file: what the arguments say, then what the creation rule says.
@@ -238,6 +243,30 @@ impl Context {
     pub(crate) fn layout(&self) -> Result<bool, Failure> {
         Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
+}
+
+/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
+#[cfg(feature = "openpgp")]
+fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+    use sops_core::Prompt as _;
+
+    let asking = |service: OpenPgp| {
+        let prompt = prompt.clone();
+        service.with_passphrases(move |what| {
+            let answer = prompt.secret(what);
+            answer.map_err(|error| error.about(what))
+        })
+    };
+    let keyring = keyring.with_service(asking(OpenPgp::from_old_keyrings()));
+    match OpenPgp::from_env() {
+        Some(key_files) => keyring.with_preferred_service(asking(key_files)),
+        None => keyring,
+    }
+}
+
+#[cfg(not(feature = "openpgp"))]
+fn with_key_files(keyring: Keyring, _prompt: UserPrompt) -> Keyring {
+    keyring
 }
 
 fn no_rules() -> Failure {

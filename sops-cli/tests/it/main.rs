@@ -12,9 +12,13 @@ mod documents;
 #[cfg(unix)]
 mod editor;
 mod foreign;
+#[cfg(unix)]
+mod gnupg;
 mod golden;
 mod interop;
 mod lines;
+#[cfg(unix)]
+mod pgp;
 mod precommit;
 mod readme;
 mod recipients;

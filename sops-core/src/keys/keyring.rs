@@ -44,6 +44,8 @@ impl Keyring {
     /// them; encrypting never does. Plugins of age are run as `age-plugin-NAME` from the path; one that says nothing for
     /// as many seconds as `SOPS_AGE_PLUGIN_TIMEOUT` says (300; 0 is no limit) is ended.
     ///
+    /// OpenPGP keys are those of the user's `gpg`, which `SOPS_GPG_EXEC` may name, and `GNUPGHOME` the home of.
+    ///
     /// This keyring asks nobody for a passphrase: see [`from_env_with_prompt`](Self::from_env_with_prompt).
     ///
     /// # Errors
@@ -68,6 +70,8 @@ impl Keyring {
         let keyring = Self::new();
         #[cfg(feature = "age")]
         let keyring = keyring.with_service(super::env::age_service_from_env(asker)?);
+        #[cfg(feature = "pgp")]
+        let keyring = keyring.with_service(super::pgp::PgpService::from_env());
         Ok(keyring)
     }
 
@@ -88,6 +92,16 @@ impl Keyring {
     #[must_use]
     pub fn with_service(mut self, service: impl KeyService + Send + Sync + 'static) -> Self {
         self.services.push(Box::new(service));
+        self
+    }
+
+    /// Adds a service, to be asked before those that are there.
+    #[must_use]
+    pub fn with_preferred_service(
+        mut self,
+        service: impl KeyService + Send + Sync + 'static,
+    ) -> Self {
+        self.services.insert(0, Box::new(service));
         self
     }
 
@@ -222,14 +236,17 @@ impl Keyring {
         entries.sort_by_key(|entry| self.rank(entry.key.kind()));
         let mut failures = Vec::new();
         for entries in entries.chunk_by(|left, right| left.key.kind() == right.key.kind()) {
-            // Of several failures with a key the first is kept.
+            // Several failures with a key become one.
             let mut errors: Vec<Option<KeyError>> = entries.iter().map(|_| None).collect();
             let mut share = None;
             for service in &self.services {
                 let outcome = service.unwrap_any(entries);
                 for (index, error) in outcome.failures {
                     if let Some(slot) = errors.get_mut(index) {
-                        slot.get_or_insert(error);
+                        *slot = Some(match slot.take() {
+                            Some(earlier) => earlier.and(error),
+                            None => error,
+                        });
                     }
                 }
                 share = outcome.share;
@@ -249,23 +266,26 @@ impl Keyring {
         (None, failures)
     }
 
-    /// Asks one service after the other until one succeeds. Of several failures the first is returned.
+    /// Asks one service after the other until one succeeds. Several failures become one.
     fn first_success<T>(
         &self,
         key: &MasterKey,
         ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
-        let mut first_failure = None;
+        let mut failure: Option<KeyError> = None;
         for service in &self.services {
             match ask(service.as_ref()) {
                 Some(Ok(success)) => return Ok(success),
                 Some(Err(error)) => {
-                    first_failure.get_or_insert(error);
+                    failure = Some(match failure {
+                        Some(earlier) => earlier.and(error),
+                        None => error,
+                    });
                 }
                 None => {}
             }
         }
-        Err(first_failure.unwrap_or_else(|| no_support(key)))
+        Err(failure.unwrap_or_else(|| no_support(key)))
     }
 
     /// Where keys of `kind` come in the order of trying.

@@ -22,6 +22,8 @@ mod keyring_tests;
 mod locked;
 #[cfg(all(test, feature = "age"))]
 mod locked_tests;
+#[cfg(feature = "pgp")]
+mod pgp;
 #[cfg(feature = "age")]
 mod plugin;
 #[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
@@ -144,6 +146,16 @@ impl KeyError {
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Returns the failure of both, with what to do about the later one, if there is something.
+    fn and(mut self, later: Self) -> Self {
+        if self.message != later.message {
+            self.message = format!("{}; {}", self.message, later.message);
+        }
+        self.hint = later.hint.or(self.hint);
+        self.source = self.source.or(later.source);
         self
     }
 }
