@@ -172,7 +172,11 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(with_key_files),
+            _ => {
+                let prompt = UserPrompt::from_env(self.ui);
+                Keyring::from_env_with_prompt(prompt.clone())
+                    .map(|keyring| with_key_files(keyring, prompt))
+            }
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -252,16 +256,25 @@ impl Context {
 
 /// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
 #[cfg(feature = "openpgp")]
-fn with_key_files(keyring: Keyring) -> Keyring {
-    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
+fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+    use sops_core::Prompt as _;
+
+    let asking = |service: OpenPgp| {
+        let prompt = prompt.clone();
+        service.with_passphrases(move |what| {
+            let answer = prompt.secret(what);
+            answer.map_err(|error| error.about(what))
+        })
+    };
+    let keyring = keyring.with_service(asking(OpenPgp::from_old_keyrings()));
     match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(key_files),
+        Some(key_files) => keyring.with_preferred_service(asking(key_files)),
         None => keyring,
     }
 }
 
 #[cfg(not(feature = "openpgp"))]
-fn with_key_files(keyring: Keyring) -> Keyring {
+fn with_key_files(keyring: Keyring, _prompt: UserPrompt) -> Keyring {
     keyring
 }
 

@@ -20,10 +20,13 @@ mod keyring_error;
 mod keyring_tests;
 #[cfg(feature = "age")]
 mod locked;
+#[cfg(all(test, feature = "age"))]
+mod locked_tests;
 #[cfg(feature = "pgp")]
 mod pgp;
 #[cfg(feature = "age")]
 mod plugin;
+#[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
 mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
