@@ -1,11 +1,11 @@
 //! `sops rotate`.
 
 use sops_core::{
-    DecryptOptions, EncryptedFile, SecretBytes,
+    DecryptOptions, EncryptedFile,
     metadata::{KeyEntry, KmsOptions, MasterKey},
 };
 
-use super::transform::{FileArgs, Product};
+use super::transform::{Contents, FileArgs, Product};
 use crate::{
     cli::TypeArgs,
     context::Context,
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             .rotate(&groups, threshold, &options, keyring)
             .map_err(failed)?;
         Ok(Product {
-            bytes: SecretBytes::new(rotated.bytes),
+            bytes: Contents::Encrypted(rotated.bytes),
             warnings: rotated.warnings,
         })
     })

@@ -283,7 +283,7 @@ impl<'t> EncryptedFile<'t> {
         &self.tree
     }
 
-    fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
+    pub(crate) fn from_text(text: Cow<'t, str>, format: Format) -> Result<Self, Error> {
         let tree = format.parse(&text, ParseOptions::default())?;
         let first = tree.documents().next().ok_or(Error::NotEncrypted)?;
         let (_, value) = tree
