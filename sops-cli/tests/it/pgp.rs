@@ -430,8 +430,7 @@ impl Pinentry {
         );
         fs::write(&program, text).expect("a file is written");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("a mode is set");
-        let setting = format!("pinentry-program {}\n", program.display());
-        fs::write(gnupg.path().join("gpg-agent.conf"), setting).expect("a file is written");
+        gnupg.configure_agent(&format!("pinentry-program {}\n", program.display()));
         gnupg.forget();
         Self { log }
     }
@@ -495,8 +494,7 @@ fn without_a_way_to_ask_there_is_an_error_and_no_hang() {
     let Some(gnupg) = Gnupg::new() else { return };
     let scratch = Scratch::new();
     locked_files(&gnupg, &scratch, 1);
-    let setting = "pinentry-program /does/not/exist\n";
-    fs::write(gnupg.path().join("gpg-agent.conf"), setting).expect("a file is written");
+    gnupg.configure_agent("pinentry-program /does/not/exist\n");
     gnupg.forget();
     let ran = gnupg.run(&scratch, Ours, "decrypt 0.yaml");
     assert_eq!(ran.code, 128, "{}", ran.stderr);
