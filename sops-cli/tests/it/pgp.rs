@@ -142,6 +142,27 @@ fn what_exported_keys_encrypt_the_reference_decrypts_through_gpg() {
 }
 
 #[test]
+fn old_keyrings_open_files_without_gpg_as_there() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let fingerprint = gnupg.make(Kind::Rsa, "alice");
+    let scratch = scratch();
+    let encrypt = format!("encrypt -i --pgp {fingerprint} a.yaml");
+    gnupg.run(&scratch, Ours, &encrypt).ok();
+    let Some(old) = Gnupg::new() else { return };
+    let ring = old.path().join("secring.gpg");
+    gnupg.export(&fingerprint, "", &ring);
+    let ring = ring.to_str().expect("a path of ASCII");
+    // As it is there: binary.
+    gnupg.gpg(&["--output", ring, "--dearmor", ring], "");
+    for program in [Ours, Reference] {
+        if program == Ours || has_reference() {
+            let ran = old.run_with(&scratch, program, "decrypt a.yaml", &[NO_GPG]);
+            assert!(ran.text().contains("user: admin\n"), "{program:?}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn keys_that_must_not_be_used_are_refused_and_the_file_stays() {
     let Some(gnupg) = Gnupg::new() else { return };
     let expired = gnupg.make(Kind::Expired, "expired");
