@@ -68,7 +68,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: publish, keyservice; keys other than age.
+Not in this version yet: publish, keyservice; keys other than age and OpenPGP.
 
 Start with `sops init`, or see `sops demo`.";
 

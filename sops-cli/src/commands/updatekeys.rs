@@ -298,12 +298,12 @@ fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_
             .iter()
             .any(|group| group.common.contains(key) || group.added.contains(key))
     };
-    let gone: Vec<&str> = difference
-        .iter()
-        .flat_map(|group| &group.removed)
-        .filter(|key| !stays(key))
-        .map(String::as_str)
-        .collect();
+    let mut gone: Vec<&str> = Vec::new();
+    for key in difference.iter().flat_map(|group| &group.removed) {
+        if !stays(key) && !gone.contains(&key.as_str()) {
+            gone.push(key);
+        }
+    }
     if gone.is_empty() {
         return;
     }
