@@ -16,6 +16,11 @@ use sops_core::{
 #[cfg(feature = "openpgp")]
 use sops_openpgp::OpenPgp;
 
+#[cfg(feature = "audit")]
+use sops_audit::Action;
+
+#[cfg(feature = "audit")]
+use crate::audit::Audit;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
@@ -30,6 +35,16 @@ pub(crate) struct Context {
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
     has_warned: AtomicBool,
+    #[cfg(feature = "audit")]
+    audit: Audit,
+}
+
+/// What happens to a file, for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Encrypt,
+    Decrypt,
+    Rotate,
 }
 
 /// The names and formats of a file to work on.
@@ -51,6 +66,8 @@ impl Context {
             config: Once::default(),
             keyring: Once::default(),
             has_warned: AtomicBool::new(false),
+            #[cfg(feature = "audit")]
+            audit: Audit::default(),
         }
     }
 
@@ -163,6 +180,22 @@ impl Context {
                 self.ui.hint(hint);
             }
         }
+    }
+
+    /// Records what is about to happen to a file, where the administrator wants that.
+    #[cfg(feature = "audit")]
+    pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
+        let action = match event {
+            Event::Encrypt => Action::Encrypt,
+            Event::Decrypt => Action::Decrypt,
+            Event::Rotate => Action::Rotate,
+        };
+        self.audit.record(action, &target.path)
+    }
+
+    #[cfg(not(feature = "audit"))]
+    pub(crate) fn record(&self, _event: Event, _target: &Target) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {

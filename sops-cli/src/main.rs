@@ -1,5 +1,7 @@
 //! The command line `sops`.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod cli;
 mod commands;
 mod context;

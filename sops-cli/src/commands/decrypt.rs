@@ -7,7 +7,7 @@ use sops_core::{DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, T
 use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
-    context::{Context, Target},
+    context::{Context, Event, Target},
     error::{Doing, Failure},
 };
 
@@ -93,14 +93,19 @@ impl How<'_> {
     ) -> Result<Plaintext, Failure> {
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
         let keyring = context.keyring(Doing::Decrypting)?;
-        let decrypt =
-            |encrypted: EncryptedFile<'_>| encrypted.unlock(keyring)?.into_plaintext(&options);
-        let plain = match target.format {
-            Format::Binary => {
-                EncryptedFile::from_bytes(input.take().into_vec(), target.format).and_then(decrypt)
-            }
-            format => EncryptedFile::parse(input.bytes(), format).and_then(decrypt),
+        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let decrypt = |encrypted: EncryptedFile<'_>| {
+            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+            context.record(Event::Decrypt, target)?;
+            unlocked.into_plaintext(&options).map_err(failed)
         };
-        plain.map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))
+        match target.format {
+            Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
+                .map_err(failed)
+                .and_then(decrypt),
+            format => EncryptedFile::parse(input.bytes(), format)
+                .map_err(failed)
+                .and_then(decrypt),
+        }
     }
 }

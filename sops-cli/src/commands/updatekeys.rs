@@ -11,7 +11,7 @@ use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
 use super::groups;
 use crate::{
     cli::TypeArgs,
-    context::{Context, Target},
+    context::{Context, Event, Target},
     error::{Code, Doing, Failure},
     files::Original,
     ui,
@@ -113,6 +113,9 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     let unlocked = encrypted.unlock(keyring).map_err(failed)?;
     let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
     let bytes = if args.rotate {
+        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
+            context.record(event, &target)?;
+        }
         let rotated = unlocked
             .with_layout(context.layout()?)
             .rotate(

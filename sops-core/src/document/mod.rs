@@ -180,6 +180,21 @@ impl<'t> PlainFile<'t> {
         }
     }
 
+    /// Reads the first document into a type of the caller's: for configurations, which are in the clear.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`], which names the path and what was expected there; [`Error::UnsupportedFormat`] for a binary
+    /// file.
+    pub fn deserialize<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        match &self.0 {
+            Plain::Text(plain) => Ok(crate::deserialize::from_first_document(
+                plain.text,
+                &plain.tree,
+            )?),
+            Plain::Binary(_) => Err(Error::UnsupportedFormat(Format::Binary)),
+        }
+    }
+
     /// Encrypts the file under a new data key.
     ///
     /// # Errors
