@@ -6,6 +6,7 @@
 mod binary;
 mod commands;
 mod comments;
+mod compatibility;
 mod conversions;
 mod corpus;
 mod documents;
