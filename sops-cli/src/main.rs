@@ -9,6 +9,9 @@ mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod pinentry;
+mod prompt;
+mod terminal;
 mod ui;
 
 use std::{env, panic, process::ExitCode};

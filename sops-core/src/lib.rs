@@ -229,7 +229,7 @@ pub use document::{
 };
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
-pub use keys::Keyring;
+pub use keys::{Keyring, Prompt, PromptError};
 pub use plaintext::Plaintext;
 pub use secret::{SecretBytes, SecretText};
 pub use simple::{decrypt, encrypt};

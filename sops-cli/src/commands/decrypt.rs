@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sops_core::{DecryptOptions, EncryptedFile, Format, TreePath};
 
-use super::transform::{FileArgs, Input, Product};
+use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
     context::Context,
@@ -62,6 +62,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
                 (None, None) => plain.into_bytes(),
             };
-            Ok(Product { bytes, warnings })
+            Ok(Product {
+                bytes: Contents::Plain(bytes),
+                warnings,
+            })
         })
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use sops_core::{Error, Format, PlainFile, SecretBytes, Selector};
+use sops_core::{Error, Format, PlainFile, Selector};
 
 use super::{
     check::{is_covered, looks_encrypted},
-    transform::{FileArgs, Input, Product, name_of},
+    transform::{Contents, FileArgs, Input, Product, name_of},
 };
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
@@ -73,7 +73,7 @@ fn one(
             let encrypted =
                 sops_core::encrypt_binary(input.take(), &options, keyring).map_err(failed)?;
             return Ok(Product {
-                bytes: SecretBytes::new(encrypted.bytes),
+                bytes: Contents::Encrypted(encrypted.bytes),
                 warnings: encrypted.warnings,
             });
         }
@@ -104,7 +104,7 @@ fn one(
     };
     let encrypted = encrypted.map_err(failed)?;
     Ok(Product {
-        bytes: SecretBytes::new(encrypted.bytes),
+        bytes: Contents::Encrypted(encrypted.bytes),
         warnings: encrypted.warnings,
     })
 }

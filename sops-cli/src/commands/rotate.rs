@@ -1,11 +1,11 @@
 //! `sops rotate`.
 
 use sops_core::{
-    DecryptOptions, EncryptedFile, SecretBytes,
+    DecryptOptions, EncryptedFile,
     metadata::{KeyEntry, KmsOptions, MasterKey},
 };
 
-use super::transform::{FileArgs, Product};
+use super::transform::{Contents, FileArgs, Product};
 use crate::{
     cli::TypeArgs,
     context::Context,
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             .rotate(&groups, threshold, &options, keyring)
             .map_err(failed)?;
         Ok(Product {
-            bytes: SecretBytes::new(rotated.bytes),
+            bytes: Contents::Encrypted(rotated.bytes),
             warnings: rotated.warnings,
         })
     })
@@ -237,7 +237,7 @@ impl Change {
         if let Some(empty) = groups.iter().position(Vec::is_empty) {
             let message = match groups.len() {
                 1 => "no key would be left, so that nobody could decrypt the file".to_owned(),
-                _ => format!("no key would be left in key group {}", empty + 1),
+                _ => format!("no key would be left in key group {empty}"),
             };
             return Err(Failure::new(Code::Generic, message).in_file(file).hint(
                 "add another key in the same run, or remove a group with `sops groups delete`",

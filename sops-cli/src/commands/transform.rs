@@ -54,8 +54,24 @@ impl Input<'_> {
 
 /// A result, and what to say about it.
 pub(crate) struct Product {
-    pub(crate) bytes: SecretBytes,
+    pub(crate) bytes: Contents,
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// The bytes of a result.
+pub(crate) enum Contents {
+    Plain(SecretBytes),
+    /// No secret: wiping a large file would only take time.
+    Encrypted(Vec<u8>),
+}
+
+impl Contents {
+    pub(crate) fn expose(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes.expose(),
+            Self::Encrypted(bytes) => bytes,
+        }
+    }
 }
 
 impl FileArgs {

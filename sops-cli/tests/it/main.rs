@@ -13,10 +13,14 @@ mod documents;
 #[cfg(unix)]
 mod editor;
 mod foreign;
+#[cfg(unix)]
+mod gnupg;
 mod golden;
 mod interop;
 mod line_changes;
 mod lines;
+#[cfg(unix)]
+mod pgp;
 mod precommit;
 mod readers;
 mod readme;

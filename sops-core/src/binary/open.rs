@@ -109,7 +109,7 @@ impl Sealed {
         let start = span.start as usize + PREFIX.len();
         let is_usual = name.bytes(text) == KEY.as_bytes()
             && matches!(value.kind, "str" | "bytes")
-            && !value.data.contains(&b'\r');
+            && memchr::memchr(b'\r', value.data).is_none();
         let nonce = decoded(value.iv).filter(|nonce| !nonce.is_empty())?;
         is_usual.then_some(Self {
             data: start..start + value.data.len(),

@@ -1,5 +1,7 @@
 //! Encrypting a binary file.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -72,7 +74,7 @@ pub(crate) fn seal(
     // What is encrypted is no secret any more.
     let written = std::mem::take(&mut *buffer);
     let text = str::from_utf8(&written).map_err(|_| Error::Unfaithful("it is no text"))?;
-    let again = EncryptedFile::parse(text.as_bytes(), Format::Binary)?;
+    let again = EncryptedFile::from_text(Cow::Borrowed(text), Format::Binary)?;
     if raw(again.metadata()) != raw(&metadata) {
         return Err(Error::Unfaithful("it has other metadata"));
     }

@@ -187,7 +187,7 @@ fn merged(mut edits: Vec<Edit>) -> Vec<Edit> {
     for edit in edits {
         match merged.last_mut() {
             Some(last) if last.span.end == edit.span.start => {
-                last.text += &edit.text;
+                last.text = [&*last.text, &edit.text].concat().into();
                 last.span.end = edit.span.end;
             }
             _ => merged.push(edit),

@@ -210,7 +210,7 @@ fn push_base64(bytes: &[u8], out: &mut String) {
 
 /// Appends the bytes of `text` to `out`. Go's decoder skips carriage returns.
 fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError> {
-    let decoded = if text.contains(&b'\r') {
+    let decoded = if memchr::memchr(b'\r', text).is_some() {
         let text: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'\r').collect();
         BASE64.decode_vec(text, out)
     } else {

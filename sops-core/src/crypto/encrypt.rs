@@ -1,5 +1,7 @@
 //! Encrypting the leaves and comments of a document: one walk that yields edits and the MAC.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
 use crate::{
     format::{
         Engine,
-        edit::Edit,
+        edit::{Edit, EditText},
         yaml::{self, alias::Expansion},
     },
     tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
@@ -90,15 +92,35 @@ impl Encryption<'_> {
         let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
             let mut nonces = NonceSource::new();
             let mut plaintext = Zeroizing::new(Vec::new());
-            let encrypted = part.leaves().map(|leaf| {
+            let mut texts = String::new();
+            let pieces = part.leaves().map(|leaf| {
                 plaintext.clear();
                 leaf.value.plaintext(&mut plaintext);
                 let kind = leaf.value.type_word();
-                self.encrypt(&plaintext, kind, leaf.additional_data, &mut nonces)
+                texts.push('"');
+                let start = texts.len();
+                self.encrypt(
+                    &plaintext,
+                    kind,
+                    leaf.additional_data,
+                    &mut nonces,
+                    &mut texts,
+                )?;
+                let end = texts.len();
+                texts.push('"');
+                Ok((start, end))
             });
-            encrypted.collect::<Vec<_>>()
+            let pieces = pieces.collect::<Vec<_>>();
+            (Arc::new(texts), pieces)
         })?;
-        Ok(parts.into_iter().flatten())
+        let pieces = |(shared, pieces): (Arc<String>, Vec<Result<_, _>>)| {
+            let piece = move |piece: Result<(usize, usize), LeafProblem>| {
+                let shared = Arc::clone(&shared);
+                piece.map(|(start, end)| EditText::Piece { shared, start, end })
+            };
+            pieces.into_iter().map(piece)
+        };
+        Ok(Box::new(parts.into_iter().flat_map(pieces)))
     }
 
     fn encrypt(
@@ -107,21 +129,20 @@ impl Encryption<'_> {
         kind: &str,
         additional_data: &[u8],
         nonces: &mut NonceSource,
-    ) -> Result<String, LeafProblem> {
+        out: &mut String,
+    ) -> Result<(), LeafProblem> {
         let nonce = match self.stash.nonce(additional_data, plaintext) {
             Some(nonce) => nonce,
             None => nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
         };
-        let mut text = String::new();
         self.cipher
-            .encrypt_into(plaintext, kind, additional_data, &nonce, &mut text)
-            .map_err(|_| LeafProblem::TooLong)?;
-        Ok(text)
+            .encrypt_into(plaintext, kind, additional_data, &nonce, out)
+            .map_err(|_| LeafProblem::TooLong)
     }
 }
 
 /// The ciphertexts of leaves, in the order of the walk.
-type Ciphertexts = std::iter::Flatten<std::vec::IntoIter<Vec<Result<String, LeafProblem>>>>;
+type Ciphertexts = Box<dyn Iterator<Item = Result<EditText, LeafProblem>>>;
 
 /// Whether a selected value is encrypted: null and the empty text never are.
 fn is_encrypted(value: ValueRef<'_>) -> bool {
@@ -155,7 +176,7 @@ struct Encryptor<'r, 'e> {
 struct Copy {
     alias: NodeId,
     /// The ciphertext of each leaf of the copy, `None` for those in the clear.
-    leaves: Vec<Option<String>>,
+    leaves: Vec<Option<EditText>>,
     /// Whether the alias has to be written out: a leaf of the copy, or of the original, is encrypted.
     is_encrypted: bool,
     /// The comments in it that say what is encrypted, and stay in the clear.
@@ -184,14 +205,25 @@ impl Default for LastComment {
 
 impl Encryptor<'_, '_> {
     fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
-        self.with
-            .encrypt(&self.plaintext, kind, additional_data, self.nonces)
+        let mut text = String::new();
+        self.with.encrypt(
+            &self.plaintext,
+            kind,
+            additional_data,
+            self.nonces,
+            &mut text,
+        )?;
+        Ok(text)
     }
 
-    fn encrypt_leaf(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
+    fn encrypt_leaf(
+        &mut self,
+        kind: &str,
+        additional_data: &[u8],
+    ) -> Result<EditText, LeafProblem> {
         match self.ahead.next() {
             Some(encrypted) => encrypted,
-            None => self.encrypt(kind, additional_data),
+            None => self.encrypt(kind, additional_data).map(EditText::from),
         }
     }
 
@@ -200,7 +232,7 @@ impl Encryptor<'_, '_> {
         &mut self,
         alias: NodeId,
         original: NodeId,
-        enc: Option<String>,
+        enc: Option<EditText>,
     ) -> Result<(), LeafError> {
         let is_encrypted = enc.is_some() || self.encrypted_nodes[original.index()];
         let copy = self.copy_of(alias)?;
@@ -237,7 +269,7 @@ impl Encryptor<'_, '_> {
         let mut comments = copy.comments.into_iter().peekable();
         let enclosed = self.expansion.write_out(
             copy.alias,
-            &mut |_| leaves.next().flatten(),
+            &mut |_| leaves.next().flatten().map(|enc| enc.to_string()),
             &mut |id| comments.next_if_eq(&id).is_some(),
             &mut self.edits,
         );
@@ -299,7 +331,7 @@ impl Encryptor<'_, '_> {
         comment.path.push(b':');
         self.plaintext.clear();
         self.plaintext.extend_from_slice(text);
-        self.edits[edit].text = self.encrypt("comment", &comment.path)?;
+        self.edits[edit].text = self.encrypt("comment", &comment.path)?.into();
         Ok(())
     }
 }
@@ -348,7 +380,7 @@ impl Visitor for Encryptor<'_, '_> {
                 self.encrypted_nodes[at.id.index()] = true;
                 self.with
                     .engine
-                    .encrypted(self.source, self.tree, at.id, &enc, &mut self.edits);
+                    .encrypted(self.source, self.tree, at.id, enc, &mut self.edits);
             }
             (None, None) => self
                 .with

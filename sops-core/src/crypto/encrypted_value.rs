@@ -1,5 +1,7 @@
 //! The text form of an encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
 
+use memchr::{memchr, memrchr};
+
 use super::{CipherError, cipher::decode_nonce, nonce::NONCE_LEN};
 
 /// What every encrypted value begins with.
@@ -48,7 +50,7 @@ impl<'a> EncryptedValue<'a> {
 
     fn split(text: &'a [u8]) -> Option<Self> {
         let body = first_line(text).strip_prefix(PREFIX.as_bytes())?;
-        let closing = body.iter().rposition(|&byte| byte == b']')?;
+        let closing = memrchr(b']', body)?;
         let (rest, kind) = split_last(&body[..closing], b",type:")?;
         let (rest, tag) = split_last(rest, b",tag:")?;
         let (data, iv) = split_last(rest, b",iv:")?;
@@ -67,21 +69,15 @@ impl<'a> EncryptedValue<'a> {
 
 /// Returns `text` up to its first line feed.
 fn first_line(text: &[u8]) -> &[u8] {
-    // Values are one line, and `contains` is several times as fast as `position`: it matters for those of megabytes.
-    if !text.contains(&b'\n') {
-        return text;
-    }
-    let end = text.iter().position(|&byte| byte == b'\n');
-    &text[..end.unwrap_or(text.len())]
+    &text[..memchr(b'\n', text).unwrap_or(text.len())]
 }
 
-/// Splits at the last `separator` that has at least one byte after it.
 /// Splits at the last occurrence of a separator that starts with a comma and has something after it.
 fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut end = text.len();
     loop {
         // Base64 has no commas: the first one found is nearly always the one.
-        let start = text[..end].iter().rposition(|&byte| byte == b',')?;
+        let start = memrchr(b',', &text[..end])?;
         let after = text[start..].strip_prefix(separator);
         match after.filter(|after| !after.is_empty()) {
             Some(after) => return Some((&text[..start], after)),

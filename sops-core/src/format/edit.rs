@@ -1,6 +1,6 @@
 //! Changes of a source text.
 
-use std::fmt;
+use std::{fmt, ops::Deref, sync::Arc};
 
 use zeroize::Zeroize;
 
@@ -10,11 +10,11 @@ use crate::tree::Span;
 #[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) span: Span,
-    pub(crate) text: String,
+    pub(crate) text: EditText,
 }
 
 impl Edit {
-    pub(crate) fn new(span: Span, text: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Span, text: impl Into<EditText>) -> Self {
         Self {
             span,
             text: text.into(),
@@ -22,10 +22,63 @@ impl Edit {
     }
 }
 
-/// The text may be a value just decrypted.
-impl Drop for Edit {
+/// What an edit puts in the place of other bytes.
+#[derive(Clone)]
+pub(crate) enum EditText {
+    /// It may be a value just decrypted, and is wiped when dropped.
+    Own(OwnText),
+    /// A piece of a text that many edits share, such as all ciphertexts of a large file, with a `"` before and behind
+    /// it. No secret.
+    Piece {
+        shared: Arc<String>,
+        start: usize,
+        end: usize,
+    },
+}
+
+impl EditText {
+    /// Returns the text between two `"`.
+    pub(crate) fn double_quoted(self) -> Self {
+        match self {
+            Self::Own(text) => format!("\"{}\"", text.0).into(),
+            Self::Piece { shared, start, end } => Self::Piece {
+                shared,
+                start: start - 1,
+                end: end + 1,
+            },
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct OwnText(String);
+
+impl Drop for OwnText {
     fn drop(&mut self) {
-        self.text.zeroize();
+        self.0.zeroize();
+    }
+}
+
+impl Deref for EditText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Own(text) => &text.0,
+            Self::Piece { shared, start, end } => &shared[*start..*end],
+        }
+    }
+}
+
+impl From<String> for EditText {
+    fn from(text: String) -> Self {
+        Self::Own(OwnText(text))
+    }
+}
+
+impl From<&str> for EditText {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
     }
 }
 
@@ -88,7 +141,7 @@ mod tests {
     fn edit(start: usize, end: usize, text: &str) -> Edit {
         Edit {
             span: Span::new(start, end),
-            text: text.to_owned(),
+            text: text.into(),
         }
     }
 

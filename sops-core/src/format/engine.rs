@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::{CommentItem, EmitError, ParseOptions, SyntaxError, edit::Edit};
+use super::{
+    CommentItem, EmitError, ParseOptions, SyntaxError,
+    edit::{Edit, EditText},
+};
 use crate::{
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
@@ -30,7 +33,14 @@ pub(crate) trait Engine: Sync {
     fn parse(&self, source: &str, options: ParseOptions) -> Result<Tree, SyntaxError>;
 
     /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>);
+    fn encrypted(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    );
 
     /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
     fn restored(

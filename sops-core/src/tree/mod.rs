@@ -19,7 +19,7 @@ pub use path::{PathError, Step, TreePath};
 pub(crate) use span::Span;
 pub(crate) use value::{PlaintextError, Text, Value, ValueRef};
 
-use std::ops::Index;
+use std::{ops::Index, sync::OnceLock};
 
 /// The place of a node in a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,15 @@ pub(crate) struct Tree {
     metadata_key: &'static str,
     /// The keys that are written as aliases of values, each with the value.
     pub(crate) aliased_keys: Vec<(NodeId, NodeId)>,
+    /// Where the metadata of each document is, once that was asked for.
+    metadata: OnceLock<MetadataEntries>,
+}
+
+/// What [`Tree::metadata_entry`] found in a tree of so many nodes: the entry of each document.
+#[derive(Debug)]
+struct MetadataEntries {
+    nodes: usize,
+    entries: Vec<(NodeId, Option<(NodeId, NodeId)>)>,
 }
 
 impl Default for Tree {
@@ -116,6 +125,7 @@ impl Tree {
             nodes: Vec::new(),
             metadata_key,
             aliased_keys: Vec::new(),
+            metadata: OnceLock::new(),
         }
     }
 
@@ -217,6 +227,24 @@ impl Tree {
         source: &str,
         document: NodeId,
     ) -> Option<(NodeId, NodeId)> {
+        // A document may have very many keys, and this is asked for again and again.
+        let known = self.metadata.get_or_init(|| MetadataEntries {
+            nodes: self.nodes.len(),
+            entries: self
+                .documents()
+                .map(|document| (document, self.find_metadata(source, document)))
+                .collect(),
+        });
+        if known.nodes != self.nodes.len() {
+            return self.find_metadata(source, document);
+        }
+        let found = known
+            .entries
+            .binary_search_by_key(&document, |(document, _)| *document);
+        known.entries[found.ok()?].1
+    }
+
+    fn find_metadata(&self, source: &str, document: NodeId) -> Option<(NodeId, NodeId)> {
         let root = self.root(document)?;
         match self[root].kind {
             NodeKind::Map { .. } => self.entry(source, root, self.metadata_key),

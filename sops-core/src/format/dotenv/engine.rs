@@ -4,7 +4,11 @@ use zeroize::Zeroizing;
 
 use super::{LINE_BREAK, emit, metadata_lines, parse};
 use crate::{
-    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
+    format::{
+        EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+        text_value,
+    },
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -17,7 +21,14 @@ impl Engine for Dotenv {
         parse(source)
     }
 
-    fn encrypted(&self, _source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(
+        &self,
+        _source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
         edits.push(Edit::new(tree[id].span, enc));
     }
 

@@ -32,7 +32,7 @@ pub(super) fn replace(source: &str, metadata: &Raw) -> Vec<Edit> {
         && let [edit] = &mut edits[..]
         && edit.span.end as usize == source.len()
     {
-        edit.text.truncate(edit.text.len() - 1);
+        edit.text = edit.text[..edit.text.len() - 1].into();
     }
     edits
 }

@@ -6,7 +6,11 @@ use zeroize::Zeroizing;
 
 use super::{comment, emit, metadata_section, parse, value};
 use crate::{
-    format::{EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit, text_value},
+    format::{
+        EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+        text_value,
+    },
     metadata::Raw,
     tree::{NodeId, NodeKind, Span, Tree, ValueRef},
 };
@@ -19,10 +23,20 @@ impl Engine for Ini {
         parse(source)
     }
 
-    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
         let span = tree[id].span;
-        let quote = value::quote_of(span.of(source)).unwrap_or_default();
-        edits.push(Edit::new(span, [quote, enc, quote].concat()));
+        let written = match value::quote_of(span.of(source)) {
+            Some(quote) => [quote, &enc, quote].concat().into(),
+            None => enc,
+        };
+        edits.push(Edit::new(span, written));
     }
 
     fn restored(

@@ -1,6 +1,8 @@
 //! From text to tree.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
+
+use foldhash::HashMap;
 
 use super::{
     COMMENT_MARKS, DEFAULT_SECTION, DELIMITERS,
@@ -19,7 +21,7 @@ pub(crate) fn parse(source: &str) -> Result<Tree, SyntaxError> {
         tree: Tree::default(),
         at: 0,
         comments: Lines::default(),
-        keys: HashMap::new(),
+        keys: HashMap::default(),
         auto_keys: 0,
     }
     .run()

@@ -4,7 +4,10 @@ use zeroize::Zeroizing;
 
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
-    format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{
+        CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+    },
     metadata::Raw,
     tree::{NodeId, NodeKind, Tree, ValueRef},
 };
@@ -17,7 +20,14 @@ impl Engine for Json {
         parse(source)
     }
 
-    fn encrypted(&self, _source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(
+        &self,
+        _source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
         edits.push(render::encrypted(tree, id, enc));
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn replace(source: &str, tree: &Tree, metadata: &Raw) -> Vec<Edit> {
     let layout = Layout::of_entry(source, tree, root, place);
     vec![Edit {
         span: tree[place.value].span,
-        text: layout.value(metadata),
+        text: layout.value(metadata).into(),
     }]
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn remove(source: &str, tree: &Tree) -> Vec<Edit> {
     };
     vec![Edit {
         span,
-        text: String::new(),
+        text: "".into(),
     }]
 }
 
@@ -104,7 +104,8 @@ fn insert_behind(source: &str, tree: &Tree, root: NodeId, last: Place, metadata:
             ",{}\"{KEY}\": {}",
             layout.separator(0),
             layout.value(metadata)
-        ),
+        )
+        .into(),
     }
 }
 
@@ -132,7 +133,8 @@ fn insert_alone(source: &str, tree: &Tree, root: NodeId, metadata: &Raw) -> Edit
             "{}\"{KEY}\": {}{behind}",
             layout.separator(0),
             layout.value(metadata)
-        ),
+        )
+        .into(),
     }
 }
 
@@ -150,7 +152,7 @@ fn remove_alone(source: &str, tree: &Tree, root: NodeId, place: Place) -> Edit {
     };
     Edit {
         span: inside,
-        text: blanks.to_owned(),
+        text: blanks.into(),
     }
 }
 

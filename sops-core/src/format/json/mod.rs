@@ -14,7 +14,7 @@ mod tokenizer;
 
 pub(crate) use engine::Json;
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use crate::{
     format::{SyntaxError, SyntaxErrorKind, conflict_markers},

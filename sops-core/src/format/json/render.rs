@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use zeroize::Zeroizing;
 
 use crate::{
-    format::edit::Edit,
+    format::edit::{Edit, EditText},
     tree::{NodeId, Tree, ValueRef},
 };
 
@@ -16,13 +16,9 @@ const LARGE: f64 = 1e21;
 const SMALL: f64 = 1e-6;
 
 /// Returns the edit that writes a ciphertext in the place of a scalar.
-pub(crate) fn encrypted(tree: &Tree, id: NodeId, enc: &str) -> Edit {
-    let mut text = String::with_capacity(enc.len() + 2);
-    push_string(&mut text, enc);
-    Edit {
-        span: tree[id].span,
-        text,
-    }
+pub(crate) fn encrypted(tree: &Tree, id: NodeId, enc: EditText) -> Edit {
+    // Nothing in it has to be escaped.
+    Edit::new(tree[id].span, enc.double_quoted())
 }
 
 /// Returns the edit that writes a value in the place of its ciphertext.
@@ -32,7 +28,7 @@ pub(crate) fn encrypted(tree: &Tree, id: NodeId, enc: &str) -> Edit {
 pub(crate) fn restored(tree: &Tree, id: NodeId, value: ValueRef<'_>) -> Edit {
     Edit {
         span: tree[id].span,
-        text: value_text(value),
+        text: value_text(value).into(),
     }
 }
 
@@ -210,7 +206,7 @@ mod tests {
         let tree = parse(source).unwrap();
         let mut edits: Vec<_> = tree
             .entries(NodeId(1))
-            .map(|(_, id)| encrypted(&tree, id, "ENC[AES256_GCM,data:a/+=]"))
+            .map(|(_, id)| encrypted(&tree, id, "ENC[AES256_GCM,data:a/+=]".into()))
             .collect();
         assert_eq!(
             splice(source, &mut edits),

@@ -280,20 +280,48 @@ impl<'s> Cursor<'s> {
 /// Returns the offset of the first byte from `start` on that does not stand for itself in a string:
 /// a quote, a backslash, a control character; or the length of the text.
 fn verbatim_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = match special_within(bytes, start, start + WIDE) {
+        Ok(found) => return found,
+        // Most strings end before this.
+        Err(at) => at,
+    };
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WIDE>())
+        && !chunk
+            .iter()
+            .fold(false, |found, &byte| found | is_special(byte))
+    {
+        at += WIDE;
+    }
+    let at = match special_within(bytes, at, bytes.len()) {
+        Ok(found) => return found,
+        Err(at) => at,
+    };
+    let rest = &bytes[at.min(bytes.len())..];
+    let found = rest.iter().position(|&byte| is_special(byte));
+    at + found.unwrap_or(rest.len())
+}
+
+/// How many bytes of a long string are looked at together, by instructions that take many.
+const WIDE: usize = 64;
+
+/// Looks at eight bytes at a time, until there are less or `limit` is reached. Returns the first special one; an error
+/// is how far none was found.
+fn special_within(bytes: &[u8], start: usize, limit: usize) -> Result<usize, usize> {
     let mut at = start;
-    // Eight bytes at a time.
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    while at < limit
+        && let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>())
+    {
         let found = special_bytes(u64::from_le_bytes(*chunk));
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return Ok(at + (found.trailing_zeros() / 8) as usize);
         }
         at += 8;
     }
-    let rest = &bytes[at.min(bytes.len())..];
-    let found = rest
-        .iter()
-        .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-    at + found.unwrap_or(rest.len())
+    Err(at)
+}
+
+fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Sets the top bit of the first byte (from the low end) that is a quote, a backslash or a control character. Bytes
@@ -314,7 +342,7 @@ mod tests {
     #[test]
     fn finds_the_end_of_the_verbatim_bytes_like_a_byte_loop() {
         for special in ["\"", "\\", "\n", "\0", "\u{1f}"] {
-            for before in 0..20 {
+            for before in (0..20).chain(56..73).chain(120..140) {
                 for fill in ["a", " ", "é", "\u{7f}", "\u{ff}", "!#"] {
                     let text = format!("{}{special}\"\\\u{1}abc", fill.repeat(before));
                     assert_eq!(

@@ -2,7 +2,10 @@
 
 use super::{comment_item, emit, metadata_block, parse, render};
 use crate::{
-    format::{CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError, edit::Edit},
+    format::{
+        CommentItem, EmitError, EmitStyle, Engine, ParseOptions, SyntaxError,
+        edit::{Edit, EditText},
+    },
     metadata::Raw,
     tree::{NodeId, Tree, ValueRef},
 };
@@ -18,7 +21,14 @@ impl Engine for Yaml {
         parse(source, options)
     }
 
-    fn encrypted(&self, source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+    fn encrypted(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
         render::encrypted(source, tree, id, enc, edits);
     }
 

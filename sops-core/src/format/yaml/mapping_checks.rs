@@ -1,6 +1,6 @@
 //! What is wrong with mappings, seen when they are there.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::compose::narrow;
 use crate::{
@@ -15,7 +15,7 @@ pub(super) fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxEr
             continue;
         }
         let map = NodeId(narrow(index));
-        let mut seen: HashMap<&[u8], NodeId> = HashMap::new();
+        let mut seen: HashMap<&[u8], NodeId> = HashMap::default();
         let mut few: Vec<(&[u8], NodeId)> = Vec::new();
         for (key, _) in tree.entries(map) {
             let NodeKind::Key { text, .. } = &tree[key].kind else {

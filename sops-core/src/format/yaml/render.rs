@@ -16,12 +16,18 @@ use super::{
     resolve::{Resolved, untagged},
 };
 use crate::{
-    format::edit::Edit,
+    format::edit::{Edit, EditText},
     tree::{Node, NodeId, NodeKind, Scalar, Span, Style, Tree, ValueRef},
 };
 
 /// Writes the ciphertext `enc` in the place of the scalar `id`, in the style it has.
-pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits: &mut Vec<Edit>) {
+pub(crate) fn encrypted(
+    source: &str,
+    tree: &Tree,
+    id: NodeId,
+    enc: EditText,
+    edits: &mut Vec<Edit>,
+) {
     let node = &tree[id];
     let NodeKind::Scalar(scalar) = &node.kind else {
         return;
@@ -43,10 +49,12 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
             false => "",
         };
     let text = match scalar.style {
-        Style::Plain if scalar.flow => format!("{blank}\"{enc}\""),
-        Style::Plain => format!("{blank}{enc}"),
-        Style::DoubleQuoted => format!("\"{enc}\""),
-        Style::SingleQuoted => format!("'{enc}'"),
+        Style::Plain if scalar.flow && blank.is_empty() => enc.double_quoted(),
+        Style::Plain if scalar.flow => format!("{blank}\"{}\"", &*enc).into(),
+        Style::Plain if blank.is_empty() => enc,
+        Style::Plain => format!("{blank}{}", &*enc).into(),
+        Style::DoubleQuoted => enc.double_quoted(),
+        Style::SingleQuoted => format!("'{}'", &*enc).into(),
         Style::Literal | Style::Folded => {
             let block = BlockScalar::read(source, tree, id);
             let indentation = block.indentation(tree, id);
@@ -59,7 +67,7 @@ pub(crate) fn encrypted(source: &str, tree: &Tree, id: NodeId, enc: &str, edits:
                 true => line_break_at(source, block.content.end),
                 false => "",
             };
-            let content = format!("{:indentation$}{enc}{behind}", "");
+            let content = format!("{:indentation$}{}{behind}", "", &*enc);
             edits.push(edit(block.content.start, replaced_end, content));
             return;
         }
@@ -222,7 +230,7 @@ pub(super) fn one_line(text: &str, tagged: bool, flow: bool) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-fn edit(start: usize, end: usize, text: impl Into<String>) -> Edit {
+fn edit(start: usize, end: usize, text: impl Into<EditText>) -> Edit {
     Edit::new(Span::new(start, end), text)
 }
 
@@ -315,7 +323,13 @@ mod tests {
 
     fn encrypt(fixture: &Fixture) -> String {
         let mut edits = Vec::new();
-        encrypted(&fixture.source, &fixture.tree, fixture.id, ENC, &mut edits);
+        encrypted(
+            &fixture.source,
+            &fixture.tree,
+            fixture.id,
+            ENC.into(),
+            &mut edits,
+        );
         splice(&fixture.source, &mut edits)
     }
 

@@ -105,7 +105,7 @@ fn check_round_trip(source: &str) {
 
     let mut edits = metadata_block::insert(source, &tree, &metadata());
     for (id, _, _) in &plain {
-        render::encrypted(source, &tree, *id, ENC, &mut edits);
+        render::encrypted(source, &tree, *id, ENC.into(), &mut edits);
     }
     // Comments are encrypted in the same pass: these edits must not meet.
     for node in tree.nodes() {

@@ -38,6 +38,17 @@ const MAY_END_PLAIN: [bool; 256] = {
     table
 };
 
+/// How many bytes of a plain scalar are looked at together, by instructions that take many.
+const WIDE: usize = 16;
+
+/// Whether a byte may be one of [`MAY_END_PLAIN`]: quicker to tell, and never wrong about those that are.
+fn may_be_special(byte: u8) -> bool {
+    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // And `-`, `.`, `/`.
+    let is_digit = byte.wrapping_sub(b'-') < 13;
+    !(is_letter | is_digit | (byte == b'+'))
+}
+
 /// The line breaks between two lines of a flow scalar.
 #[derive(Default)]
 struct Fold {
@@ -144,6 +155,13 @@ impl Scanner<'_> {
         let in_flow = self.flow_level > 0;
         let mut at = self.mark.index;
         loop {
+            while let Some(chunk) = bytes[at..].first_chunk::<WIDE>()
+                && !chunk
+                    .iter()
+                    .fold(false, |may, &byte| may | may_be_special(byte))
+            {
+                at += WIDE;
+            }
             let rest = &bytes[at..];
             let Some(stop) = rest
                 .iter()
