@@ -8,6 +8,7 @@ mod audit;
 mod binary;
 mod commands;
 mod comments;
+mod compatibility;
 mod conversions;
 mod corpus;
 mod documents;
