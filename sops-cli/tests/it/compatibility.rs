@@ -10,7 +10,7 @@ use regex::Regex;
 
 use crate::support::{
     Program::{Ours, Reference},
-    RECIPIENT, Scratch, has_reference,
+    RECIPIENT, Scratch, has_reference, types,
 };
 
 fn root() -> PathBuf {
@@ -120,9 +120,14 @@ fn a_line_break_that_is_none_earns_a_warning() {
         "dotenv",
         "file.yaml",
     ];
-    let ran = scratch.run(Ours, arguments);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("warning"), "{}", ran.stderr);
+    let text = scratch.run(Ours, arguments).ok();
+    let plain = scratch.decrypt(Ours, "file.env", &text);
+    assert_eq!((plain.code, plain.text().as_str()), (0, "a=one\\ntwo\n"));
+    assert!(plain.stderr.contains("warning"), "{}", plain.stderr);
+    // The ciphertext has it as it was.
+    let arguments = ["decrypt", "--output-type", "json", "file.env"];
+    let json = scratch.run(Ours, arguments).text();
+    assert!(json.contains("one\\\\ntwo"), "{json}");
 }
 
 #[test]
@@ -174,18 +179,57 @@ fn what_the_reference_selects_by_comments_in_ini_opens() {
 }
 
 #[test]
-fn values_of_other_formats_become_texts() {
+fn values_of_other_formats_keep_their_types() {
+    if !has_reference() {
+        return;
+    }
+    let text = "s:\n  a: 5\n  b: true\n  c: 1.5\n  d: 2001-12-14\n  e: x\n  f: '5'\n";
+    let flat = text.replacen("s:\n", "", 1).replace("  ", "");
+    for (text, format, name) in [
+        (text, "ini", "file.ini"),
+        (&flat, "dotenv", "file.env"),
+        (text, "json", "file.json"),
+    ] {
+        let encrypted = |program| {
+            let scratch = Scratch::new();
+            scratch.write("file.yaml", text);
+            let arguments = ["encrypt", "--age", RECIPIENT, "--output-type", format];
+            scratch
+                .run(program, [&arguments[..], &["file.yaml"]].concat())
+                .ok()
+        };
+        let (ours, theirs) = (encrypted(Ours), encrypted(Reference));
+        let types_of = |file: &[u8]| types(&String::from_utf8_lossy(file));
+        assert_eq!(types_of(&ours), types_of(&theirs), "{format}");
+        for file in [&ours, &theirs] {
+            let scratch = Scratch::new();
+            scratch.write(name, file);
+            for output in ["json", "yaml", format] {
+                let arguments = ["decrypt", "--output-type", output, name];
+                let plain = scratch.run(Ours, arguments).ok();
+                assert_eq!(
+                    plain,
+                    scratch.run(Reference, arguments).ok(),
+                    "{format} {output}"
+                );
+            }
+        }
+    }
+}
+
+/// The reference counts them as booleans when it encrypts, and as texts when it decrypts.
+#[test]
+fn booleans_of_other_formats_in_the_clear_open() {
+    if !has_reference() {
+        return;
+    }
     let scratch = Scratch::new();
-    scratch.write("file.yaml", "a: 5\n");
-    let arguments = [
-        "encrypt",
-        "--age",
-        RECIPIENT,
-        "--output-type",
-        "dotenv",
-        "file.yaml",
-    ];
-    let text = scratch.run(Ours, arguments).ok();
-    let plain = scratch.decrypt(Ours, "file.env", &text).ok();
-    assert_eq!(String::from_utf8_lossy(&plain), "a=5\n");
+    scratch.write("file.yaml", "a: b\nc_unencrypted: true\n");
+    let arguments = ["encrypt", "--age", RECIPIENT, "--output-type", "dotenv"];
+    let arguments = [&arguments[..], &["file.yaml"]].concat();
+    for (program, code) in [(Reference, 51), (Ours, 0)] {
+        let text = scratch.run(program, &arguments).ok();
+        scratch.write("file.env", text);
+        assert_eq!(scratch.run(Reference, ["decrypt", "file.env"]).code, code);
+    }
 }
