@@ -3,6 +3,8 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+#[cfg(unix)]
+mod age_keys;
 mod binary;
 mod commands;
 mod comments;
