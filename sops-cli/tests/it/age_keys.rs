@@ -278,21 +278,23 @@ fn plugins_wrap_and_unwrap() {
         assert_eq!(opened.text(), PLAIN);
     }
 
-    let explodes = with(Ours, &[("AGE_EXPLODES", "y")], &encrypting);
-    assert_eq!(explodes.code, 1, "{}", explodes.stderr);
-    assert!(explodes.stderr.contains("age plugin unencrypted"));
-    assert!(explodes.stdout.is_empty());
-    let explodes = with(
-        Ours,
-        &[("AGE_EXPLODES", "y")],
-        &["decrypt", "encrypted.yaml"],
-    );
-    assert_eq!(explodes.code, 128);
-    assert!(
-        explodes.stderr.contains("age plugin unencrypted"),
-        "{}",
-        explodes.stderr
-    );
+    for (place, arguments, code) in [
+        ("recipient", &encrypting[..], 1),
+        ("wrap", &encrypting, 1),
+        ("identity", &["decrypt", "encrypted.yaml"], 128),
+        ("unwrap", &["decrypt", "encrypted.yaml"], 128),
+    ] {
+        let explodes = with(Ours, &[("AGE_EXPLODES", place)], arguments);
+        assert_eq!(explodes.code, code, "{place} {}", explodes.stderr);
+        let boom = "age plugin unencrypted: it ended before it was done: ";
+        assert!(explodes.stderr.contains(boom), "{}", explodes.stderr);
+        assert!(
+            explodes.stderr.contains("is set. Boom!"),
+            "{}",
+            explodes.stderr
+        );
+        assert!(explodes.stdout.is_empty());
+    }
     let half = [("AGE_HALF_PLUGIN", "recipient")];
     assert_eq!(with(Ours, &half, &encrypting).code, 0);
     assert_eq!(with(Ours, &half, &["decrypt", "encrypted.yaml"]).code, 128);

@@ -20,6 +20,8 @@ out_read, out_write = os.pipe()
 err_read, err_write = os.pipe()
 child, terminal = pty.fork()
 if child == 0:
+    # While nothing has it open, the terminal cannot be read at the other end.
+    os.set_inheritable(os.dup(0), True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out_write, 1)
     os.dup2(err_write, 2)
