@@ -3,7 +3,10 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sops_core::{
@@ -13,6 +16,11 @@ use sops_core::{
 #[cfg(feature = "openpgp")]
 use sops_openpgp::OpenPgp;
 
+#[cfg(feature = "audit")]
+use sops_audit::Action;
+
+#[cfg(feature = "audit")]
+use crate::audit::Audit;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
@@ -26,6 +34,17 @@ pub(crate) struct Context {
     global: GlobalArgs,
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
+    has_warned: AtomicBool,
+    #[cfg(feature = "audit")]
+    audit: Audit,
+}
+
+/// What happens to a file, for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Encrypt,
+    Decrypt,
+    Rotate,
 }
 
 /// The names and formats of a file to work on.
@@ -46,6 +65,9 @@ impl Context {
             global,
             config: Once::default(),
             keyring: Once::default(),
+            has_warned: AtomicBool::new(false),
+            #[cfg(feature = "audit")]
+            audit: Audit::default(),
         }
     }
 
@@ -146,7 +168,11 @@ impl Context {
     }
 
     /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    /// Once, however often it is asked to.
     pub(crate) fn warn_about_keys(&self) {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let keyring = self.keyring.value.get();
         for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
             self.ui.warning(&warning.to_string());
@@ -154,6 +180,22 @@ impl Context {
                 self.ui.hint(hint);
             }
         }
+    }
+
+    /// Records what is about to happen to a file, where the administrator wants that.
+    #[cfg(feature = "audit")]
+    pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
+        let action = match event {
+            Event::Encrypt => Action::Encrypt,
+            Event::Decrypt => Action::Decrypt,
+            Event::Rotate => Action::Rotate,
+        };
+        self.audit.record(action, &target.path)
+    }
+
+    #[cfg(not(feature = "audit"))]
+    pub(crate) fn record(&self, _event: Event, _target: &Target) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
@@ -203,7 +245,11 @@ impl Context {
             // Keys that are given replace those of the rule, and need none.
             given if !given.is_empty() => vec![given],
             _ => match found {
-                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Ok(rule) => {
+                    let checked = rule.check_keys();
+                    checked.map_err(|error| Failure::from_config(&error))?;
+                    rule.groups_with_context(&keys.kms_context()?)
+                }
                 Err(failure) => return Err(failure),
             },
         };

@@ -11,7 +11,7 @@ use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
 use super::groups;
 use crate::{
     cli::TypeArgs,
-    context::{Context, Target},
+    context::{Context, Event, Target},
     error::{Code, Doing, Failure},
     files::Original,
     ui,
@@ -113,6 +113,9 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     let unlocked = encrypted.unlock(keyring).map_err(failed)?;
     let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
     let bytes = if args.rotate {
+        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
+            context.record(event, &target)?;
+        }
         let rotated = unlocked
             .with_layout(context.layout()?)
             .rotate(
@@ -152,6 +155,8 @@ impl Wanted {
         let rule = context
             .rule(&target.path)?
             .map_err(|failure| failure.in_file(&target.name))?;
+        rule.check_keys()
+            .map_err(|error| Failure::from_config(&error))?;
         let groups = rule.groups();
         if groups.iter().any(Vec::is_empty) {
             return Err(Failure::new(
@@ -298,12 +303,12 @@ fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_
             .iter()
             .any(|group| group.common.contains(key) || group.added.contains(key))
     };
-    let gone: Vec<&str> = difference
-        .iter()
-        .flat_map(|group| &group.removed)
-        .filter(|key| !stays(key))
-        .map(String::as_str)
-        .collect();
+    let mut gone: Vec<&str> = Vec::new();
+    for key in difference.iter().flat_map(|group| &group.removed) {
+        if !stays(key) && !gone.contains(&key.as_str()) {
+            gone.push(key);
+        }
+    }
     if gone.is_empty() {
         return;
     }
