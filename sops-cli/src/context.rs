@@ -245,7 +245,11 @@ impl Context {
             // Keys that are given replace those of the rule, and need none.
             given if !given.is_empty() => vec![given],
             _ => match found {
-                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Ok(rule) => {
+                    let checked = rule.check_keys();
+                    checked.map_err(|error| Failure::from_config(&error))?;
+                    rule.groups_with_context(&keys.kms_context()?)
+                }
                 Err(failure) => return Err(failure),
             },
         };

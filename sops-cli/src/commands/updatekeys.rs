@@ -155,6 +155,8 @@ impl Wanted {
         let rule = context
             .rule(&target.path)?
             .map_err(|failure| failure.in_file(&target.name))?;
+        rule.check_keys()
+            .map_err(|error| Failure::from_config(&error))?;
         let groups = rule.groups();
         if groups.iter().any(Vec::is_empty) {
             return Err(Failure::new(

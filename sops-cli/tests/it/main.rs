@@ -4,6 +4,8 @@
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
 #[cfg(unix)]
+mod age_keys;
+#[cfg(unix)]
 mod audit;
 mod binary;
 mod commands;

@@ -157,7 +157,11 @@ fn old_keyrings_open_files_without_gpg_as_there() {
     for program in [Ours, Reference] {
         if program == Ours || has_reference() {
             let ran = old.run_with(&scratch, program, "decrypt a.yaml", &[NO_GPG]);
-            assert!(ran.text().contains("user: admin\n"), "{program:?}: {}", ran.stderr);
+            assert!(
+                ran.text().contains("user: admin\n"),
+                "{program:?}: {}",
+                ran.stderr
+            );
         }
     }
 }

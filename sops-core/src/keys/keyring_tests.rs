@@ -407,7 +407,7 @@ mod with_age {
                 "{message}"
             );
             assert!(
-                message.contains("group 3 cannot be used\n    pgp 0B31"),
+                message.contains("group 2 cannot be used\n    pgp 0B31"),
                 "{message}"
             );
         }

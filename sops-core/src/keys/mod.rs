@@ -94,6 +94,15 @@ pub trait KeyService {
     }
 }
 
+/// Checks that a data key can be wrapped for `key`, as far as that can be told from its text.
+pub(crate) fn check(key: &MasterKey) -> Result<(), KeyError> {
+    match key {
+        #[cfg(feature = "age")]
+        MasterKey::Age { recipient } => age_recipient::AgeRecipient::parse(recipient).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// What came of several keys that hold the same.
 #[derive(Debug, Default)]
 pub struct Unwrapped {
