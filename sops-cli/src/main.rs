@@ -9,6 +9,7 @@ mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod patterns;
 mod ui;
 
 use std::{env, panic, process::ExitCode};

@@ -149,15 +149,18 @@ fn old_keyrings_open_files_without_gpg_as_there() {
     let encrypt = format!("encrypt -i --pgp {fingerprint} a.yaml");
     gnupg.run(&scratch, Ours, &encrypt).ok();
     let Some(old) = Gnupg::new() else { return };
-    let ring = old.path().join("secring.gpg");
-    gnupg.export(&fingerprint, "", &ring);
-    let ring = ring.to_str().expect("a path of ASCII");
-    // As it is there: binary.
-    gnupg.gpg(&["--output", ring, "--dearmor", ring], "");
+    let [armored, ring] = ["key.asc", "secring.gpg"].map(|name| old.path().join(name));
+    gnupg.export(&fingerprint, "", &armored);
+    let [from, to] = [&armored, &ring].map(|path| path.to_str().expect("a path of ASCII"));
+    gnupg.gpg(&["--output", to, "--dearmor", from], "");
     for program in [Ours, Reference] {
         if program == Ours || has_reference() {
             let ran = old.run_with(&scratch, program, "decrypt a.yaml", &[NO_GPG]);
-            assert!(ran.text().contains("user: admin\n"), "{program:?}: {}", ran.stderr);
+            assert!(
+                ran.text().contains("user: admin\n"),
+                "{program:?}: {}",
+                ran.stderr
+            );
         }
     }
 }
