@@ -3,7 +3,10 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sops_core::{
@@ -16,6 +19,7 @@ use sops_openpgp::OpenPgp;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
+    prompt::UserPrompt,
     ui::Ui,
 };
 
@@ -25,6 +29,7 @@ pub(crate) struct Context {
     global: GlobalArgs,
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
+    has_warned: AtomicBool,
 }
 
 /// The names and formats of a file to work on.
@@ -45,6 +50,7 @@ impl Context {
             global,
             config: Once::default(),
             keyring: Once::default(),
+            has_warned: AtomicBool::new(false),
         }
     }
 
@@ -145,7 +151,11 @@ impl Context {
     }
 
     /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    /// Once, however often it is asked to.
     pub(crate) fn warn_about_keys(&self) {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let keyring = self.keyring.value.get();
         for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
             self.ui.warning(&warning.to_string());
@@ -162,7 +172,11 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env().map(with_key_files),
+            _ => {
+                let prompt = UserPrompt::from_env(self.ui);
+                Keyring::from_env_with_prompt(prompt.clone())
+                    .map(|keyring| with_key_files(keyring, prompt))
+            }
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -242,16 +256,17 @@ impl Context {
 
 /// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
 #[cfg(feature = "openpgp")]
-fn with_key_files(keyring: Keyring) -> Keyring {
-    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
+fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+    let old_keyrings = OpenPgp::from_old_keyrings().with_prompt(prompt.clone());
+    let keyring = keyring.with_service(old_keyrings);
     match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(key_files),
+        Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
         None => keyring,
     }
 }
 
 #[cfg(not(feature = "openpgp"))]
-fn with_key_files(keyring: Keyring) -> Keyring {
+fn with_key_files(keyring: Keyring, _prompt: UserPrompt) -> Keyring {
     keyring
 }
 

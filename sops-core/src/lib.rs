@@ -173,9 +173,9 @@
 //!
 //! - **Network, terminal, files.** It turns bytes into bytes. It reads the environment, the home folder or the disk only
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
-//!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it, and `gpg` for an OpenPGP key.
-//! - **INI.** It is [`Error::UnsupportedFormat`] so far.
-//! - **Keys other than native age ones and OpenPGP.** SSH keys, plugins, post-quantum keys and the cloud services are read
+//!   and [`config::Config::load`]. It runs programs only if `SOPS_AGE_KEY_CMD` asks for it, for age recipients and
+//!   identities of plugins, and `gpg` for an OpenPGP key.
+//! - **Keys other than age ones and OpenPGP.** Those of the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
 //!   same, and known to those who could unlock it before. A new data key takes decrypting and encrypting again, and new
@@ -203,6 +203,7 @@ mod convert;
 mod crypto;
 mod deserialize;
 mod document;
+mod environment;
 mod error;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -230,9 +231,10 @@ pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
     encrypt_binary, is_encrypted, rfc3339,
 };
+pub use environment::{Variable, VariableError, VariableOptions};
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
-pub use keys::Keyring;
+pub use keys::{Keyring, Prompt, PromptError};
 pub use plaintext::Plaintext;
 pub use secret::{SecretBytes, SecretText};
 pub use simple::{decrypt, encrypt};

@@ -5,9 +5,13 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write as _,
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -59,6 +63,8 @@ impl From<Output> for Ran {
 /// A folder of its own, with a home folder beside it, removed in the end.
 pub(crate) struct Scratch {
     root: tempfile::TempDir,
+    /// What programs take for a folder in memory, where there is one.
+    memory: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
@@ -70,7 +76,20 @@ impl Scratch {
         for folder in ["work", "home", "tmp"] {
             fs::create_dir(root.path().join(folder)).expect("an empty folder to make it in");
         }
-        Self { root }
+        let mut memory = tempfile::Builder::new();
+        let memory = memory.prefix("sops-test-").tempdir_in("/dev/shm").ok();
+        Self { root, memory }
+    }
+
+    /// Panics if anything is in the folders for temporary files, in memory or not.
+    #[track_caller]
+    pub(crate) fn assert_nothing_left(&self) {
+        let memory = self.memory.as_ref().map(|folder| folder.path().to_owned());
+        for folder in [Some(self.temporary()), memory].into_iter().flatten() {
+            let left = fs::read_dir(folder).expect("a readable folder");
+            let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
     }
 
     /// Returns the folder that programs are run in.
@@ -117,10 +136,15 @@ impl Scratch {
             .env("TMPDIR", self.temporary())
             .env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt"))
             .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            // The reference would start one that waits for somebody.
+            .env("EDITOR", "false")
             .current_dir(self.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(memory) = &self.memory {
+            command.env("XDG_RUNTIME_DIR", memory.path());
+        }
         command
     }
 
@@ -363,14 +387,27 @@ pub(crate) fn report(failures: &[String], of: usize) {
     );
 }
 
-/// Runs `job` for every item on two threads, and returns what it returned, in order.
+/// Runs `job` for every item, on as many threads as there are processors, and returns what it returned, in order.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let half = items.len().div_ceil(2);
-    let (left, right) = items.split_at(half);
-    thread::scope(|scope| {
-        let right = scope.spawn(|| right.iter().map(&job).collect::<Vec<_>>());
-        let mut done: Vec<_> = left.iter().map(&job).collect();
-        done.extend(right.join().expect("a job that does not panic"));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed))
+            .and_then(|index| Some((index, items.get(index)?)))
+        {
+            done.push((index, job(item)));
+        }
         done
-    })
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
+        threads
+            .into_iter()
+            .flat_map(|thread| join(thread).expect("a job that does not panic"))
+            .collect()
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -3,7 +3,11 @@
 #[cfg(feature = "age")]
 mod age;
 #[cfg(feature = "age")]
+mod age_attempt;
+#[cfg(feature = "age")]
 mod age_file;
+#[cfg(feature = "age")]
+mod age_recipient;
 #[cfg(feature = "age")]
 mod command;
 #[cfg(feature = "age")]
@@ -14,8 +18,16 @@ mod keyring;
 mod keyring_error;
 #[cfg(test)]
 mod keyring_tests;
+#[cfg(feature = "age")]
+mod locked;
+#[cfg(all(test, feature = "age"))]
+mod locked_tests;
 #[cfg(feature = "pgp")]
 mod pgp;
+#[cfg(feature = "age")]
+mod plugin;
+#[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
+mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;
@@ -26,6 +38,7 @@ pub use env::{own_recipients_from_env, user_key_file_from_env};
 pub use identities::{Identities, IdentityError};
 pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
+pub use prompt::{Prompt, PromptError};
 pub use shamir::ShamirError;
 
 use crate::{
@@ -50,6 +63,25 @@ pub trait KeyService {
     /// `None`: this service does not handle such keys. `Some(Err)`: it does, but it failed.
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>>;
 
+    /// Unwraps the data key or share from one of `entries`, which all hold the same and are keys of one kind.
+    ///
+    /// The usual way is to try them in turn. A service that can tell which of them it can unwrap, or without asking
+    /// anybody, does better.
+    fn unwrap_any(&self, entries: &[&KeyEntry]) -> Unwrapped {
+        let mut outcome = Unwrapped::default();
+        for (index, entry) in entries.iter().enumerate() {
+            match self.unwrap(entry) {
+                Some(Ok(share)) => {
+                    outcome.share = Some(share);
+                    break;
+                }
+                Some(Err(error)) => outcome.failures.push((index, error)),
+                None => {}
+            }
+        }
+        outcome
+    }
+
     /// Returns where keys were looked for and what was there, for the error of a file that cannot be unlocked. Looks at
     /// nothing anew.
     fn searched(&self) -> Vec<String> {
@@ -60,6 +92,15 @@ pub trait KeyService {
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
     }
+}
+
+/// What came of several keys that hold the same.
+#[derive(Debug, Default)]
+pub struct Unwrapped {
+    /// The data key or share, if one of them could be used.
+    pub share: Option<SecretBytes>,
+    /// Those that were tried and failed, by their place in the list, and why.
+    pub failures: Vec<(usize, KeyError)>,
 }
 
 /// Returns whether `text` looks like a secret key of age, which must not be shown even where a public key belongs.
