@@ -173,17 +173,19 @@ class Comparison:
         self.rows = []
 
     def measure(self, arguments, runs, reference_runs=None, prepare=None, output=None):
-        """Runs both programs alternately with the same arguments."""
+        """Runs both programs alternately with the same arguments, and ours once more, not measured, for its `output`."""
         ours, reference = Measured(), Measured()
         reference_runs = runs if reference_runs is None else reference_runs
         for number in range(runs):
             if prepare:
                 prepare()
-            ours.add(*self.ours.run(arguments, output))
+            ours.add(*self.ours.run(arguments))
             if self.reference and number < reference_runs:
                 if prepare:
                     prepare()
                 reference.add(*self.reference.run(arguments))
+        if output:
+            self.ours.run(arguments, output)
         return ours, reference if reference.seconds else None
 
     def add_time(self, what, ours, reference, target, reached):

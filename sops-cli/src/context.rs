@@ -13,6 +13,8 @@ use sops_core::{
     EncryptOptions, Format, Keyring, Selector,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
+#[cfg(feature = "openpgp")]
+use sops_openpgp::OpenPgp;
 
 #[cfg(feature = "audit")]
 use sops_audit::Action;
@@ -22,6 +24,7 @@ use crate::audit::Audit;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
+    prompt::UserPrompt,
     ui::Ui,
 };
 
@@ -202,7 +205,7 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env(),
+            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(with_key_files),
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -211,19 +214,18 @@ impl Context {
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {
         let order = self.global.decryption_order.as_deref().unwrap_or_default();
-        let mut kinds: Vec<String> = Vec::new();
-        for kind in order
-            .split(',')
-            .map(str::trim)
-            .filter(|kind| !kind.is_empty())
-        {
-            if kinds.iter().any(|known| known == kind) {
+        if order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kinds: Vec<&str> = order.split(',').collect();
+        // As in the reference, blanks make another kind, and an empty kind is one.
+        for (index, kind) in kinds.iter().enumerate() {
+            if kinds[..index].contains(kind) {
                 let message = format!("Duplicate decryption key type: {kind}");
                 return Err(Failure::new(Code::DuplicateOrder, message));
             }
-            kinds.push(kind.to_owned());
         }
-        Ok(kinds)
+        Ok(kinds.iter().map(|kind| kind.trim().to_owned()).collect())
     }
 
     /// How to encrypt a new file: what the arguments say, then what the creation rule says.
@@ -279,6 +281,21 @@ impl Context {
     pub(crate) fn layout(&self) -> Result<bool, Failure> {
         Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
+}
+
+/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
+#[cfg(feature = "openpgp")]
+fn with_key_files(keyring: Keyring) -> Keyring {
+    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
+    match OpenPgp::from_env() {
+        Some(key_files) => keyring.with_preferred_service(key_files),
+        None => keyring,
+    }
+}
+
+#[cfg(not(feature = "openpgp"))]
+fn with_key_files(keyring: Keyring) -> Keyring {
+    keyring
 }
 
 fn no_rules() -> Failure {

@@ -236,6 +236,13 @@ fn code(error: &Error, doing: Doing) -> Code {
             },
             _,
         ) => Code::SetFormat,
+        (
+            Error::Change {
+                error: ChangeError::Nested(_) | ChangeError::Null(_) | ChangeError::Key(_),
+                ..
+            },
+            _,
+        ) => Code::Dump,
         _ => Code::Generic,
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     format::{
         edit::Edit,
-        yaml::{alias, metadata_block},
+        yaml::{alias, block_scalar, metadata_block},
     },
     tree::{Node, NodeId, NodeKind, Span, Tree},
 };
@@ -44,7 +44,9 @@ impl Layout {
                 let left = (original.0, original.1, left_id);
                 let text = before_moved_comment(left, (decrypted.1, right_id))
                     .or_else(|| document_body(original.0, original.1, left_id))
-                    .unwrap_or(text);
+                    .unwrap_or_else(|| {
+                        block_scalar::replaced(original.0, original.1, left_id).of(original.0)
+                    });
                 layout
                     .entries
                     .push((position, Zeroizing::new(text.to_owned())));
@@ -162,7 +164,8 @@ impl<'l> Spelled<'l> {
     }
 
     /// Adds the spellings to the edits of all other nodes, in the place of those of comments that are part of a
-    /// spelling.
+    /// spelling. An edit that begins where a spelling stands is that of its value, and may go on over the empty lines behind
+    /// it.
     pub(crate) fn apply(places: &[Self], edits: &mut Vec<Edit>) {
         let replaced = || {
             let both = |place: &Spelled<'l>| [Some(place.value), place.before_comment];
@@ -172,9 +175,10 @@ impl<'l> Spelled<'l> {
         regions.sort_by_key(|span| span.start);
         edits.retain(|edit| {
             let after = regions.partition_point(|region| region.start <= edit.span.start);
-            !after
-                .checked_sub(1)
-                .is_some_and(|before| regions[before].contains(edit.span))
+            !after.checked_sub(1).is_some_and(|before| {
+                let region = regions[before];
+                region.contains(edit.span) || edit.span.start < region.end
+            })
         });
         edits.extend(replaced().map(|(span, text)| Edit::new(span, text)));
     }

@@ -174,7 +174,6 @@
 //! - **Network, terminal, files.** It turns bytes into bytes. It reads the environment, the home folder or the disk only
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
 //!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it.
-//! - **INI.** It is [`Error::UnsupportedFormat`] so far.
 //! - **Keys other than native age ones.** SSH keys, plugins, post-quantum keys, OpenPGP and the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
@@ -232,7 +231,7 @@ pub use document::{
 pub use environment::{Variable, VariableError, VariableOptions};
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
-pub use keys::Keyring;
+pub use keys::{Keyring, Prompt, PromptError};
 pub use plaintext::Plaintext;
 pub use secret::{SecretBytes, SecretText};
 pub use simple::{decrypt, encrypt};

@@ -19,7 +19,9 @@ pub struct Warning {
 }
 
 impl Warning {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// Returns a warning, which must hold no value.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             path: None,
             position: None,
@@ -38,7 +40,9 @@ impl Warning {
         self
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

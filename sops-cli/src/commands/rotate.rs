@@ -239,7 +239,7 @@ impl Change {
         if let Some(empty) = groups.iter().position(Vec::is_empty) {
             let message = match groups.len() {
                 1 => "no key would be left, so that nobody could decrypt the file".to_owned(),
-                _ => format!("no key would be left in key group {}", empty + 1),
+                _ => format!("no key would be left in key group {empty}"),
             };
             return Err(Failure::new(Code::Generic, message).in_file(file).hint(
                 "add another key in the same run, or remove a group with `sops groups delete`",

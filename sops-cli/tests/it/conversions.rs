@@ -26,7 +26,7 @@ fn documents_are_written_as_the_reference_writes_them() {
     if !has_reference() {
         return;
     }
-    each_document(|document| {
+    each_document(60, |document| {
         let scratch = Scratch::new();
         let encrypted = scratch.encrypt(Reference, document.name, &document.text);
         if encrypted.code != 0 {
@@ -56,7 +56,7 @@ fn documents_are_encrypted_into_what_the_reference_writes() {
     if !has_reference() {
         return;
     }
-    each_document(|document| {
+    each_document(60, |document| {
         let scratch = Scratch::new();
         scratch.write(document.name, &document.text);
         let verb = [

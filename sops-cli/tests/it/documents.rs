@@ -3,27 +3,35 @@
 
 use std::fmt::Write as _;
 
-use crate::lines;
+use crate::{lines, rules::Rules};
 
-/// A document, with a name that says its format.
+/// A document, with a name that says its format, and what of it is encrypted.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(crate) name: &'static str,
     pub(crate) text: Vec<u8>,
+    pub(crate) rules: Rules,
 }
 
 /// Returns the document of a seed. One in four is JSON, one in eight dotenv, one in eight INI.
 pub(crate) fn document(seed: u64) -> Document {
-    match seed % 8 {
-        1 => return lines::dotenv(seed),
-        5 => return lines::ini(seed),
-        _ => {}
-    }
+    let mut document = match seed % 8 {
+        1 => lines::dotenv(seed),
+        5 => lines::ini(seed),
+        _ => nested(seed),
+    };
+    document.rules = Rules::random(seed, document.name);
+    document
+}
+
+fn nested(seed: u64) -> Document {
     let mut writer = Writer::new(seed);
     if seed % 4 == 3 {
         writer.json();
         return Document {
             name: "document.json",
             text: writer.text.into_bytes(),
+            rules: Rules::default(),
         };
     }
     writer.yaml();
@@ -40,6 +48,7 @@ pub(crate) fn document(seed: u64) -> Document {
     Document {
         name: "document.yaml",
         text: text.into_bytes(),
+        rules: Rules::default(),
     }
 }
 
@@ -68,7 +77,7 @@ impl Random {
         self.below(many) == 0
     }
 
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+    pub(crate) fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len())]
     }
 }

@@ -1,20 +1,10 @@
-//! Files in the forms that older versions and other writers leave, and other readers of what ours writes.
-//!
-//! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2), and perhaps `bin/rops` (crate
-//! rops-cli, 0.1.7). Without it those tests are skipped.
-
-use std::{
-    env,
-    fs::File,
-    path::PathBuf,
-    process::{Command, Output},
-};
+//! Files in the forms that older versions and other writers leave. See `readers.rs` for the other direction.
 
 use serde_json::{Value, json};
 
 use crate::support::{
     Program::{self, Ours, Reference},
-    Scratch, cases, has_reference, read_testdata, report, skip, testdata,
+    Scratch, cases, has_reference, read_testdata, report,
 };
 
 const ENDINGS: [&str; 2] = ["json", "yaml"];
@@ -23,7 +13,7 @@ fn base() -> Value {
     serde_json::from_slice(&read_testdata("foreign/base.json")).expect("JSON")
 }
 
-fn content() -> Value {
+pub(crate) fn content() -> Value {
     json!({
         "zone": "b",
         "data": {"user": "app", "age": 5, "on": true},
@@ -145,95 +135,4 @@ fn files_of_rops_open_when_their_metadata_is_completed() {
             serde_json::from_slice(&scratch.run(Ours, arguments).ok()).expect("JSON");
         assert_eq!(plain, content(), "{ending}");
     }
-}
-
-/// Returns where the other readers are.
-fn readers() -> Option<PathBuf> {
-    let folder = env::var_os("SOPS_TEST_FOREIGN_READERS").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("\n*** SKIPPED: SOPS_TEST_FOREIGN_READERS is not set ***\n");
-    }
-    folder
-}
-
-/// Texts that ours encrypts, in each format, and what other readers should see.
-fn texts() -> Vec<(&'static str, String)> {
-    let json = serde_json::to_string_pretty(&content()).expect("JSON");
-    let yaml = "# about\nzone: b # side\n\ndata: {user: 'app', age: 5, \"on\": true}\nlist:\n  - x\n  - 1.50\napp_unencrypted: 1\n";
-    vec![("file.json", json), ("file.yaml", yaml.to_owned())]
-}
-
-#[test]
-fn npm_sops_age_opens_what_ours_encrypts() {
-    const SCRIPT: &str = "const { decryptSops } = await import(process.argv[1]);
-        const { readFile } = await import('node:fs/promises');
-        const secretKey = (await readFile(process.env.SOPS_AGE_KEY_FILE, 'utf8')).split('\\n').find((line) => line.startsWith('AGE-'));
-        console.log(JSON.stringify(await decryptSops({ path: process.argv[2], secretKey })));";
-    let Some(module) = readers().map(|folder| folder.join("node_modules/sops-age/dist/index.js"))
-    else {
-        return;
-    };
-    if !module.exists() {
-        return skip(&module.display().to_string());
-    }
-    for (name, text) in texts() {
-        let scratch = Scratch::new();
-        let encrypted = scratch.encrypt(Ours, name, text.as_bytes()).ok();
-        let path = scratch.write(name, encrypted);
-        let mut command = Command::new("node");
-        command.args(["--input-type=module", "--eval", SCRIPT]);
-        command.arg(&module).arg(path);
-        let plain = output(command.env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt")));
-        assert_eq!(plain, content(), "{name}");
-    }
-}
-
-#[test]
-fn rops_opens_what_ours_encrypts() {
-    let Some(rops) = readers().map(|folder| folder.join("bin/rops")) else {
-        return;
-    };
-    if !rops.exists() {
-        eprintln!("\n*** SKIPPED: {} is not there ***\n", rops.display());
-        return;
-    }
-    let identities = String::from_utf8(read_testdata("golden/keys/age.txt")).expect("a text");
-    let identity = identities
-        .lines()
-        .find(|line| line.starts_with("AGE-"))
-        .expect("an identity");
-    for (name, text) in texts() {
-        let scratch = Scratch::new();
-        let encrypted = scratch.encrypt(Ours, name, text.as_bytes()).ok();
-        let input = File::open(scratch.write(name, encrypted)).expect("readable");
-        let format = name.trim_start_matches("file.");
-        let mut command = Command::new(&rops);
-        command.args(["decrypt", "--format", format]).stdin(input);
-        let plain = command.env("ROPS_AGE", identity).output().expect("starts");
-        assert!(
-            plain.status.success(),
-            "{}",
-            String::from_utf8_lossy(&plain.stderr)
-        );
-        if format == "json" {
-            let plain: Value = serde_json::from_slice(&plain.stdout).expect("JSON");
-            assert_eq!(plain, content());
-        } else {
-            let plain = String::from_utf8(plain.stdout).expect("a text");
-            assert!(
-                plain.contains("user: app") && plain.contains("- 1.5\n"),
-                "{plain}"
-            );
-        }
-    }
-}
-
-fn output(command: &mut Command) -> Value {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the program starts");
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    serde_json::from_slice(&stdout).expect("JSON")
 }

@@ -1,6 +1,9 @@
 //! Random dotenv and INI documents, the same for the same seed.
 
-use crate::documents::{Document, Random};
+use crate::{
+    documents::{Document, Random},
+    rules::Rules,
+};
 
 /// Lines of keys and values as they are found, and as they could be: quotes that are part of values, blanks anywhere,
 /// `\n`, comments, blank lines, keys that stand twice.
@@ -58,6 +61,7 @@ pub(crate) fn dotenv(seed: u64) -> Document {
     Document {
         name: "document.env",
         text: joined(&mut random, &lines, true),
+        rules: Rules::default(),
     }
 }
 
@@ -155,6 +159,7 @@ pub(crate) fn ini(seed: u64) -> Document {
     Document {
         name: "document.ini",
         text: joined(&mut random, &lines, false),
+        rules: Rules::default(),
     }
 }
 
@@ -177,12 +182,15 @@ fn joined(random: &mut Random, lines: &[String], is_dotenv: bool) -> Vec<u8> {
         false => "\n",
     };
     let mut text = lines.join("\n").replace('\n', line_break);
+    if !lines.is_empty() && !random.one_in(6) {
+        text.push_str(line_break);
+    }
     // In dotenv, a carriage return alone is a line without `=`.
     while is_dotenv && text.contains("\n\r\n") {
         text = text.replace("\n\r\n", "\n\n");
     }
-    if !lines.is_empty() && !random.one_in(6) {
-        text.push_str(line_break);
+    if is_dotenv && text.ends_with("\n\r") {
+        text.pop();
     }
     if text.starts_with('\r') {
         text.remove(0);

@@ -16,15 +16,23 @@ mod editor;
 #[cfg(unix)]
 mod exec;
 mod foreign;
+#[cfg(unix)]
+mod gnupg;
 mod golden;
 mod interop;
+mod line_changes;
 mod lines;
+#[cfg(unix)]
+mod pgp;
 mod precommit;
+mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
 #[cfg(unix)]
 mod robustness;
+mod rules;
+mod shrink;
 mod support;
 mod values;
 mod yaml;

@@ -5,9 +5,13 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write as _,
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -383,14 +387,27 @@ pub(crate) fn report(failures: &[String], of: usize) {
     );
 }
 
-/// Runs `job` for every item on two threads, and returns what it returned, in order.
+/// Runs `job` for every item, on as many threads as there are processors, and returns what it returned, in order.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let half = items.len().div_ceil(2);
-    let (left, right) = items.split_at(half);
-    thread::scope(|scope| {
-        let right = scope.spawn(|| right.iter().map(&job).collect::<Vec<_>>());
-        let mut done: Vec<_> = left.iter().map(&job).collect();
-        done.extend(right.join().expect("a job that does not panic"));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed))
+            .and_then(|index| Some((index, items.get(index)?)))
+        {
+            done.push((index, job(item)));
+        }
         done
-    })
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
+        threads
+            .into_iter()
+            .flat_map(|thread| join(thread).expect("a job that does not panic"))
+            .collect()
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -27,6 +27,18 @@ pub enum ChangeError {
     /// There is no way to write it there and leave everything else as it is.
     #[error("it cannot be written there without changing something else")]
     Unwritable,
+    /// The format has no place for a map, a list or a value there.
+    #[error("{}", match .0 {
+        Format::Ini => "an INI file is sections of texts: [\"section\"][\"key\"]",
+        _ => "a dotenv file holds no maps and lists",
+    })]
+    Nested(Format),
+    /// Null, in a format that has texts only.
+    #[error("files of the format {} hold no null", .0.name())]
+    Null(Format),
+    /// The format cannot hold such a key.
+    #[error("files of the format {} cannot hold such a key", .0.name())]
+    Key(Format),
     /// Values are not added to files of this format.
     #[error("values cannot be added to or removed from files of the format {}", .0.name())]
     Format(Format),
@@ -37,10 +49,11 @@ impl ChangeError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Root | Self::NoMapping => None,
+            Self::Root | Self::NoMapping | Self::Nested(_) | Self::Key(_) => None,
             Self::IndexIntoMapping => Some("write keys in quotes: [\"key\"]"),
             Self::KeyIntoList => Some("write the number of the item, counted from 0: [0]"),
             Self::NotJson => Some("quote a text, '\"text\"', or give it with --string"),
+            Self::Null(_) => Some("`sops unset FILE PATH` removes the value"),
             Self::Aliases | Self::Unwritable | Self::Format(_) => {
                 Some("`sops edit FILE` changes the text in an editor")
             }

@@ -6,6 +6,7 @@
 mod block;
 mod error;
 mod flow;
+mod lines;
 mod outline;
 
 pub use error::ChangeError;
@@ -74,7 +75,7 @@ pub(crate) fn apply(
     let before = Outline::of(text, &tree).ok_or_else(|| failed(ChangeError::Aliases))?;
     let (mut edits, expected) = match (change, target) {
         (Change::Unset { .. }, Target::Node(node)) => {
-            let (edits, expected) = remove(text, &tree, node, &before).map_err(failed)?;
+            let (edits, expected) = remove(text, &tree, format, node, &before).map_err(failed)?;
             (edits, expected)
         }
         (Change::Unset { if_there: true, .. }, _) => return Ok(None),
@@ -86,7 +87,10 @@ pub(crate) fn apply(
                 Target::Node(_) => &[],
                 Target::Missing { rest, .. } | Target::Scalar { rest, .. } => *rest,
             };
-            let new = New::read(json, rest).map_err(failed)?;
+            let new = match is_of_lines(format) {
+                true => lines::texts_of(json, format, path, rest).map_err(failed)?,
+                false => New::read(json, rest).map_err(failed)?,
+            };
             let outline = new.outline().map_err(failed)?;
             let expected = match &target {
                 Target::Node(node) | Target::Scalar { node, .. } => before.replace(*node, &outline),
@@ -300,6 +304,10 @@ fn set(
     new: &New,
 ) -> Result<Vec<Edit>, ChangeError> {
     match target {
+        Target::Missing { container, key, .. } if is_of_lines(format) => {
+            let key = key.as_deref().ok_or(ChangeError::KeyIntoList)?;
+            lines::add(text, tree, format, *container, key, new)
+        }
         Target::Node(node) | Target::Scalar { node, .. } => {
             let mut edits = Vec::new();
             let is_scalar = |tree: &Tree, id: NodeId| matches!(tree[id].kind, NodeKind::Scalar(_));
@@ -320,7 +328,6 @@ fn set(
             replace(text, tree, format, *node, new)
         }
         Target::Missing { container, key, .. } => {
-            supported(format)?;
             let is_empty = tree.items(*container).next().is_none();
             if is_flow(text, tree, *container) {
                 // An empty mapping in a block grows into a block.
@@ -353,7 +360,9 @@ fn replace(
     node: NodeId,
     new: &New,
 ) -> Result<Vec<Edit>, ChangeError> {
-    supported(format)?;
+    if is_of_lines(format) {
+        return lines::replace_section(text, tree, node, new);
+    }
     if is_in_flow(text, tree, node) {
         flow::replace(text, tree, format, node, new)
     } else {
@@ -364,6 +373,7 @@ fn replace(
 fn remove(
     text: &str,
     tree: &Tree,
+    format: Format,
     node: NodeId,
     before: &Outline,
 ) -> Result<(Vec<Edit>, Outline), ChangeError> {
@@ -371,6 +381,9 @@ fn remove(
     let is_list = matches!(tree[container].kind, NodeKind::Sequence);
     let key = (!is_list).then(|| NodeId(node.0.saturating_sub(1)));
     let expected = before.remove(node, key).ok_or(ChangeError::Aliases)?;
+    if is_of_lines(format) {
+        return Ok((lines::remove(text, tree, format, node), expected));
+    }
     let count = match is_list {
         true => tree.items(container).count(),
         false => tree.entries(container).count(),
@@ -411,11 +424,9 @@ fn is_empty_node(tree: &Tree, node: NodeId) -> bool {
     tree[node].outer_start >= tree[node].span.end
 }
 
-fn supported(format: Format) -> Result<(), ChangeError> {
-    match format {
-        Format::Yaml | Format::Json => Ok(()),
-        _ => Err(ChangeError::Format(format)),
-    }
+/// Whether a format has a line for each value, and texts for values.
+fn is_of_lines(format: Format) -> bool {
+    matches!(format, Format::Dotenv | Format::Ini)
 }
 
 /// Where an entry or item ends that starts with `first`, which is its key or the value itself.

@@ -18,6 +18,9 @@ const LARGE: usize = 8192;
 
 /// A leaf that the cipher is needed for.
 pub(crate) struct Leaf<'a> {
+    /// The node; of a copy that an alias stands for, the one that is copied.
+    pub(crate) id: NodeId,
+    pub(crate) is_copy: bool,
     pub(crate) value: ValueRef<'a>,
     pub(crate) additional_data: &'a [u8],
 }
@@ -35,6 +38,8 @@ impl<'a> Part<'a> {
     pub(crate) fn leaves(&self) -> impl Iterator<Item = Leaf<'a>> + use<'a> {
         let (source, tree, paths) = (self.source, self.tree, self.paths);
         self.items.iter().map(move |item| Leaf {
+            id: item.id,
+            is_copy: item.is_copy,
             value: match &tree[item.id].kind {
                 NodeKind::Scalar(scalar) => scalar.value.view(source),
                 _ => ValueRef::Null,
@@ -90,6 +95,7 @@ pub(crate) fn on_all_cores<R: Send>(
 
 struct Item {
     id: NodeId,
+    is_copy: bool,
     path_start: u32,
     path_end: u32,
 }
@@ -131,6 +137,7 @@ impl Visitor for Leaves<'_> {
         };
         self.items.push(Item {
             id: at.id,
+            is_copy: at.alias.is_some(),
             path_start,
             path_end,
         });

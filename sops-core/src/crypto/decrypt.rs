@@ -65,6 +65,7 @@ impl Decryption<'_> {
             source,
             tree,
             plaintext: Zeroizing::new(Vec::new()),
+            restored: Vec::new(),
             canonical: Zeroizing::new(Vec::new()),
             comment_items: Vec::new(),
             out: DecryptedLeaves {
@@ -105,7 +106,8 @@ impl Decryption<'_> {
             let size = part.leaves().map(|leaf| plaintext_len(leaf.value)).sum();
             let mut bytes = Zeroizing::new(Vec::with_capacity(size));
             let mut plaintext = Zeroizing::new(Vec::new());
-            let ends = part.leaves().map(|leaf| {
+            let mut edits = Vec::new();
+            let leaves = part.leaves().map(|leaf| {
                 let ValueRef::Str(text) = leaf.value else {
                     return Err(LeafProblem::NotText);
                 };
@@ -114,13 +116,25 @@ impl Decryption<'_> {
                     .decrypt_into(&encrypted, leaf.additional_data, &mut plaintext)
                     .map_err(problem)?;
                 extend(&mut bytes, &plaintext);
-                Ok(bytes.len())
+                let before = edits.len();
+                // What is wrong with a plaintext is found where it is used.
+                if let Ok(value) = ValueRef::from_plaintext(encrypted.kind, &plaintext)
+                    && !leaf.is_copy
+                    && encrypted.kind != COMMENT
+                {
+                    let engine = self.format.engine();
+                    engine.restored(source, tree, leaf.id, value, &mut edits);
+                }
+                Ok(LeafAhead {
+                    end: bytes.len(),
+                    edits: edits.len() - before,
+                })
             });
-            let ends = ends.collect();
+            let leaves = leaves.collect::<Vec<_>>().into_iter();
             PlaintextPart {
                 bytes,
-                ends,
-                next: 0,
+                leaves,
+                edits: edits.into_iter(),
                 start: 0,
             }
         })?;
@@ -131,27 +145,36 @@ impl Decryption<'_> {
 /// The plaintexts of leaves, in the order of the walk.
 struct Plaintexts(VecDeque<PlaintextPart>);
 
-/// Plaintexts one after the other, and where each ends.
+/// Plaintexts one after the other, and the edits that write them.
 struct PlaintextPart {
     bytes: Zeroizing<Vec<u8>>,
-    ends: Vec<Result<usize, LeafProblem>>,
-    next: usize,
+    leaves: std::vec::IntoIter<Result<LeafAhead, LeafProblem>>,
+    edits: std::vec::IntoIter<Edit>,
+    /// Where the next plaintext starts.
     start: usize,
 }
 
+/// A leaf that was decrypted ahead of the walk.
+struct LeafAhead {
+    /// Where its plaintext ends.
+    end: usize,
+    /// How many edits write it.
+    edits: usize,
+}
+
 impl Plaintexts {
-    /// Puts the next plaintext into `out`. False if there is none.
-    fn take(&mut self, out: &mut Vec<u8>) -> Result<bool, LeafProblem> {
+    /// Puts the next plaintext into `out`, and the edits that write it into `edits`. False if there is none.
+    fn take(&mut self, out: &mut Vec<u8>, edits: &mut Vec<Edit>) -> Result<bool, LeafProblem> {
         while let Some(part) = self.0.front_mut() {
-            let Some(&end) = part.ends.get(part.next) else {
+            let Some(leaf) = part.leaves.next() else {
                 self.0.pop_front();
                 continue;
             };
-            part.next += 1;
-            let end = end?;
+            let leaf = leaf?;
             out.clear();
-            out.extend_from_slice(&part.bytes[part.start..end]);
-            part.start = end;
+            out.extend_from_slice(&part.bytes[part.start..leaf.end]);
+            part.start = leaf.end;
+            edits.extend(part.edits.by_ref().take(leaf.edits));
             return Ok(true);
         }
         Ok(false)
@@ -184,6 +207,9 @@ fn is_encrypted(value: ValueRef<'_>) -> bool {
     matches!(value, ValueRef::Str(text) if looks_encrypted(text))
 }
 
+/// The type word of encrypted comments.
+const COMMENT: &str = "comment";
+
 /// How many comments of a file are tried under other paths than their own. Only files that other programs wrote, or
 /// that were damaged, have such comments.
 const RETRIES: usize = 1000;
@@ -196,6 +222,8 @@ struct Decryptor<'r, 'd> {
     source: &'r str,
     tree: &'r Tree,
     plaintext: Zeroizing<Vec<u8>>,
+    /// The edits that write the current leaf, if they were made ahead.
+    restored: Vec<Edit>,
     canonical: Zeroizing<Vec<u8>>,
     comment_items: Vec<CommentItem>,
     out: DecryptedLeaves,
@@ -220,13 +248,14 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::NotEncrypted);
         }
         let encrypted = EncryptedValue::parse(text).map_err(problem)?;
-        if !self.ahead.take(&mut self.plaintext)? {
+        let is_ahead = self.ahead.take(&mut self.plaintext, &mut self.restored)?;
+        if !is_ahead {
             self.with
                 .cipher
                 .decrypt_into(&encrypted, at.additional_data, &mut self.plaintext)
                 .map_err(problem)?;
         }
-        if encrypted.kind == "comment" {
+        if encrypted.kind == COMMENT {
             return self.comment_item(at, &encrypted);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
@@ -247,10 +276,15 @@ impl Decryptor<'_, '_> {
                 true => &mut self.out.unspelled,
                 false => &mut self.out.edits,
             };
-            self.with
-                .format
-                .engine()
-                .restored(self.source, self.tree, at.id, value, edits);
+            match is_ahead {
+                true => edits.append(&mut self.restored),
+                false => {
+                    self.with
+                        .format
+                        .engine()
+                        .restored(self.source, self.tree, at.id, value, edits)
+                }
+            }
         }
         self.plaintext = plaintext;
         Ok(())

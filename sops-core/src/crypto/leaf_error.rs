@@ -33,6 +33,11 @@ pub enum LeafProblem {
         "the encrypted value was changed, moved from another key, or encrypted with another data key"
     )]
     Authentication,
+    /// The tag does not fit, and neither does that of the MAC.
+    #[error(
+        "neither it nor the MAC can be decrypted with the data key that was recovered: that is the data key of another file, or it was put together from shares of several"
+    )]
+    OtherDataKey,
     /// A type that is not known.
     #[error("the type of the encrypted value is not one of str, int, float, bool, time, comment")]
     UnknownType,
@@ -75,6 +80,9 @@ impl LeafProblem {
             Self::Damaged | Self::Authentication | Self::UnknownType | Self::BadPlaintext => {
                 Some("restore this value from the history of the file")
             }
+            Self::OtherDataKey => Some(
+                "restore the `sops` block, with the `enc` of each key, from the history of the file",
+            ),
             Self::CommentAsValue => {
                 Some("remove the line, or restore it from the history of the file")
             }

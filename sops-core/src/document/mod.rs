@@ -18,7 +18,8 @@ use crate::{
     binary,
     convert::convert,
     crypto::{
-        Cipher, DataKey, EncryptedValue, LeafError, MacDigest, NonceSource,
+        Cipher, CipherError, DataKey, EncryptedValue, LeafError, LeafProblem, MacDigest,
+        NonceSource,
         decrypt::Decryption,
         encrypt::Encryption,
         fingerprint::Fingerprint,
@@ -405,7 +406,8 @@ impl Unlocked<'_> {
             metadata,
             ..
         } = self.file;
-        let bytes = binary::open(text, &tree, &metadata, &self.cipher, options.ignore_mac)?;
+        let bytes = binary::open(text, &tree, &metadata, &self.cipher, options.ignore_mac)
+            .map_err(|error| doubt_data_key(error, &metadata, &self.cipher))?;
         Ok(Plaintext::binary(bytes, metadata.selector))
     }
 
@@ -418,6 +420,7 @@ impl Unlocked<'_> {
         } = &self.file;
         let text = Cow::Borrowed(text.as_ref());
         binary::open(text, tree, metadata, &self.cipher, ignore_mac)
+            .map_err(|error| doubt_data_key(error, metadata, &self.cipher))
     }
 
     fn update_binary(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
@@ -602,7 +605,8 @@ fn open(
     let run = |decryption: &Decryption<'_>| {
         let leaves = decryption
             .run(text, tree)
-            .map_err(|error| located(text, tree, error, false))?;
+            .map_err(|error| located(text, tree, error, false))
+            .map_err(|error| doubt_data_key(error, metadata, cipher))?;
         if !how.ignore_mac {
             let macs = [Some(&leaves.mac), leaves.other_mac.as_ref()];
             let digests = macs.into_iter().flatten().map(|mac| mac.clone().finish());
@@ -695,14 +699,40 @@ pub(crate) fn check_mac(
     if metadata.mac.is_empty() {
         return Err(MacError::Missing.into());
     }
-    let mut stored = Vec::new();
-    let additional_data = metadata.mac_additional_data()?;
-    EncryptedValue::parse(metadata.mac.as_bytes())
-        .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
-        .map_err(|_| MacError::Unreadable)?;
+    let stored = read_mac(metadata, cipher)?.map_err(|_| MacError::Unreadable)?;
     match macs.iter().any(|mac| mac.matches(&stored)) {
         true => Ok(()),
         false => Err(MacError::Mismatch.into()),
+    }
+}
+
+fn read_mac(metadata: &Metadata, cipher: &Cipher) -> Result<Result<Vec<u8>, CipherError>, Error> {
+    let additional_data = metadata.mac_additional_data()?;
+    let mut stored = Vec::new();
+    Ok(EncryptedValue::parse(metadata.mac.as_bytes())
+        .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
+        .map(|_| stored))
+}
+
+/// Says of a value that cannot be decrypted that the data key is to blame, if the MAC cannot be decrypted either.
+fn doubt_data_key(error: Error, metadata: &Metadata, cipher: &Cipher) -> Error {
+    match error {
+        Error::Decrypt {
+            path,
+            position,
+            problem: LeafProblem::Authentication,
+        } if matches!(
+            read_mac(metadata, cipher),
+            Ok(Err(CipherError::Authentication))
+        ) =>
+        {
+            Error::Decrypt {
+                path,
+                position,
+                problem: LeafProblem::OtherDataKey,
+            }
+        }
+        error => error,
     }
 }
 

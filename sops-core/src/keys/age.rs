@@ -1,9 +1,10 @@
 //! Local age keys: the [`KeyService`] that wraps for recipients and unwraps with identities.
 
+use std::sync::Arc;
+
 use super::{
-    Identities, KeyError, KeyService,
-    age_file::{self, EncryptError, OpenError, Recipient},
-    is_secret_key,
+    Identities, KeyError, KeyService, Unwrapped, age_attempt::Attempt, age_file,
+    age_recipient::AgeRecipient, plugin::Plugins, prompt::Asker,
 };
 use crate::{
     metadata::{KeyEntry, MasterKey},
@@ -11,19 +12,24 @@ use crate::{
     warning::Warning,
 };
 
-/// More bytes than any data key or share has.
-const MAX_SHARE: usize = 256;
-
 /// Where an [`AgeService`] gets its identities from, when it needs them.
 pub(super) trait IdentitySource {
     /// Returns the identities that are the same for every recipient. They are looked for once.
     fn common(&self) -> &FoundIdentities;
 
-    /// Calls `attempt` with identities for `recipient` alone, if there is a way to get some.
-    fn for_recipient(&self, recipient: &str, attempt: &mut dyn FnMut(&FoundIdentities));
+    /// Returns private keys of SSH, where they are kept. They are looked for once.
+    fn ssh(&self) -> Option<&FoundIdentities> {
+        None
+    }
 
-    /// Returns what [`common`](Self::common) returned, if it was asked.
-    fn already_found(&self) -> Option<&FoundIdentities>;
+    /// Returns identities for `recipient` alone, if there is a way to get some. `is_ssh`: it is a key of SSH.
+    fn for_recipient(&self, recipient: &str, is_ssh: bool) -> Option<Arc<FoundIdentities>> {
+        let _ = (recipient, is_ssh);
+        None
+    }
+
+    /// Returns what was found so far.
+    fn already_found(&self) -> Vec<&FoundIdentities>;
 }
 
 /// Identities, and what was seen on the way to them.
@@ -42,216 +48,88 @@ impl IdentitySource for FoundIdentities {
         self
     }
 
-    fn for_recipient(&self, _recipient: &str, _attempt: &mut dyn FnMut(&FoundIdentities)) {}
-
-    fn already_found(&self) -> Option<&FoundIdentities> {
-        Some(self)
+    fn already_found(&self) -> Vec<&FoundIdentities> {
+        vec![self]
     }
 }
 
-/// Wraps and unwraps with age, in this process.
+/// Wraps and unwraps with age, in this process, and in those of plugins.
 pub(super) struct AgeService {
     source: Box<dyn IdentitySource + Send + Sync>,
+    asker: Asker,
+    plugins: Plugins,
 }
 
 impl AgeService {
-    pub(super) fn new(source: impl IdentitySource + Send + Sync + 'static) -> Self {
+    pub(super) fn new(
+        source: impl IdentitySource + Send + Sync + 'static,
+        asker: Asker,
+        plugins: Plugins,
+    ) -> Self {
         Self {
             source: Box::new(source),
+            asker,
+            plugins,
         }
     }
 
+    /// Returns a service that asks nobody.
     pub(super) fn with_identities(identities: Identities) -> Self {
-        Self::new(FoundIdentities {
+        let found = FoundIdentities {
             identities,
             ..FoundIdentities::default()
-        })
+        };
+        let asker = Asker::default();
+        Self::new(found, asker.clone(), Plugins::new(asker))
     }
 
-    fn open(&self, enc: &str, recipient: &str) -> Result<SecretBytes, KeyError> {
-        let common = self.source.common();
-        let mut outcome = unwrap_with(enc, &common.identities);
-        let mut problems: Vec<String> = common.problems.iter().map(ToString::to_string).collect();
-        let mut unsupported = common.identities.unsupported().to_vec();
-        let mut tried = common.identities.len();
-        let mut hint = common
-            .problems
-            .iter()
-            .find_map(|problem| problem.hint.clone());
-        if let Err(Failure::NoIdentity) = outcome {
-            self.source.for_recipient(recipient, &mut |found| {
-                outcome = unwrap_with(enc, &found.identities);
-                problems.extend(found.problems.iter().map(ToString::to_string));
-                unsupported.extend_from_slice(found.identities.unsupported());
-                tried += found.identities.len();
-                hint = hint.take().or_else(|| {
-                    found
-                        .problems
-                        .iter()
-                        .find_map(|problem| problem.hint.clone())
-                });
-            });
-        }
-        outcome.map_err(|failure| {
-            let mut message = match (failure, unsupported_kind(recipient)) {
-                (Failure::Damaged(what), _) => return KeyError::new(what).with_hint(DAMAGED_HINT),
-                (Failure::NoIdentity, Some(kind)) => {
-                    return KeyError::new(format!("{kind} are not supported by this build yet"));
-                }
-                (Failure::NoIdentity, None) if tried == 0 => "there is no age identity".to_owned(),
-                (Failure::NoIdentity, None) if tried == 1 => {
-                    "the one age identity at hand does not fit".to_owned()
-                }
-                (Failure::NoIdentity, None) => {
-                    format!("none of the {tried} age identities at hand fits")
-                }
-            };
-            for problem in problems {
-                message.push_str("; ");
-                message.push_str(&problem);
-            }
-            if !unsupported.is_empty() {
-                message.push_str("; identities that this build does not support: ");
-                message.push_str(&unsupported.join("; "));
-            }
-            match hint {
-                Some(hint) => KeyError::new(message).with_hint(hint),
-                None => KeyError::new(message),
-            }
-        })
+    fn wrap_for(&self, recipient: &str, share: &SecretBytes) -> Result<String, KeyError> {
+        let recipient = AgeRecipient::parse(recipient)?;
+        let file = age_file::seal(share.expose(), |file_key| {
+            recipient.wrap(file_key, &self.plugins)
+        })?;
+        Ok(age_file::to_armor(&file))
     }
 }
 
 impl KeyService for AgeService {
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
-        let MasterKey::Age { recipient } = key else {
-            return None;
-        };
-        Some(parse_recipient(recipient).and_then(|recipient| {
-            wrap_for(&recipient, share)
-                .map_err(|error| KeyError::new("age could not encrypt").with_source(error))
-        }))
+        match key {
+            MasterKey::Age { recipient } => Some(self.wrap_for(recipient, share)),
+            _ => None,
+        }
     }
 
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
-        let MasterKey::Age { recipient } = &entry.key else {
-            return None;
-        };
-        Some(self.open(&entry.enc, recipient))
+        let mut outcome = self.unwrap_any(&[entry]);
+        match (outcome.share, outcome.failures.pop()) {
+            (Some(share), _) => Some(Ok(share)),
+            (None, Some((_, error))) => Some(Err(error)),
+            (None, None) => None,
+        }
+    }
+
+    fn unwrap_any(&self, entries: &[&KeyEntry]) -> Unwrapped {
+        let own = entries.iter().enumerate();
+        let own = own.filter_map(|(index, entry)| match &entry.key {
+            MasterKey::Age { recipient } => Some((index, recipient.as_str(), entry.enc.as_str())),
+            _ => None,
+        });
+        let mut attempt = Attempt::new(&*self.source, &self.asker, &self.plugins, own);
+        let share = attempt.run();
+        let failures = attempt.into_failures(share.is_some());
+        Unwrapped { share, failures }
     }
 
     fn searched(&self) -> Vec<String> {
-        let found = self.source.already_found();
-        found
-            .map(|found| found.searched.clone())
-            .unwrap_or_default()
+        let found = self.source.already_found().into_iter();
+        found.flat_map(|found| found.searched.clone()).collect()
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let found = self.source.already_found();
-        found
-            .map(|found| found.warnings.clone())
-            .unwrap_or_default()
+        let found = self.source.already_found().into_iter();
+        found.flat_map(|found| found.warnings.clone()).collect()
     }
-}
-
-/// Checks that this build can wrap for `recipient`, and says what is wrong with it if not.
-pub(super) fn parse_recipient(recipient: &str) -> Result<Recipient, KeyError> {
-    let recipient = recipient.trim();
-    if let Some(problem) = other_kind(recipient) {
-        return Err(problem);
-    }
-    recipient.parse().map_err(|_| malformed(recipient))
-}
-
-/// Returns what to call a recipient that is fine, but not for this build.
-fn unsupported_kind(recipient: &str) -> Option<&'static str> {
-    if recipient.starts_with("age1pq1") {
-        Some("post-quantum recipients (age1pq1…)")
-    } else if recipient.starts_with("age1") && recipient.matches('1').count() > 1 {
-        Some("recipients of age plugins (age1NAME1…)")
-    } else if recipient.starts_with("ssh-") {
-        Some("SSH keys as recipients (ssh-…)")
-    } else {
-        None
-    }
-}
-
-fn other_kind(recipient: &str) -> Option<KeyError> {
-    if let Some(kind) = unsupported_kind(recipient) {
-        Some(
-            KeyError::new(format!("{kind} are not supported by this build yet")).with_hint(
-                "use a native age recipient (age1 and 58 more characters); `age-keygen` makes one",
-            ),
-        )
-    } else if is_secret_key(recipient) {
-        Some(KeyError::new("a secret key was given where a recipient (public key) belongs").with_hint(
-            "give the public key, which begins with age1 (`age-keygen -y` prints it); if the secret key has been committed or shared, make a new one",
-        ))
-    } else if !recipient.starts_with("age1") {
-        let hint = if recipient
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("age1"))
-        {
-            "recipients are written in small letters"
-        } else {
-            "a recipient begins with age1, as in the line `# public key:` of an identity file"
-        };
-        Some(KeyError::new("not an age recipient").with_hint(hint))
-    } else {
-        None
-    }
-}
-
-/// What is wrong with a text that begins as a native recipient does.
-fn malformed(recipient: &str) -> KeyError {
-    const LENGTH: usize = 62;
-    const LETTERS: &str = "023456789acdefghjklmnpqrstuvwxyz";
-    let stranger = recipient[4..]
-        .char_indices()
-        .find(|&(_, letter)| !LETTERS.contains(letter));
-    let what = match (stranger, recipient.chars().count()) {
-        (Some((at, letter)), _) if letter.is_uppercase() => {
-            format!("a capital letter at character {}", at + 5)
-        }
-        (Some((at, _)), _) => {
-            format!("character {} is one that no recipient has", at + 5)
-        }
-        (None, LENGTH) => "its checksum is wrong, so at least one character is".to_owned(),
-        (None, found) => format!("it has {found} characters, where all have {LENGTH}"),
-    };
-    KeyError::new(format!("malformed age recipient: {what}"))
-        .with_hint("copy the recipient again, as a whole")
-}
-
-fn wrap_for(recipient: &Recipient, share: &SecretBytes) -> Result<String, EncryptError> {
-    let file = age_file::encrypt(share.expose(), &[recipient])?;
-    Ok(age_file::to_armor(&file))
-}
-
-enum Failure {
-    NoIdentity,
-    Damaged(&'static str),
-}
-
-const DAMAGED_HINT: &str = "restore the `enc` of this key from an earlier version of the file";
-
-fn unwrap_with(enc: &str, identities: &Identities) -> Result<SecretBytes, Failure> {
-    let opened =
-        age_file::from_armor(enc).and_then(|file| age_file::decrypt(&file, identities.native()));
-    let mut share = opened.map_err(|error| match error {
-        OpenError::NoMatch => Failure::NoIdentity,
-        OpenError::Passphrase => {
-            Failure::Damaged("its `enc` is encrypted with a passphrase, which SOPS does not do")
-        }
-        OpenError::Armor | OpenError::Header | OpenError::HeaderMac | OpenError::Payload => {
-            Failure::Damaged("its `enc` is damaged, or not encrypted with age")
-        }
-    })?;
-    if share.len() >= MAX_SHARE {
-        return Err(Failure::Damaged("its `enc` holds more than a data key"));
-    }
-    Ok(SecretBytes::new(std::mem::take(&mut *share)))
 }
 
 #[cfg(test)]
@@ -373,62 +251,81 @@ mod tests {
             "the one age identity at hand does not fit"
         );
         let mut several = Identities::generate();
-        several.append(
-            Identities::parse(
-                &SecretBytes::new(b"AGE-SECRET-KEY-PQ-1X\n".to_vec()),
-                "keys.txt",
-            )
-            .expect("a post-quantum identity"),
-        );
+        several.append(Identities::generate_post_quantum());
         several.append(Identities::generate());
         assert_eq!(
             message(several),
-            "none of the 2 age identities at hand fits; identities that this build does not support: keys.txt, line 1: a post-quantum identity"
+            "none of the 3 age identities at hand fits"
         );
     }
 
+    /// An identity file for each kind that needs no passphrase.
+    fn of_each_kind() -> Vec<Identities> {
+        let ssh = ["ed25519", "rsa"].map(|name| {
+            let path = format!("{}/../testdata/ssh/{name}", env!("CARGO_MANIFEST_DIR"));
+            let text = SecretBytes::new(std::fs::read(path).expect("a key"));
+            Identities::parse(&text, name).expect("an identity")
+        });
+        let mut all = vec![Identities::generate(), Identities::generate_post_quantum()];
+        all.extend(ssh);
+        all
+    }
+
     #[test]
-    fn malformed_recipients_are_named_with_what_is_wrong() {
-        let good = "age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj";
-        assert!(parse_recipient(good).is_ok());
-        assert!(parse_recipient(&format!(" {good}\n")).is_ok());
-        for (recipient, expected) in [
-            ("", "not an age recipient"),
-            ("age", "not an age recipient"),
-            ("alice@example.org", "not an age recipient"),
-            (&good.to_uppercase(), "small letters"),
-            (
-                "AGE-SECRET-KEY-18KYYLYHPG7J29KAMT6VYWKSKVWQXG2EEAPTKU3LANV3QDD99A6NQDM0L5E",
-                "secret key",
-            ),
-            ("age-secret-key-18kyy", "secret key"),
-            (
-                "age1pq13y6rthhstewty59n8xw03p409kgxkcns84j0r00gzactptryhy7fzljzfq4",
-                "post-quantum",
-            ),
-            ("age1yubikey1qwerty", "plugin"),
-            ("age1tag1qwerty", "plugin"),
-            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "SSH"),
-            ("age1", "4 characters"),
-            (&good[..61], "61 characters"),
-            (&good.replace("xtlm3", "xtlm4"), "checksum"),
-            (
-                &good.replace("xtlm3", "xtlM3"),
-                "capital letter at character 8",
-            ),
-            (
-                &good.replace("xtlm3", "xtlb3"),
-                "character 8 is one that no recipient has",
-            ),
-            (
-                &good.replace("xtlm3", "xt—m3"),
-                "character 7 is one that no recipient has",
-            ),
-        ] {
-            let error = parse_recipient(recipient).expect_err(expected);
-            let text = format!("{error} {}", error.hint.as_deref().unwrap_or_default());
-            assert!(text.contains(expected), "{text}");
-            assert!(!text.to_lowercase().contains("8kyy"), "{text}");
+    fn every_kind_wraps_and_unwraps() {
+        let share = SecretBytes::new((0..33).collect());
+        for identities in of_each_kind() {
+            let recipient = identities.recipients().remove(0);
+            let service = AgeService::with_identities(identities);
+            for recipient in [recipient.clone(), format!(" {recipient} a comment ")] {
+                if recipient.contains("comment") && !recipient.contains("ssh-") {
+                    continue;
+                }
+                let key = MasterKey::Age {
+                    recipient: recipient.clone(),
+                };
+                let enc = service.wrap(&key, &share).expect("its kind");
+                let enc = enc.expect("wraps");
+                let opened = service.unwrap(&entry(&recipient, enc)).expect("its kind");
+                assert_eq!(opened.expect("unwraps").expose(), share.expose());
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_entry_that_names_an_identity_is_touched() {
+        let share = SecretBytes::new(vec![7; 32]);
+        for identities in of_each_kind() {
+            let recipient = identities.recipients().remove(0);
+            let mut all = Identities::generate();
+            all.append(identities);
+            let service = AgeService::with_identities(all);
+            let key = MasterKey::Age {
+                recipient: recipient.clone(),
+            };
+            let enc = service.wrap(&key, &share).expect("its kind");
+            let mut entries: Vec<KeyEntry> = (0..100)
+                .map(|number| entry(&format!("age1other{number}"), "damaged".to_owned()))
+                .collect();
+            entries.push(entry(&recipient, enc.expect("wraps")));
+            let entries: Vec<&KeyEntry> = entries.iter().collect();
+            let outcome = service.unwrap_any(&entries);
+            assert!(outcome.share.is_some());
+            assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+        }
+    }
+
+    #[test]
+    fn an_entry_with_a_wrong_recipient_is_opened_all_the_same() {
+        let share = SecretBytes::new(vec![7; 32]);
+        for identities in of_each_kind() {
+            let recipient = identities.recipients().remove(0);
+            let service = AgeService::with_identities(identities);
+            let key = MasterKey::Age { recipient };
+            let enc = service.wrap(&key, &share).expect("its kind");
+            let entry = entry("age1someone", enc.expect("wraps"));
+            let opened = service.unwrap(&entry).expect("its kind");
+            assert_eq!(opened.expect("unwraps").expose(), share.expose());
         }
     }
 }

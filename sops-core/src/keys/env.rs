@@ -9,12 +9,15 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use super::{
     Identities, IdentityError, KeyError,
-    age::{FoundIdentities, IdentitySource},
+    age::{AgeService, FoundIdentities, IdentitySource},
     command::{self, read_limited},
+    plugin::Plugins,
+    prompt::Asker,
 };
 use crate::{secret::SecretBytes, warning::Warning};
 
@@ -23,11 +26,12 @@ const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
 /// What the command is told.
 const RECIPIENT: &str = "SOPS_AGE_RECIPIENT";
-/// What the reference reads SSH keys from.
-const SSH_KEYS: [&str; 2] = [
-    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-];
+const SSH_KEY_FILE: &str = "SOPS_AGE_SSH_PRIVATE_KEY_FILE";
+const SSH_KEY_COMMAND: &str = "SOPS_AGE_SSH_PRIVATE_KEY_CMD";
+/// Where else private keys of SSH are looked for, in `.ssh` in the folder of the user.
+const SSH_KEYS: [&str; 2] = ["id_ed25519", "id_rsa"];
+/// How many seconds a plugin may say nothing.
+const PLUGIN_TIMEOUT: &str = "SOPS_AGE_PLUGIN_TIMEOUT";
 
 /// Returns where the identities of this user are kept if nothing else is said: `sops/age/keys.txt` in the folder that
 /// the platform has for configurations. Reads the environment.
@@ -40,7 +44,7 @@ pub fn user_key_file_from_env() -> Option<PathBuf> {
 }
 
 /// Returns the recipients of the identities that [`Keyring::from_env`](super::Keyring::from_env) would use, apart from
-/// those that a command would have to give. Reads the environment and files.
+/// keys of SSH and those that a command or a passphrase would have to give. Reads the environment and files.
 ///
 /// # Errors
 ///
@@ -53,19 +57,48 @@ pub fn own_recipients_from_env() -> Result<Vec<String>, KeyError> {
     Ok(found.identities.recipients())
 }
 
+/// Returns the service for the identities that the environment names. Reads the environment; the identities are read when
+/// they are needed.
+pub(super) fn age_service_from_env(asker: Asker) -> Result<AgeService, KeyError> {
+    let plugins = Plugins::new(asker.clone());
+    let plugins = match plugin_timeout(env::var_os(PLUGIN_TIMEOUT))? {
+        Some(timeout) => plugins.with_patience(timeout),
+        None => plugins,
+    };
+    Ok(AgeService::new(Environment::from_env(), asker, plugins))
+}
+
+/// How long a plugin may say nothing, if the variable says so; `Some(None)` is no limit.
+fn plugin_timeout(value: Option<OsString>) -> Result<Option<Option<Duration>>, KeyError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = value.to_str().and_then(|value| value.parse().ok());
+    match seconds {
+        Some(0) => Ok(Some(None)),
+        Some(seconds) => Ok(Some(Some(Duration::from_secs(seconds)))),
+        None => Err(
+            KeyError::new(format!("{PLUGIN_TIMEOUT} is no number of seconds")).with_hint(format!(
+                "unset {PLUGIN_TIMEOUT}, or set it to 0 for no limit"
+            )),
+        ),
+    }
+}
+
 /// Looks up an environment variable.
 type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
-/// The identities that the environment names. Nothing is read before they are needed.
+/// The identities that the environment names. Nothing is read before it is needed.
 pub(super) struct Environment {
     variable: Box<Lookup>,
     common: OnceLock<FoundIdentities>,
-    /// What the command gave, for each recipient it was asked for.
-    by_recipient: Mutex<HashMap<String, Arc<OnceLock<FoundIdentities>>>>,
+    ssh: OnceLock<FoundIdentities>,
+    /// What commands gave, for each recipient they were asked for.
+    by_recipient: Mutex<HashMap<String, Arc<OnceLock<Arc<FoundIdentities>>>>>,
 }
 
 impl Environment {
-    pub(super) fn from_env() -> Self {
+    fn from_env() -> Self {
         Self::new(|name| env::var_os(name))
     }
 
@@ -73,6 +106,7 @@ impl Environment {
         Self {
             variable: Box::new(variable),
             common: OnceLock::new(),
+            ssh: OnceLock::new(),
             by_recipient: Mutex::default(),
         }
     }
@@ -88,47 +122,69 @@ impl Environment {
             }
             None => found.searched.push(format!("{KEY}: not set")),
         }
-        match (self.variable)(KEY_FILE) {
-            Some(path) if path.is_empty() => {
-                found
-                    .problems
-                    .push(KeyError::new(format!("{KEY_FILE} is set, but empty")));
-                found.searched.push(format!("{KEY_FILE}: empty"));
-            }
-            Some(path) => found.read_file(Path::new(&path), Some(KEY_FILE)),
-            None => found.searched.push(format!("{KEY_FILE}: not set")),
-        }
+        self.read_named(&mut found, KEY_FILE, Kind::Age);
         found.searched.push(match (self.variable)(KEY_COMMAND) {
             Some(_) => format!("{KEY_COMMAND}: set, and run when no other identity fits"),
             None => format!("{KEY_COMMAND}: not set"),
         });
         match user_key_file(&self.variable) {
-            Some(path) => found.read_file(&path, None),
+            Some(path) => found.read_file(&path, None, Kind::Age),
             None => found
                 .searched
                 .push("sops/age/keys.txt: there is no configuration folder to look in".to_owned()),
         }
-        let ssh_keys = SSH_KEYS
-            .iter()
-            .filter(|name| (self.variable)(name).is_some());
-        let unsupported =
-            |name| format!("{name}: set, but SSH keys are not supported by this build yet");
-        found.searched.extend(ssh_keys.map(unsupported));
         found
     }
 
-    fn ask_command(&self, recipient: &str) -> FoundIdentities {
+    /// Reads the places of SSH, as the reference does.
+    fn look_for_ssh(&self) -> FoundIdentities {
         let mut found = FoundIdentities::default();
-        let Some(command) = (self.variable)(KEY_COMMAND) else {
-            return found;
-        };
-        match command::run(
-            KEY_COMMAND,
-            &command.to_string_lossy(),
-            (RECIPIENT, recipient),
-        ) {
-            Ok(text) => found.take(KEY_COMMAND, Identities::parse(&text, KEY_COMMAND)),
-            Err(problem) => found.problems.push(problem),
+        self.read_named(&mut found, SSH_KEY_FILE, Kind::Ssh);
+        found.searched.push(match (self.variable)(SSH_KEY_COMMAND) {
+            Some(_) => format!("{SSH_KEY_COMMAND}: set, and run when no other identity fits"),
+            None => format!("{SSH_KEY_COMMAND}: not set"),
+        });
+        match user_folder(&self.variable) {
+            Some(home) => {
+                for name in SSH_KEYS {
+                    found.read_file(&home.join(".ssh").join(name), None, Kind::Ssh);
+                }
+            }
+            None => found
+                .searched
+                .push("~/.ssh: there is no home folder to look in".to_owned()),
+        }
+        found
+    }
+
+    /// Reads the file that a variable names.
+    fn read_named(&self, found: &mut FoundIdentities, variable: &str, kind: Kind) {
+        match (self.variable)(variable) {
+            Some(path) if path.is_empty() => {
+                found
+                    .problems
+                    .push(KeyError::new(format!("{variable} is set, but empty")));
+                found.searched.push(format!("{variable}: empty"));
+            }
+            Some(path) => found.read_file(Path::new(&path), Some(variable), kind),
+            None => found.searched.push(format!("{variable}: not set")),
+        }
+    }
+
+    fn ask_commands(&self, recipient: &str, is_ssh: bool) -> FoundIdentities {
+        let mut found = FoundIdentities::default();
+        for variable in commands(is_ssh) {
+            let Some(command) = (self.variable)(variable) else {
+                continue;
+            };
+            let command = command.to_string_lossy();
+            match command::run(variable, &command, (RECIPIENT, recipient)) {
+                Ok(text) if variable == SSH_KEY_COMMAND => {
+                    found.take_ssh(variable, Identities::parse_ssh(&text, variable));
+                }
+                Ok(text) => found.take(variable, Identities::parse(&text, variable)),
+                Err(problem) => found.problems.push(problem),
+            }
         }
         found
     }
@@ -139,9 +195,13 @@ impl IdentitySource for Environment {
         self.common.get_or_init(|| self.look())
     }
 
-    fn for_recipient(&self, recipient: &str, attempt: &mut dyn FnMut(&FoundIdentities)) {
-        if (self.variable)(KEY_COMMAND).is_none() {
-            return;
+    fn ssh(&self) -> Option<&FoundIdentities> {
+        Some(self.ssh.get_or_init(|| self.look_for_ssh()))
+    }
+
+    fn for_recipient(&self, recipient: &str, is_ssh: bool) -> Option<Arc<FoundIdentities>> {
+        if commands(is_ssh).all(|variable| (self.variable)(variable).is_none()) {
+            return None;
         }
         let answer = {
             let mut answers = self
@@ -151,12 +211,29 @@ impl IdentitySource for Environment {
             Arc::clone(answers.entry(recipient.to_owned()).or_default())
         };
         // Outside the lock: commands for other recipients need not wait for this one.
-        attempt(answer.get_or_init(|| self.ask_command(recipient)));
+        let answer = answer.get_or_init(|| Arc::new(self.ask_commands(recipient, is_ssh)));
+        Some(Arc::clone(answer))
     }
 
-    fn already_found(&self) -> Option<&FoundIdentities> {
-        self.common.get()
+    fn already_found(&self) -> Vec<&FoundIdentities> {
+        [self.common.get(), self.ssh.get()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
+}
+
+/// The commands that are asked for the identity of a recipient.
+fn commands(is_ssh: bool) -> impl Iterator<Item = &'static str> {
+    let ssh = is_ssh.then_some(SSH_KEY_COMMAND);
+    [Some(KEY_COMMAND), ssh].into_iter().flatten()
+}
+
+/// What a file is expected to hold.
+#[derive(Clone, Copy)]
+enum Kind {
+    Age,
+    Ssh,
 }
 
 impl FoundIdentities {
@@ -179,8 +256,25 @@ impl FoundIdentities {
         }
     }
 
+    fn take_ssh(&mut self, place: &str, parsed: Result<Identities, KeyError>) {
+        match parsed {
+            Ok(identities) => {
+                let how = match identities.locked_keys().is_empty() {
+                    true => "",
+                    false => ", with a passphrase",
+                };
+                self.searched.push(format!("{place}: 1 SSH key{how}"));
+                self.identities.append(identities);
+            }
+            Err(problem) => {
+                self.searched.push(format!("{place}: cannot be used"));
+                self.problems.push(problem);
+            }
+        }
+    }
+
     /// Reads the file at `path`, which is that of `variable`, or else one that need not exist.
-    fn read_file(&mut self, path: &Path, variable: Option<&str>) {
+    fn read_file(&mut self, path: &Path, variable: Option<&str>, kind: Kind) {
         let place = match variable {
             Some(variable) => format!("{variable} ({})", path.display()),
             None => path.display().to_string(),
@@ -190,20 +284,35 @@ impl FoundIdentities {
             read_limited(&mut file)
         });
         match text {
-            Ok(text) => self.take(
-                &place,
-                Identities::parse(&text, &path.display().to_string()),
-            ),
+            Ok(text) => {
+                let origin = path.display().to_string();
+                match kind {
+                    Kind::Ssh => self.take_ssh(&place, Identities::parse_ssh(&text, &origin)),
+                    Kind::Age => {
+                        let parsed = Identities::parse(&text, &origin);
+                        let is_empty = parsed.as_ref().is_ok_and(Identities::is_empty);
+                        self.take(&place, parsed);
+                        if is_empty && let Some(variable) = variable {
+                            let problem = KeyError::new(format!("{place} holds no identity"));
+                            self.problems.push(problem.with_hint(format!(
+                                "set {variable} to the path of an age identity file"
+                            )));
+                        }
+                    }
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && variable.is_none() => {
                 self.searched.push(format!("{place}: does not exist"));
             }
             Err(error) => {
                 self.searched.push(format!("{place}: cannot be read"));
                 let mut problem = KeyError::new(format!("cannot read {place}: {error}"));
-                if variable.is_some() {
-                    problem = problem.with_hint(format!(
-                        "set {KEY_FILE} to the path of an age identity file"
-                    ));
+                if let Some(variable) = variable {
+                    let what = match kind {
+                        Kind::Age => "an age identity file",
+                        Kind::Ssh => "a private key of SSH",
+                    };
+                    problem = problem.with_hint(format!("set {variable} to the path of {what}"));
                 }
                 self.problems.push(problem);
             }
@@ -230,6 +339,14 @@ fn user_key_file(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf>
         }
     };
     configuration.map(|folder| folder.join("sops").join("age").join("keys.txt"))
+}
+
+/// The folder of the user, as the reference finds it.
+fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    variable(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(unix)]
@@ -285,8 +402,10 @@ mod tests {
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), value.into()))
                 .collect();
-            map.entry("XDG_CONFIG_HOME".to_owned())
-                .or_insert_with(|| self.0.path().into());
+            for name in ["XDG_CONFIG_HOME", "HOME"] {
+                map.entry(name.to_owned())
+                    .or_insert_with(|| self.0.path().into());
+            }
             Environment::new(move |name| map.get(name).cloned())
         }
     }
@@ -311,7 +430,7 @@ mod tests {
             (KEY_FILE, &file.to_string_lossy()),
         ]);
         assert!(
-            environment.already_found().is_none(),
+            environment.already_found().is_empty(),
             "nothing is read before it is needed"
         );
         let found = environment.common();
@@ -405,11 +524,11 @@ mod tests {
         assert!(environment.common().identities.is_empty());
         assert!(!log.exists(), "not before it is needed");
         for name in [&recipient, "other", &recipient] {
-            let mut recipients = Vec::new();
-            environment.for_recipient(name, &mut |found| {
-                recipients = found.identities.recipients()
-            });
-            assert_eq!(recipients, std::slice::from_ref(&recipient));
+            let found = environment.for_recipient(name, false).expect("a command");
+            assert_eq!(
+                found.identities.recipients(),
+                std::slice::from_ref(&recipient)
+            );
         }
         let told = fs::read_to_string(log).expect("a log");
         assert_eq!(told, format!("{recipient}\nother\n"));
@@ -435,10 +554,8 @@ mod tests {
             ("yes", "too long"),
         ] {
             let environment = home.environment(&[(KEY_COMMAND, command)]);
-            let mut messages = Vec::new();
-            environment.for_recipient("age1", &mut |found| {
-                messages = found.problems.iter().map(ToString::to_string).collect();
-            });
+            let found = environment.for_recipient("age1", false).expect("a command");
+            let messages: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
             assert_eq!(messages.len(), 1, "{command}");
             assert!(messages[0].contains(expected), "{}", messages[0]);
             assert!(!messages[0].contains("AGE-SECRET") && !messages[0].contains("hunter2"));

@@ -4,28 +4,53 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::age_file::Identity;
+use super::{
+    KeyError,
+    age_file::{self, Identity, hybrid, ssh, x25519},
+    locked::{LockedFile, LockedSshKey},
+    plugin::PluginIdentity,
+};
 use crate::secret::{SecretBytes, SecretText};
 
-/// age identities to unwrap data keys with.
+/// age identities to unwrap data keys with, of all kinds: native ones (`AGE-SECRET-KEY-1…`), post-quantum ones
+/// (`AGE-SECRET-KEY-PQ-1…`), those of plugins (`AGE-PLUGIN-…`), private keys of SSH, and identities that are encrypted
+/// with a passphrase.
 ///
-/// Only native identities (`AGE-SECRET-KEY-1…`) can be used so far. Others are remembered by their place, so that an
-/// error can name them when nothing else fits.
+/// A [`Keyring`](super::Keyring) uses those first that need nobody to be asked. Identities of plugins make it run the
+/// programs `age-plugin-NAME` that it finds on the path.
 #[derive(Default)]
 pub struct Identities {
-    native: Vec<Identity>,
-    unsupported: Vec<String>,
+    open: Vec<OpenIdentity>,
+    locked_keys: Vec<LockedSshKey>,
+    plugins: Vec<PluginIdentity>,
+    locked_files: Vec<LockedFile>,
+}
+
+/// An identity that can be used as it is.
+pub(super) struct OpenIdentity {
+    /// The public key, as metadata name it.
+    pub(super) recipient: String,
+    pub(super) identity: Identity,
+}
+
+impl OpenIdentity {
+    fn new(identity: Identity) -> Self {
+        Self {
+            recipient: identity.recipient(),
+            identity,
+        }
+    }
 }
 
 impl Identities {
-    /// Reads the identities of a file: one a line, with comments (`#`) and blank lines between them. `origin` is what
-    /// errors call the file.
+    /// Reads the identities of a file: one a line, with comments (`#`) and blank lines between them; or one private key of
+    /// SSH; or such a file encrypted with a passphrase. `origin` is what errors and questions call the file.
     ///
     /// # Errors
     ///
     /// Fails at the first line that is no identity of any kind, or a damaged one.
     pub fn parse(text: &SecretBytes, origin: &str) -> Result<Self, IdentityError> {
-        Self::read(text.expose(), origin, |line| Some(line).into_iter())
+        Self::read(text.expose(), origin, false)
     }
 
     /// Reads identities as [`parse`](Self::parse) does, several on a line with white space between them.
@@ -34,7 +59,7 @@ impl Identities {
     ///
     /// Those of [`parse`](Self::parse).
     pub fn parse_words(text: &SecretBytes, origin: &str) -> Result<Self, IdentityError> {
-        Self::read(text.expose(), origin, str::split_whitespace)
+        Self::read(text.expose(), origin, true)
     }
 
     /// Makes a new identity.
@@ -44,115 +69,232 @@ impl Identities {
     /// If the system gives no random numbers.
     #[must_use]
     pub fn generate() -> Self {
-        Self {
-            native: vec![Identity::generate().expect("the system gives random numbers")],
-            unsupported: Vec::new(),
-        }
+        let identity = x25519::Identity::generate().expect("the system gives random numbers");
+        Self::from_open(Identity::X25519(identity))
     }
 
-    /// Returns the text of the identities, one a line, as an identity file holds them.
+    /// Makes a new identity that withstands quantum computers. Its recipient has some 2,000 characters, and so has what it
+    /// adds to a file.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no random numbers.
+    #[must_use]
+    pub fn generate_post_quantum() -> Self {
+        let identity = hybrid::Identity::generate().expect("the system gives random numbers");
+        Self::from_open(Identity::Hybrid(Box::new(identity)))
+    }
+
+    /// Returns the text of the identities, one a line, as an identity file holds them. Private keys of SSH, and what is
+    /// encrypted, are left out.
     #[must_use]
     pub fn to_text(&self) -> SecretText {
-        /// `AGE-SECRET-KEY-1` and 58 more, and the line feed. Enough from the start, so that nothing is left behind
-        /// by growing.
-        const LINE: usize = 75;
-        let mut text = Zeroizing::new(String::with_capacity(LINE * self.native.len()));
-        for identity in &self.native {
-            identity.push_text(&mut text);
+        /// The longest line of a native identity: `AGE-SECRET-KEY-PQ-1`, 58 more, and the line feed.
+        const LINE: usize = 78;
+        let of_plugins = self.plugins.iter();
+        let of_plugins = of_plugins.map(|identity| identity.text().expose().len() + 1);
+        // Enough from the start, so that nothing is left behind by growing.
+        let length = LINE * self.open.len() + of_plugins.sum::<usize>();
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        for open in &self.open {
+            match &open.identity {
+                Identity::X25519(identity) => identity.push_text(&mut text),
+                Identity::Hybrid(identity) => identity.push_text(&mut text),
+                Identity::Ssh(_) => continue,
+            }
+            text.push('\n');
+        }
+        for identity in &self.plugins {
+            text.push_str(identity.text().expose());
             text.push('\n');
         }
         SecretText::new(std::mem::take(&mut *text))
     }
 
-    /// Returns the recipients that wrap for these identities.
+    /// Returns the recipients that wrap for these identities, as far as that can be told without a passphrase or a plugin.
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
-        let recipients = self.native.iter().map(Identity::to_recipient);
-        recipients.map(|recipient| recipient.to_string()).collect()
+        let open = self.open.iter().map(|open| open.recipient.clone());
+        let locked = self.locked_keys.iter();
+        open.chain(locked.map(|key| key.recipient().to_string()))
+            .collect()
     }
 
-    /// Returns the number of identities that can be used.
+    /// Returns the number of identities. Those in a file that is encrypted count as one.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.native.len()
+        self.open.len() + self.locked_keys.len() + self.plugins.len() + self.locked_files.len()
     }
 
-    /// Returns whether there is no identity that can be used.
+    /// Returns whether there is no identity.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.native.is_empty()
+        self.len() == 0
     }
 
     /// Adds the identities of `other`.
     pub fn append(&mut self, mut other: Self) {
-        self.native.append(&mut other.native);
-        self.unsupported.append(&mut other.unsupported);
+        self.open.append(&mut other.open);
+        self.locked_keys.append(&mut other.locked_keys);
+        self.plugins.append(&mut other.plugins);
+        self.locked_files.append(&mut other.locked_files);
     }
 
-    pub(super) fn native(&self) -> &[Identity] {
-        &self.native
+    /// Those that can be used as they are.
+    pub(super) fn open(&self) -> &[OpenIdentity] {
+        &self.open
     }
 
-    /// The places and kinds of identities that cannot be used.
-    pub(super) fn unsupported(&self) -> &[String] {
-        &self.unsupported
+    pub(super) fn locked_keys(&self) -> &[LockedSshKey] {
+        &self.locked_keys
     }
 
-    fn read<'a, Words: Iterator<Item = &'a str>>(
-        text: &'a [u8],
-        origin: &str,
-        words: impl Fn(&'a str) -> Words,
-    ) -> Result<Self, IdentityError> {
+    pub(super) fn plugins(&self) -> &[PluginIdentity] {
+        &self.plugins
+    }
+
+    pub(super) fn locked_files(&self) -> &[LockedFile] {
+        &self.locked_files
+    }
+
+    pub(super) fn has_locked_files(&self) -> bool {
+        !self.locked_files.is_empty()
+    }
+
+    /// Reads a private key of SSH.
+    pub(super) fn parse_ssh(text: &SecretBytes, origin: &str) -> Result<Self, KeyError> {
+        let text = str::from_utf8(text.expose());
+        let key = text.map_err(|_| ssh::PrivateKeyError::NoKey);
+        let key = key
+            .and_then(ssh::PrivateKey::parse)
+            .map_err(|error| KeyError::new(format!("{origin}: {error}")).with_hint(error.hint()))?;
+        Ok(Self::from_ssh(key, origin))
+    }
+
+    fn from_ssh(key: ssh::PrivateKey, origin: &str) -> Self {
+        match key {
+            ssh::PrivateKey::Open(identity) => Self::from_open(Identity::Ssh(identity)),
+            ssh::PrivateKey::Locked(key) => Self {
+                locked_keys: vec![LockedSshKey::new(origin, key)],
+                ..Self::default()
+            },
+        }
+    }
+
+    fn from_open(identity: Identity) -> Self {
+        Self {
+            open: vec![OpenIdentity::new(identity)],
+            ..Self::default()
+        }
+    }
+
+    fn read(text: &[u8], origin: &str, has_words: bool) -> Result<Self, IdentityError> {
         let error = |line, problem| IdentityError {
             origin: origin.to_owned(),
             line,
             problem,
         };
+        if is_encrypted(text) {
+            let file = LockedFile::parse(text, origin, has_words);
+            let file = file.map_err(|_| error(1, Problem::Encryption))?;
+            if !file.has_passphrase() {
+                return Err(error(1, Problem::EncryptedForKey));
+            }
+            return Ok(Self {
+                locked_files: vec![file],
+                ..Self::default()
+            });
+        }
         let mut found = Self::default();
-        let mut in_ssh_key = false;
-        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let mut recipient_at = None;
+        let mut next_start = 0;
+        for (index, bytes) in text.split(|&byte| byte == b'\n').enumerate() {
             let number = index + 1;
-            let line = str::from_utf8(line)
+            let start = next_start;
+            next_start += bytes.len() + 1;
+            let line = str::from_utf8(bytes)
                 .map_err(|_| error(number, Problem::NotText))?
                 .trim();
-            if in_ssh_key {
-                in_ssh_key = !is_ssh_armor(line, "-----END ");
-                continue;
-            }
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if is_ssh_armor(line, "-----BEGIN ") {
-                in_ssh_key = true;
-                found.remember(origin, number, "an SSH key");
-                continue;
-            }
-            if line == "-----BEGIN AGE ENCRYPTED FILE-----" || line == "age-encryption.org/v1" {
-                // All of the file is one ciphertext.
-                found.remember(origin, number, "identities encrypted with a passphrase");
+            if is_ssh_armor(line) {
+                // It is all that such a file holds.
+                let rest = str::from_utf8(&text[start..]);
+                let rest = rest.map_err(|_| error(number, Problem::NotText))?;
+                let key = ssh::PrivateKey::parse(rest);
+                let key = key.map_err(|problem| error(number, Problem::Ssh(problem)))?;
+                found.append(Self::from_ssh(key, origin));
                 break;
             }
-            for word in words(line) {
-                match unsupported_kind(word) {
-                    Some(kind) => found.remember(origin, number, kind),
-                    None => found
-                        .native
-                        .push(native(word).map_err(|problem| error(number, problem))?),
+            let words = match has_words {
+                true => line.split_whitespace().collect(),
+                false => vec![line],
+            };
+            for word in words {
+                match found.push(word) {
+                    Ok(()) => {}
+                    Err(Problem::Recipient) => {
+                        recipient_at.get_or_insert(number);
+                    }
+                    Err(problem) => return Err(error(number, problem)),
                 }
             }
         }
-        Ok(found)
+        match recipient_at {
+            // Beside identities, recipients do no harm.
+            Some(number) if found.is_empty() => Err(error(number, Problem::Recipient)),
+            _ => Ok(found),
+        }
     }
 
-    fn remember(&mut self, origin: &str, line: usize, kind: &str) {
-        self.unsupported
-            .push(format!("{origin}, line {line}: {kind}"));
+    /// Adds the identity that a word is.
+    fn push(&mut self, word: &str) -> Result<(), Problem> {
+        const X25519_LEN: usize = 74;
+        const HYBRID_LEN: usize = 77;
+        if word.starts_with("AGE-SECRET-KEY-1") {
+            let identity = word
+                .parse()
+                .map_err(|_| Problem::of_length(word, X25519_LEN))?;
+            self.open
+                .push(OpenIdentity::new(Identity::X25519(identity)));
+        } else if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+            let identity = word
+                .parse()
+                .map_err(|_| Problem::of_length(word, HYBRID_LEN))?;
+            let identity = Identity::Hybrid(Box::new(identity));
+            self.open.push(OpenIdentity::new(identity));
+        } else if word.starts_with("AGE-PLUGIN-") {
+            let identity = PluginIdentity::parse(word).map_err(|_| Problem::Damaged)?;
+            self.plugins.push(identity);
+        } else {
+            let small = ["age-secret-key-", "age-plugin-"];
+            return Err(if small.iter().any(|start| word.starts_with(start)) {
+                Problem::LowerCase
+            } else if word.starts_with("age1") || word.starts_with("ssh-") {
+                Problem::Recipient
+            } else {
+                Problem::Unknown
+            });
+        }
+        Ok(())
     }
+}
+
+/// Whether a text is encrypted by age. The reference decides by the same first bytes.
+fn is_encrypted(text: &[u8]) -> bool {
+    text.starts_with(&age_file::VERSION[..14]) || text.starts_with(b"-----BEGIN AGE")
+}
+
+/// Whether `line` is the first of a private key in PEM.
+fn is_ssh_armor(line: &str) -> bool {
+    line.strip_prefix("-----BEGIN ")
+        .is_some_and(|rest| rest.ends_with("PRIVATE KEY-----"))
 }
 
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identities({} [REDACTED])", self.native.len())
+        write!(f, "Identities({} [REDACTED])", self.len())
     }
 }
 
@@ -181,6 +323,11 @@ impl IdentityError {
             Problem::Length { .. } | Problem::Damaged => {
                 "restore the line from a backup, or put # before it"
             }
+            Problem::Encryption => "restore the file from a backup",
+            Problem::EncryptedForKey => {
+                "decrypt it with `age -d`, and encrypt it with a passphrase (`age -p`), or not at all"
+            }
+            Problem::Ssh(problem) => problem.hint(),
             Problem::Unknown => {
                 "every line must be a secret key (AGE-SECRET-KEY-1…), blank, or begin with #; `age-keygen` makes such files"
             }
@@ -197,45 +344,28 @@ enum Problem {
     #[error("an age identity in small letters")]
     LowerCase,
     #[error(
-        "an age identity of {found} characters, where all have 74: it was cut, or something was added"
+        "an age identity of {found} characters, where all have {expected}: it was cut, or something was added"
     )]
-    Length { found: usize },
+    Length { found: usize, expected: usize },
     #[error("a damaged age identity: its checksum is wrong, so at least one character is")]
     Damaged,
     #[error("unknown identity type")]
     Unknown,
+    #[error("a file encrypted by age that is damaged, or takes too much work to decrypt")]
+    Encryption,
+    #[error("identities that are encrypted for a key, where only a passphrase can be")]
+    EncryptedForKey,
+    #[error("{0}")]
+    Ssh(ssh::PrivateKeyError),
 }
 
-fn native(word: &str) -> Result<Identity, Problem> {
-    const LENGTH: usize = 74;
-    if word.starts_with("AGE-SECRET-KEY-1") {
-        word.parse().map_err(|_| match word.len() {
-            LENGTH => Problem::Damaged,
-            found => Problem::Length { found },
-        })
-    } else if word.starts_with("age-secret-key-1") {
-        Err(Problem::LowerCase)
-    } else if word.starts_with("age1") || word.starts_with("ssh-") {
-        Err(Problem::Recipient)
-    } else {
-        Err(Problem::Unknown)
+impl Problem {
+    fn of_length(word: &str, expected: usize) -> Self {
+        match word.len() {
+            found if found == expected => Self::Damaged,
+            found => Self::Length { found, expected },
+        }
     }
-}
-
-fn unsupported_kind(word: &str) -> Option<&'static str> {
-    if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-        Some("a post-quantum identity")
-    } else if word.starts_with("AGE-PLUGIN-") {
-        Some("an identity of an age plugin")
-    } else {
-        None
-    }
-}
-
-/// Whether `line` is the first or last line of a private key in PEM armor, depending on `edge`.
-fn is_ssh_armor(line: &str, edge: &str) -> bool {
-    line.strip_prefix(edge)
-        .is_some_and(|rest| rest.ends_with("PRIVATE KEY-----"))
 }
 
 #[cfg(test)]
@@ -266,7 +396,6 @@ mod tests {
         ] {
             let found = parse(&text).expect("identities");
             assert_eq!(found.len(), expected);
-            assert!(found.unsupported().is_empty());
         }
         assert_eq!(
             parse(FIRST).expect("an identity").recipients(),
@@ -287,23 +416,22 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_are_remembered() {
+    fn all_kinds_may_stand_in_one_file() {
+        let hybrid = Identities::generate_post_quantum();
         let text = format!(
-            "AGE-SECRET-KEY-PQ-1XYZ\n{FIRST}\nAGE-PLUGIN-YUBIKEY-1XYZ\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----\n{SECOND}\n"
+            "{}AGE-PLUGIN-UNENCRYPTED-1CR7ZD5\r\n{FIRST}\nage1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj\n",
+            hybrid.to_text().expose()
         );
         let found = parse(&text).expect("identities");
-        assert_eq!(found.len(), 2);
         assert_eq!(
-            found.unsupported(),
-            [
-                "keys.txt, line 1: a post-quantum identity",
-                "keys.txt, line 3: an identity of an age plugin",
-                "keys.txt, line 4: an SSH key",
-            ]
+            (found.open().len(), found.plugins().len(), found.len()),
+            (2, 1, 3)
         );
-        let found = parse("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n").expect("an encrypted file");
-        assert!(found.is_empty());
-        assert_eq!(found.unsupported().len(), 1);
+        assert_eq!(found.plugins()[0].name(), "unencrypted");
+        assert_eq!(found.recipients()[0], hybrid.recipients()[0]);
+        let again = parse(found.to_text().expose()).expect("identities");
+        assert_eq!(again.len(), 3);
+        assert!(!format!("{found:?} {:?}", found.plugins()).contains("1CR7ZD5"));
     }
 
     #[test]
@@ -318,6 +446,9 @@ mod tests {
                 "recipient",
             ),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "recipient"),
+            ("AGE-SECRET-KEY-PQ-1XYZ", "all have 77"),
+            ("AGE-PLUGIN-YUBIKEY-1XYZ", "checksum"),
+            ("age-plugin-unencrypted-1cr7zd5", "small letters"),
             ("hunter2-passphrase", "unknown"),
             ("key: hunter2-passphrase", "unknown"),
         ] {

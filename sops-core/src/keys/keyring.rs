@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::{
-    KeyError, KeyService, KeyringError,
+    KeyError, KeyService, KeyringError, Prompt,
     keyring_error::{GroupOutcome, KeyFailure, UnwrapFailure},
+    prompt::Asker,
     shamir,
 };
 use crate::{
@@ -38,17 +39,38 @@ impl Keyring {
 
     /// Returns a keyring with the keys that the environment names: age identities from `SOPS_AGE_KEY`,
     /// `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD` and `sops/age/keys.txt` in the user's configuration folder, all of them
-    /// together. They are read when the first file needs them; encrypting never does.
+    /// together; for files that are encrypted for a key of SSH, also `SOPS_AGE_SSH_PRIVATE_KEY_FILE`,
+    /// `SOPS_AGE_SSH_PRIVATE_KEY_CMD`, `~/.ssh/id_ed25519` and `~/.ssh/id_rsa`. They are read when the first file needs
+    /// them; encrypting never does. Plugins of age are run as `age-plugin-NAME` from the path; one that says nothing for
+    /// as many seconds as `SOPS_AGE_PLUGIN_TIMEOUT` says (300; 0 is no limit) is ended.
+    /// OpenPGP keys are those of the user's `gpg`, which `SOPS_GPG_EXEC` may name, and `GNUPGHOME` the home of.
+    ///
+    /// This keyring asks nobody for a passphrase: see [`from_env_with_prompt`](Self::from_env_with_prompt).
     ///
     /// # Errors
     ///
-    /// None so far; what cannot be read is reported with the file that needs it.
+    /// Fails if `SOPS_AGE_PLUGIN_TIMEOUT` is no number. What cannot be read is reported with the file that needs it.
     pub fn from_env() -> Result<Self, KeyError> {
+        Self::from_env_asking(Asker::default())
+    }
+
+    /// Returns the keyring of [`from_env`](Self::from_env), which asks with `prompt` for the passphrases that it needs.
+    /// Without one, keys that need a passphrase fail with an error that says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_env_with_prompt(prompt: impl Prompt + 'static) -> Result<Self, KeyError> {
+        Self::from_env_asking(Asker::new(prompt))
+    }
+
+    #[cfg_attr(not(feature = "age"), expect(unused_variables))]
+    fn from_env_asking(asker: Asker) -> Result<Self, KeyError> {
         let keyring = Self::new();
         #[cfg(feature = "age")]
-        let keyring = keyring.with_service(super::age::AgeService::new(
-            super::env::Environment::from_env(),
-        ));
+        let keyring = keyring.with_service(super::env::age_service_from_env(asker)?);
+        #[cfg(feature = "pgp")]
+        let keyring = keyring.with_service(super::pgp::PgpService::from_env());
         Ok(keyring)
     }
 
@@ -69,6 +91,16 @@ impl Keyring {
     #[must_use]
     pub fn with_service(mut self, service: impl KeyService + Send + Sync + 'static) -> Self {
         self.services.push(Box::new(service));
+        self
+    }
+
+    /// Adds a service, to be asked before those that are there.
+    #[must_use]
+    pub fn with_preferred_service(
+        mut self,
+        service: impl KeyService + Send + Sync + 'static,
+    ) -> Self {
+        self.services.insert(0, Box::new(service));
         self
     }
 
@@ -197,38 +229,59 @@ impl Keyring {
         self.first_success(key, |service| service.wrap(key, share))
     }
 
+    /// Recovers what the keys of `group` hold: kind after kind, and of each kind in the order that suits its service.
     fn unwrap_group(&self, group: &[KeyEntry]) -> (Option<SecretBytes>, Vec<KeyFailure>) {
         let mut entries: Vec<&KeyEntry> = group.iter().collect();
         entries.sort_by_key(|entry| self.rank(entry.key.kind()));
         let mut failures = Vec::new();
-        for entry in entries {
-            match self.first_success(&entry.key, |service| service.unwrap(entry)) {
-                Ok(share) => return (Some(share), failures),
-                Err(error) => failures.push(failure(&entry.key, error)),
+        for entries in entries.chunk_by(|left, right| left.key.kind() == right.key.kind()) {
+            // Of several failures with a key the first is kept.
+            let mut errors: Vec<Option<KeyError>> = entries.iter().map(|_| None).collect();
+            let mut share = None;
+            for service in &self.services {
+                let outcome = service.unwrap_any(entries);
+                for (index, error) in outcome.failures {
+                    if let Some(slot) = errors.get_mut(index) {
+                        slot.get_or_insert(error);
+                    }
+                }
+                share = outcome.share;
+                if share.is_some() {
+                    break;
+                }
+            }
+            let is_recovered = share.is_some();
+            failures.extend(entries.iter().zip(errors).filter_map(|(entry, error)| {
+                let error = error.or_else(|| (!is_recovered).then(|| no_support(&entry.key)));
+                error.map(|error| failure(&entry.key, error))
+            }));
+            if is_recovered {
+                return (share, failures);
             }
         }
         (None, failures)
     }
 
-    /// Asks one service after the other until one succeeds. Of several failures the first is returned.
+    /// Asks one service after the other until one succeeds. Several failures become one.
     fn first_success<T>(
         &self,
         key: &MasterKey,
         ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
-        let mut first_failure = None;
+        let mut failure: Option<KeyError> = None;
         for service in &self.services {
             match ask(service.as_ref()) {
                 Some(Ok(success)) => return Ok(success),
                 Some(Err(error)) => {
-                    first_failure.get_or_insert(error);
+                    failure = Some(match failure {
+                        Some(earlier) => earlier.and(error),
+                        None => error,
+                    });
                 }
                 None => {}
             }
         }
-        Err(first_failure.unwrap_or_else(|| {
-            KeyError::new(format!("no support for {} keys in this build", key.kind()))
-        }))
+        Err(failure.unwrap_or_else(|| no_support(key)))
     }
 
     /// Where keys of `kind` come in the order of trying.
@@ -246,6 +299,10 @@ impl fmt::Debug for Keyring {
             .field("decryption_order", &self.decryption_order)
             .finish()
     }
+}
+
+fn no_support(key: &MasterKey) -> KeyError {
+    KeyError::new(format!("no support for {} keys in this build", key.kind()))
 }
 
 fn failure(key: &MasterKey, error: KeyError) -> KeyFailure {

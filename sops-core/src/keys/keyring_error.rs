@@ -137,7 +137,7 @@ impl fmt::Display for UnwrapFailure {
                 } else {
                     "cannot be used"
                 };
-                write!(f, "\n  group {} {outcome}", index + 1)?;
+                write!(f, "\n  group {index} {outcome}")?;
                 for failure in &group.failures {
                     write!(f, "\n    {failure}")?;
                 }

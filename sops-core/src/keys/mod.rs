@@ -3,7 +3,11 @@
 #[cfg(feature = "age")]
 mod age;
 #[cfg(feature = "age")]
+mod age_attempt;
+#[cfg(feature = "age")]
 mod age_file;
+#[cfg(feature = "age")]
+mod age_recipient;
 #[cfg(feature = "age")]
 mod command;
 #[cfg(feature = "age")]
@@ -14,6 +18,13 @@ mod keyring;
 mod keyring_error;
 #[cfg(test)]
 mod keyring_tests;
+#[cfg(feature = "age")]
+mod locked;
+#[cfg(feature = "pgp")]
+mod pgp;
+#[cfg(feature = "age")]
+mod plugin;
+mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
 mod words;
@@ -24,6 +35,7 @@ pub use env::{own_recipients_from_env, user_key_file_from_env};
 pub use identities::{Identities, IdentityError};
 pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
+pub use prompt::{Prompt, PromptError};
 pub use shamir::ShamirError;
 
 use crate::{
@@ -48,6 +60,25 @@ pub trait KeyService {
     /// `None`: this service does not handle such keys. `Some(Err)`: it does, but it failed.
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>>;
 
+    /// Unwraps the data key or share from one of `entries`, which all hold the same and are keys of one kind.
+    ///
+    /// The usual way is to try them in turn. A service that can tell which of them it can unwrap, or without asking
+    /// anybody, does better.
+    fn unwrap_any(&self, entries: &[&KeyEntry]) -> Unwrapped {
+        let mut outcome = Unwrapped::default();
+        for (index, entry) in entries.iter().enumerate() {
+            match self.unwrap(entry) {
+                Some(Ok(share)) => {
+                    outcome.share = Some(share);
+                    break;
+                }
+                Some(Err(error)) => outcome.failures.push((index, error)),
+                None => {}
+            }
+        }
+        outcome
+    }
+
     /// Returns where keys were looked for and what was there, for the error of a file that cannot be unlocked. Looks at
     /// nothing anew.
     fn searched(&self) -> Vec<String> {
@@ -58,6 +89,15 @@ pub trait KeyService {
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
     }
+}
+
+/// What came of several keys that hold the same.
+#[derive(Debug, Default)]
+pub struct Unwrapped {
+    /// The data key or share, if one of them could be used.
+    pub share: Option<SecretBytes>,
+    /// Those that were tried and failed, by their place in the list, and why.
+    pub failures: Vec<(usize, KeyError)>,
 }
 
 /// Returns whether `text` looks like a secret key of age, which must not be shown even where a public key belongs.
@@ -103,6 +143,16 @@ impl KeyError {
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Returns the failure of both, with what to do about the later one, if there is something.
+    fn and(mut self, later: Self) -> Self {
+        if self.message != later.message {
+            self.message = format!("{}; {}", self.message, later.message);
+        }
+        self.hint = later.hint.or(self.hint);
+        self.source = self.source.or(later.source);
         self
     }
 }

@@ -7,10 +7,11 @@ use sops_core::{DecryptOptions, EncryptedFile, Error, Format, PlainFile};
 use crate::support::{keyring, options};
 
 /// The formats that are tested, and the folder of each.
-const FORMATS: [(Format, &str); 3] = [
+const FORMATS: [(Format, &str); 4] = [
     (Format::Yaml, "yaml"),
     (Format::Json, "json"),
     (Format::Ini, "ini"),
+    (Format::Dotenv, "env"),
 ];
 
 fn corpus() -> PathBuf {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the keys of the metadata start with.
-const METADATA_PREFIX: &str = "sops_";
+pub(crate) const METADATA_PREFIX: &str = "sops_";
 
 /// How a line break stands in a value.
 const LINE_BREAK: &str = "\\n";
@@ -125,7 +125,7 @@ fn value(source: &str, span: Span) -> Text {
 }
 
 /// Returns a value as it stands behind the `=`. A `\n` in it that is no line break cannot be told from one.
-fn escaped(value: &str) -> String {
+pub(crate) fn escaped(value: &str) -> String {
     value.replace('\n', LINE_BREAK)
 }
 

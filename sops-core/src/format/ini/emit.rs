@@ -129,7 +129,8 @@ pub(super) fn entries(pairs: &[(String, Zeroizing<String>)]) -> Vec<Zeroizing<St
         .collect()
 }
 
-fn written_key(key: &str) -> String {
+/// Returns a key as the reference writes it: in quotes, if it has to be.
+pub(crate) fn written_key(key: &str) -> String {
     if key.contains('"') || key.contains(DELIMITERS) {
         format!("`{key}`")
     } else if key.contains('`') {

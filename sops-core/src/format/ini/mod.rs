@@ -16,14 +16,16 @@ mod parser;
 mod tests;
 mod value;
 
+pub(crate) use emit::written_key;
 pub(crate) use engine::Ini;
 pub(crate) use parser::parse;
+pub(crate) use value::written as written_value;
 
 /// The section of the keys that stand before any other.
 const DEFAULT_SECTION: &str = "DEFAULT";
 
 /// What ends a key.
-const DELIMITERS: [char; 2] = ['=', ':'];
+pub(crate) const DELIMITERS: [char; 2] = ['=', ':'];
 
 /// What starts a comment.
 const COMMENT_MARKS: [char; 2] = [';', '#'];

@@ -155,7 +155,7 @@ pub(super) fn line_after(source: &str, from: usize) -> usize {
 }
 
 /// Returns the text of a value, in the quotes of `like` if they can hold it. `None` if no quotes can.
-pub(super) fn written(value: &str, like: &str) -> Option<String> {
+pub(crate) fn written(value: &str, like: &str) -> Option<String> {
     if let (None, true) = (quote_of(like), is_simple(value)) {
         return Some(value.to_owned());
     }

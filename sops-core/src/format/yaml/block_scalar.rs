@@ -8,7 +8,7 @@ use super::{
     },
     quote::is_printable,
 };
-use crate::tree::{NodeId, Style, Tree};
+use crate::tree::{NodeId, NodeKind, Span, Style, Tree};
 
 /// How many nodes are looked at for the indentation step of the file; enough for the `sops` block at its end.
 const STEP_SEARCH: usize = 200;
@@ -50,6 +50,24 @@ impl<'s> BlockScalar<'s> {
             content: content_start..content_start + content.len(),
             header,
             header_line_end,
+        }
+    }
+
+    /// Returns where that ends which a ciphertext replaces, if the scalar ends at `end`.
+    ///
+    /// Empty lines behind the content stay, whether they are part of the value or not: they decide where a comment behind
+    /// them belongs. If there is no content, the first of them stays by being written again.
+    pub(super) fn replaced_end(&self, end: usize) -> usize {
+        let content_end = match self.content.is_empty() {
+            true => self.content.end,
+            false => line_end(self.source, self.content.end),
+        };
+        let is_empty_behind = self.source[content_end..end.max(content_end)]
+            .bytes()
+            .all(|byte| matches!(byte, b'\n' | b'\r'));
+        match is_empty_behind {
+            true => content_end,
+            false => end,
         }
     }
 
@@ -96,6 +114,29 @@ impl<'s> BlockScalar<'s> {
             self.content.end,
         )
     }
+}
+
+/// Returns the part of a scalar with its properties that a ciphertext replaces, and that has to be remembered when its
+/// spelling is: the whole, but for empty lines behind a block scalar.
+pub(crate) fn replaced(source: &str, tree: &Tree, id: NodeId) -> Span {
+    let node = &tree[id];
+    let whole = Span {
+        start: node.outer_start,
+        end: node.span.end,
+    };
+    let NodeKind::Scalar(scalar) = &node.kind else {
+        return whole;
+    };
+    if !matches!(scalar.style, Style::Literal | Style::Folded) {
+        return whole;
+    }
+    let block = BlockScalar::read(source, tree, id);
+    let end = block.replaced_end(whole.end as usize);
+    let end = match block.content.is_empty() && end == block.content.end {
+        true => block.header_line_end,
+        false => end,
+    };
+    Span::new(whole.start as usize, end)
 }
 
 /// Returns a text as a literal scalar for a place that holds a scalar on one line, which ends at `line_end`; `None` if

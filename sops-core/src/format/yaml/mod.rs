@@ -3,7 +3,7 @@
 pub(crate) mod alias;
 mod anchors;
 mod block_events;
-mod block_scalar;
+pub(crate) mod block_scalar;
 mod characters;
 mod comment_item;
 mod comments;

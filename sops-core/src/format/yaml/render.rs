@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     block_scalar::{self, BlockScalar, Rendered},
-    place::{LINE_BREAKS, line_break_of, line_end},
+    place::{LINE_BREAKS, line_break_at, line_break_of, line_end},
     plain_value,
     properties::Properties,
     quote::{double_quoted, fits_one_line, is_plain, is_plain_syntax, single_quoted},
@@ -62,12 +62,13 @@ pub(crate) fn encrypted(
             if start != block.header.start || source[block.header.clone()] != header {
                 edits.push(edit(start, block.header.end, header));
             }
-            let content = format!("{:indentation$}{}", "", &*enc);
-            edits.push(edit(
-                block.content.start,
-                end.max(block.content.start),
-                content,
-            ));
+            let replaced_end = block.replaced_end(end).max(block.content.start);
+            let behind = match block.content.is_empty() && replaced_end == block.content.end {
+                true => line_break_at(source, block.content.end),
+                false => "",
+            };
+            let content = format!("{:indentation$}{}{behind}", "", &*enc);
+            edits.push(edit(block.content.start, replaced_end, content));
             return;
         }
     };
@@ -347,11 +348,11 @@ mod tests {
             ("!!int # c\n  ", "1", "# c\n  ENC"),
             ("", "|\n   a\n\n   b", "|-\n   ENC"),
             ("", "|-\n   a", "|-\n   ENC"),
-            ("", "|+ # c\n\n   a\n\n", "|- # c\n   ENC"),
+            ("", "|+ # c\n\n   a\n\n", "|- # c\n   ENC\n\n"),
             ("", "|3+\n    a", "|3-\n   ENC"),
             ("", "|+3\n    a", "|3-\n   ENC"),
             ("", ">\n a\n\n b", ">-\n ENC"),
-            ("", "|+\n\n", "|-\n    ENC"),
+            ("", "|+\n\n", "|-\n    ENC\n\n"),
             ("", "|\r\n   a\r\n   b", "|-\r\n   ENC"),
             ("!!binary ", "|\n  QQ==", "|-\n  ENC"),
         ] {

@@ -3,10 +3,14 @@
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
-use super::{FileKey, OpenError, derive};
+use super::{FileKey, OpenError, derive, scrypt};
 
-const VERSION: &[u8] = b"age-encryption.org/v1\n";
+pub(crate) const VERSION: &[u8] = b"age-encryption.org/v1\n";
+
+/// What the first line of a stanza starts with.
+const STANZA_START: &str = "-> ";
 
 /// What the line of the MAC starts with.
 const MAC_LINE: &str = "---";
@@ -18,11 +22,11 @@ const COLUMNS: usize = 64;
 const MAX_LEN: usize = 16 << 20;
 
 /// What one recipient needs to know.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stanza {
-    pub(super) kind: String,
-    pub(super) arguments: Vec<String>,
-    pub(super) body: Vec<u8>,
+#[derive(PartialEq, Eq)]
+pub(crate) struct Stanza {
+    pub(crate) kind: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A header, with the bytes that its MAC covers.
@@ -36,24 +40,7 @@ impl Header {
     pub(super) fn new(stanzas: Vec<Stanza>) -> Self {
         let mut text = String::new();
         for stanza in &stanzas {
-            text.push_str("-> ");
-            text.push_str(&stanza.kind);
-            for argument in &stanza.arguments {
-                text.push(' ');
-                text.push_str(argument);
-            }
-            text.push('\n');
-            let body = STANDARD_NO_PAD.encode(&stanza.body);
-            // The last line is shorter than the others, if only by being empty.
-            let mut rest = body.as_str();
-            while rest.len() >= COLUMNS {
-                let (line, after) = rest.split_at(COLUMNS);
-                text.push_str(line);
-                text.push('\n');
-                rest = after;
-            }
-            text.push_str(rest);
-            text.push('\n');
+            stanza.push_text(&mut text);
         }
         text.push_str(MAC_LINE);
         Self {
@@ -100,13 +87,13 @@ impl Header {
         }
     }
 
-    /// Whether the file is encrypted with a passphrase; then there is nothing but that in the header.
-    pub(super) fn has_passphrase(&self) -> Result<bool, OpenError> {
-        let is_passphrase = |stanza: &Stanza| stanza.kind == "scrypt";
-        match (self.stanzas.iter().any(is_passphrase), self.stanzas.len()) {
-            (false, _) => Ok(false),
-            (true, 1) => Ok(true),
-            (true, _) => Err(OpenError::Header),
+    /// Fails if there is a stanza for a passphrase, and anything else: whoever knows the passphrase must be the one who
+    /// made the file.
+    pub(super) fn check_passphrase_is_alone(&self) -> Result<(), OpenError> {
+        let is_passphrase = |stanza: &Stanza| stanza.kind == scrypt::KIND;
+        match self.stanzas.len() > 1 && self.stanzas.iter().any(is_passphrase) {
+            true => Err(OpenError::Header),
+            false => Ok(()),
         }
     }
 
@@ -119,9 +106,43 @@ impl Header {
 }
 
 impl Stanza {
+    /// Appends the stanza as a header holds it.
+    pub(crate) fn push_text(&self, text: &mut String) {
+        text.push_str(STANZA_START);
+        text.push_str(&self.kind);
+        for argument in &self.arguments {
+            text.push(' ');
+            text.push_str(argument);
+        }
+        text.push('\n');
+        let body = Zeroizing::new(STANDARD_NO_PAD.encode(&self.body));
+        // The last line is shorter than the others, if only by being empty.
+        let mut rest = body.as_str();
+        while rest.len() >= COLUMNS {
+            let (line, after) = rest.split_at(COLUMNS);
+            text.push_str(line);
+            text.push('\n');
+            rest = after;
+        }
+        text.push_str(rest);
+        text.push('\n');
+    }
+
     /// Reads a stanza, of which the first line was read.
     fn parse(line: &str, rest: &mut &[u8]) -> Result<Self, OpenError> {
-        let words = line.strip_prefix("-> ").ok_or(OpenError::Header)?;
+        let (kind, arguments) = Self::parse_first_line(line)?;
+        let mut body = Vec::new();
+        while Self::parse_body_line(next_line(rest)?, &mut body)? {}
+        Ok(Self {
+            kind,
+            arguments,
+            body,
+        })
+    }
+
+    /// Returns the kind and the arguments that the first line holds.
+    pub(crate) fn parse_first_line(line: &str) -> Result<(String, Vec<String>), OpenError> {
+        let words = line.strip_prefix(STANZA_START).ok_or(OpenError::Header)?;
         let mut words = words.split(' ').map(str::to_owned);
         let is_word =
             |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
@@ -130,27 +151,21 @@ impl Stanza {
         if !arguments.iter().all(is_word) {
             return Err(OpenError::Header);
         }
-        let mut body = Vec::new();
-        loop {
-            let line = next_line(rest)?;
-            if line.len() > COLUMNS {
-                return Err(OpenError::Header);
-            }
-            body.extend(decode(line).ok_or(OpenError::Header)?);
-            if line.len() < COLUMNS {
-                break;
-            }
+        Ok((kind, arguments))
+    }
+
+    /// Appends what a line of the body holds, and returns whether another one follows.
+    pub(crate) fn parse_body_line(line: &str, body: &mut Vec<u8>) -> Result<bool, OpenError> {
+        if line.len() > COLUMNS {
+            return Err(OpenError::Header);
         }
-        Ok(Self {
-            kind,
-            arguments,
-            body,
-        })
+        body.extend(decode(line).ok_or(OpenError::Header)?);
+        Ok(line.len() == COLUMNS)
     }
 }
 
 /// Decodes base64 as the format has it: without padding, and with no bits left over.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text).ok()
 }
 

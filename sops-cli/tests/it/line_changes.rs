@@ -1,0 +1,109 @@
+//! `set` and `unset` in dotenv and INI: ours and the reference change the same, each in a file of its own, and both can
+//! read what ours leaves.
+
+use serde_json::Value;
+
+use crate::support::{
+    Program::{self, Ours, Reference},
+    RECIPIENT, Scratch, has_reference, in_parallel, report,
+};
+
+const DOTENV: &str = "# head\nA=1\n\nB=x\n";
+const INI: &str = "; head\n[a]\nx = 1\n\n# second\n[b]\ny=2\n";
+
+const CHANGES: [(&str, &str, &[&str]); 21] = [
+    ("file.env", DOTENV, &["set", "[\"A\"]", "\"new\""]),
+    ("file.env", DOTENV, &["set", "[\"C\"]", "\"a\\nb\""]),
+    ("file.env", DOTENV, &["set", "[\"C\"]", "true"]),
+    ("file.env", DOTENV, &["set", "[\"C\"]", "1.5"]),
+    ("file.env", DOTENV, &["set", "[\"export C\"]", "\"# a=b\""]),
+    ("file.env", DOTENV, &["unset", "[\"A\"]"]),
+    ("file.env", DOTENV, &["unset", "[\"B\"]"]),
+    ("file.ini", INI, &["set", "[\"a\"][\"x\"]", "\"new\""]),
+    ("file.ini", INI, &["set", "[\"a\"][\"z\"]", "\"a;b\""]),
+    ("file.ini", INI, &["set", "[\"a\"][\"z\"]", "\"a\\nb\""]),
+    ("file.ini", INI, &["set", "[\"a\"][\"z\"]", "\" b \""]),
+    ("file.ini", INI, &["set", "[\"a\"][\"z\"]", "true"]),
+    ("file.ini", INI, &["set", "[\"a\"][\"k=l\"]", "\"v\""]),
+    ("file.ini", INI, &["set", "[\"c\"][\"z\"]", "\"q\""]),
+    ("file.ini", INI, &["set", "[\"c\"]", "{\"a\": \"b\"}"]),
+    ("file.ini", INI, &["set", "[\"c\"]", "{}"]),
+    ("file.ini", INI, &["set", "[\"a\"]", "{\"n\": \"m\"}"]),
+    ("file.ini", INI, &["set", "[\"DEFAULT\"][\"z\"]", "\"q\""]),
+    ("file.ini", INI, &["unset", "[\"a\"][\"x\"]"]),
+    ("file.ini", INI, &["unset", "[\"a\"]"]),
+    ("file.ini", INI, &["unset", "[\"b\"]"]),
+];
+
+/// Returns what the reference reads in a file that `program` encrypted and changed.
+fn changed(program: Program, name: &str, text: &str, change: &[&str]) -> Result<Value, String> {
+    let scratch = Scratch::new();
+    scratch.write(name, text);
+    let arguments = ["encrypt", "--in-place", "--age", RECIPIENT, name];
+    scratch.run(program, arguments).ok();
+    let ran = scratch.run(program, [&[change[0], name], &change[1..]].concat());
+    if ran.code != 0 {
+        return Err(format!("{program:?} {change:?}: {}", ran.stderr));
+    }
+    let arguments = ["decrypt", "--output-type", "json", name];
+    let json = scratch.run(Reference, arguments);
+    let ours = scratch.run(Ours, arguments);
+    if json.code != 0 || ours.code != 0 {
+        return Err(format!(
+            "reading {change:?}: {} {}",
+            json.stderr, ours.stderr
+        ));
+    }
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let ours: Value = serde_json::from_slice(&ours.stdout).expect("JSON");
+    match json == ours {
+        true => Ok(json),
+        false => Err(format!("{change:?}: {json} there, {ours} here")),
+    }
+}
+
+#[test]
+fn lines_are_changed_as_the_reference_changes_them() {
+    if !has_reference() {
+        return;
+    }
+    let failures = in_parallel(&CHANGES, |(name, text, change)| {
+        let ours = match changed(Ours, name, text, change) {
+            Ok(ours) => ours,
+            Err(why) => return Some(why),
+        };
+        let expected = match changed(Reference, name, text, change) {
+            Ok(expected) => expected,
+            Err(why) => return Some(why),
+        };
+        (ours != expected).then(|| format!("{change:?}: {ours}, not {expected}"))
+    });
+    let failures: Vec<String> = failures.into_iter().flatten().collect();
+    report(&failures, CHANGES.len());
+}
+
+#[test]
+fn changes_that_lines_cannot_hold_leave_the_file_alone() {
+    let changes: [(&str, &str, &[&str], i32); 8] = [
+        ("file.env", DOTENV, &["set", "[\"C\"]", "[1]"], 4),
+        ("file.env", DOTENV, &["set", "[\"C\"][\"d\"]", "1"], 4),
+        ("file.env", DOTENV, &["set", "[\"A\"]", "null"], 4),
+        ("file.env", DOTENV, &["set", "[\"sops_a\"]", "1"], 4),
+        ("file.env", DOTENV, &["unset", "[\"C\"]"], 1),
+        ("file.ini", INI, &["set", "[\"c\"]", "1"], 4),
+        ("file.ini", INI, &["set", "[\"a\"][\"x\"][\"y\"]", "1"], 4),
+        ("file.ini", INI, &["unset", "[\"a\"][\"y\"]"], 1),
+    ];
+    for (name, text, change, code) in changes {
+        let scratch = Scratch::new();
+        scratch.write(name, text);
+        scratch
+            .run(Ours, ["encrypt", "--in-place", "--age", RECIPIENT, name])
+            .ok();
+        let before = scratch.read(name);
+        let ran = scratch.run(Ours, [&[change[0], name], &change[1..]].concat());
+        assert_eq!(ran.code, code, "{change:?}: {}", ran.stderr);
+        assert!(ran.stdout.is_empty(), "{change:?}");
+        assert_eq!(scratch.read(name), before, "{change:?}");
+    }
+}
