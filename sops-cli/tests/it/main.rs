@@ -6,6 +6,8 @@
 #[cfg(unix)]
 mod audit;
 mod binary;
+#[cfg(unix)]
+mod callers;
 mod commands;
 mod comments;
 mod conversions;
