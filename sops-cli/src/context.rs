@@ -254,11 +254,10 @@ impl Context {
             },
         };
         if groups.iter().all(Vec::is_empty) {
-            return Err(Failure::new(
-                Code::Generic,
-                "the creation rule for the file names no keys",
-            )
-            .in_file(&target.name));
+            let words = "Could not generate data key: [empty key group provided]";
+            return Err(Failure::verbatim(Code::Generic, words)
+                .in_file(&target.name)
+                .hint("the creation rule for the file names no keys"));
         }
         let mut options = EncryptOptions::new(groups);
         options.shamir_threshold = keys

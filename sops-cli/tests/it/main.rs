@@ -8,6 +8,8 @@ mod age_keys;
 #[cfg(unix)]
 mod audit;
 mod binary;
+#[cfg(unix)]
+mod callers;
 mod commands;
 mod comments;
 mod compatibility;

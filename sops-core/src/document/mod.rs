@@ -9,6 +9,7 @@
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
 mod change;
+mod convert;
 mod rotate;
 mod with_metadata;
 
