@@ -254,11 +254,10 @@ impl Context {
             },
         };
         if groups.iter().all(Vec::is_empty) {
-            return Err(Failure::new(
-                Code::Generic,
-                "the creation rule for the file names no keys",
-            )
-            .in_file(&target.name));
+            let words = "Could not generate data key: [empty key group provided]";
+            return Err(Failure::verbatim(Code::Generic, words)
+                .in_file(&target.name)
+                .hint("the creation rule for the file names no keys"));
         }
         let mut options = EncryptOptions::new(groups);
         options.shamir_threshold = keys
@@ -294,18 +293,10 @@ impl Context {
 /// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
 #[cfg(feature = "openpgp")]
 fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
-    use sops_core::Prompt as _;
-
-    let asking = |service: OpenPgp| {
-        let prompt = prompt.clone();
-        service.with_passphrases(move |what| {
-            let answer = prompt.secret(what);
-            answer.map_err(|error| error.about(what))
-        })
-    };
-    let keyring = keyring.with_service(asking(OpenPgp::from_old_keyrings()));
+    let old_keyrings = OpenPgp::from_old_keyrings().with_prompt(prompt.clone());
+    let keyring = keyring.with_service(old_keyrings);
     match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(asking(key_files)),
+        Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
         None => keyring,
     }
 }

@@ -13,6 +13,7 @@ mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod patterns;
 mod pinentry;
 mod private;
 mod process;

@@ -217,6 +217,7 @@ mod secret;
 mod simple;
 mod suggest;
 mod tree;
+mod typed;
 mod warning;
 mod warnings;
 

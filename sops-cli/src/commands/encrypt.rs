@@ -100,7 +100,7 @@ fn one(
                 let name = format!("{}, written as {}", target.name, output.name());
                 Failure::from_library(&error, Doing::Encrypting, &name)
             })?;
-            parsed.encrypt(&options, keyring)
+            parsed.with_values_of(&plain).encrypt(&options, keyring)
         }
     };
     let encrypted = encrypted.map_err(failed)?;

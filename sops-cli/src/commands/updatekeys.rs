@@ -14,7 +14,7 @@ use crate::{
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
     files::Original,
-    ui,
+    patterns, ui,
 };
 
 /// Bring the keys of files into line with the rules in `.sops.yaml`
@@ -23,7 +23,7 @@ use crate::{
 /// are. With --rotate, every value is encrypted anew under a new data key.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The files
+    /// The files; patterns such as `'secrets/**/*.yaml'` are expanded if no shell did so
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -49,7 +49,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return Err(Failure::new(Code::Generic, "config file not found")
             .hint("the keys are taken from the rules in a .sops.yaml; `sops init` makes one"));
     }
-    match args.files.as_slice() {
+    let mut files = Vec::new();
+    for file in &args.files {
+        files.extend(patterns::expand(file)?);
+    }
+    match files.as_slice() {
         [] => Err(Failure::new(Code::NoFile, "no file specified")),
         [file] => one(args, context, file),
         files => {
@@ -76,7 +80,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(Failure::new(Code::Generic, "can't operate on a directory")
             .in_file(&name)
-            .hint("name the files: sops updatekeys FILE…"));
+            .hint("name the files, or give a pattern: sops updatekeys 'FOLDER/**/*.yaml'"));
     }
     let types = TypeArgs {
         input_type: args.input_type.clone(),

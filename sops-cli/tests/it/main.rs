@@ -8,8 +8,11 @@ mod age_keys;
 #[cfg(unix)]
 mod audit;
 mod binary;
+#[cfg(unix)]
+mod callers;
 mod commands;
 mod comments;
+mod compatibility;
 mod conversions;
 mod corpus;
 mod documents;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::PathBuf,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -149,11 +150,10 @@ fn old_keyrings_open_files_without_gpg_as_there() {
     let encrypt = format!("encrypt -i --pgp {fingerprint} a.yaml");
     gnupg.run(&scratch, Ours, &encrypt).ok();
     let Some(old) = Gnupg::new() else { return };
-    let ring = old.path().join("secring.gpg");
-    gnupg.export(&fingerprint, "", &ring);
-    let ring = ring.to_str().expect("a path of ASCII");
-    // As it is there: binary.
-    gnupg.gpg(&["--output", ring, "--dearmor", ring], "");
+    let [armored, ring] = ["key.asc", "secring.gpg"].map(|name| old.path().join(name));
+    gnupg.export(&fingerprint, "", &armored);
+    let [from, to] = [&armored, &ring].map(|path| path.to_str().expect("a path of ASCII"));
+    gnupg.gpg(&["--output", to, "--dearmor", from], "");
     for program in [Ours, Reference] {
         if program == Ours || has_reference() {
             let ran = old.run_with(&scratch, program, "decrypt a.yaml", &[NO_GPG]);
@@ -442,7 +442,8 @@ fn damaged_messages_are_errors() {
 
 /// A pinentry that answers as the script says, and a log of how often it was asked.
 struct Pinentry {
-    log: std::path::PathBuf,
+    program: PathBuf,
+    log: PathBuf,
 }
 
 impl Pinentry {
@@ -457,7 +458,12 @@ impl Pinentry {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("a mode is set");
         gnupg.configure_agent(&format!("pinentry-program {}\n", program.display()));
         gnupg.forget();
-        Self { log }
+        fs::remove_file(&log).ok();
+        Self { program, log }
+    }
+
+    fn program(&self) -> &str {
+        self.program.to_str().expect("a path of ASCII")
     }
 
     fn asked(&self) -> usize {
@@ -529,6 +535,33 @@ fn without_a_way_to_ask_there_is_an_error_and_no_hang() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn the_passphrase_of_an_exported_key_is_asked_for_once() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    let (fingerprint, names) = locked_files(&gnupg, &scratch, 4);
+    let file = scratch.temporary().join("key.asc");
+    gnupg.export(&fingerprint, "sesame", &file);
+    let key_file = ("SOPS_PGP_KEY_FILE", file.to_str().expect("a path of ASCII"));
+    let settings = [NO_GPG, key_file];
+    let ran = gnupg.run_with(&scratch, Ours, "decrypt 0.yaml", &settings);
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nobody to ask"), "{}", ran.stderr);
+    for (answer, code, asked) in [
+        ("echo 'ERR 83886179 cancelled'", 128, 1),
+        ("echo 'D mistyped'; echo OK", 128, 3),
+        ("echo 'D sesame'; echo OK", 0, 1),
+    ] {
+        let pinentry = Pinentry::new(&gnupg, answer);
+        let program = ("PINENTRY_PROGRAM", pinentry.program());
+        let line = format!("decrypt -i {names}");
+        let ran = gnupg.run_with(&scratch, Ours, &line, &[NO_GPG, key_file, program]);
+        assert_eq!(ran.code, code, "{answer}: {}", ran.stderr);
+        assert_eq!(pinentry.asked(), asked, "{answer}: {}", ran.stderr);
+    }
+    assert_eq!(scratch.read_text("3.yaml"), TEXT);
 }
 
 #[test]
