@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[cfg(feature = "age")]
-use crate::commands::{demo, init, keygen};
+use crate::commands::{demo, doctor, init, keygen};
 
 /// Encrypts the secrets in YAML and JSON files, and nothing else in them.
 ///
@@ -55,6 +55,8 @@ enum Command {
     ExecFile(exec_file::Args),
     Filestatus(filestatus::Args),
     Check(check::Args),
+    #[cfg(feature = "age")]
+    Doctor(doctor::Args),
     #[cfg(feature = "age")]
     Init(init::Args),
     #[cfg(feature = "age")]
@@ -317,6 +319,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::ExecFile(args) => exec_file::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
+        #[cfg(feature = "age")]
+        Command::Doctor(args) => doctor::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Init(args) => init::run(&args, &context),
         #[cfg(feature = "age")]

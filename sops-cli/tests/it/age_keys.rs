@@ -622,3 +622,56 @@ fn identity_files_that_others_can_read_and_empty_ones_earn_a_word() {
         ran.stderr
     );
 }
+
+#[test]
+fn the_doctor_tells_what_is_there_and_no_secret() {
+    let scratch = Scratch::new();
+    let kind = made(&scratch, "x25519", &[], (1, 0));
+    let stranger = made(&scratch, "stranger", &[], (1, 0));
+    for (name, recipient) in [
+        ("mine.yaml", &kind.recipient),
+        ("other.yaml", &stranger.recipient),
+    ] {
+        scratch.write(name, encrypt(&scratch, Ours, recipient));
+    }
+    scratch.write(
+        ".sops.yaml",
+        format!("creation_rules:\n  - age: {}\n", kind.recipient),
+    );
+    let plugin = scratch.write("bin/age-plugin-example", "");
+    let ask = |arguments: &[&str]| {
+        let mut command = command(&scratch, Ours);
+        command.env("SOPS_AGE_KEY_FILE", &kind.file);
+        command.env("PATH", plugin.parent().expect("a folder"));
+        run(command, arguments)
+    };
+    let ran = ask(&["doctor", "mine.yaml", "other.yaml"]);
+    assert_eq!(ran.code, 128);
+    let text = ran.text();
+    for expected in [
+        "x25519.txt): 1 age identity",
+        &format!("  recipient: {}\n", kind.recipient),
+        "  gpg: cannot be run",
+        "  age-plugin-example: ",
+        "SOPS_AGE_KEY_FILE",
+        ".sops.yaml, 1 creation rule\n",
+        "mine.yaml: can be opened\n",
+        "other.yaml: failed to get the data key",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let json = ask(&["doctor", "--json", "mine.yaml"]);
+    let value: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json.code, 0, "{}", json.stderr);
+    assert_eq!(value["age"]["recipients"], json!([kind.recipient]));
+    assert_eq!(
+        value["files"],
+        json!([{"file": "mine.yaml", "opens": true, "problem": null}])
+    );
+    assert_eq!(value["configuration"]["creation_rules"], 1);
+    for text in [text, json.text(), ran.stderr] {
+        assert!(!text.contains("AGE-SECRET"), "{text}");
+    }
+    assert_eq!(ask(&["doctor"]).code, 0);
+    assert_eq!(ask(&["doctor", "missing.yaml"]).code, 100);
+}

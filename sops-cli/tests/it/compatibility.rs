@@ -109,6 +109,21 @@ fn rotating_does_not_convert() {
 }
 
 #[test]
+fn the_output_is_of_the_format_of_the_input() {
+    let scratch = Scratch::new();
+    let text = "a: b # note\n";
+    let (encrypted, _) = encrypted(&scratch, "file.txt", text, &["--input-type", "yaml"]);
+    assert!(encrypted.starts_with("a: ENC["), "{encrypted}");
+    scratch.write("file.txt", encrypted);
+    let ran = scratch.run(Ours, ["decrypt", "--input-type", "yaml", "file.txt"]);
+    assert_eq!((ran.code, ran.text().as_str()), (0, text));
+    // A name that says another format decides.
+    let json = "{\"a\": \"b\"}\n";
+    let (encrypted, _) = self::encrypted(&scratch, "file.yaml", json, &["--input-type", "json"]);
+    assert!(encrypted.starts_with("a: ENC["), "{encrypted}");
+}
+
+#[test]
 fn a_line_break_that_is_none_earns_a_warning() {
     let scratch = Scratch::new();
     scratch.write("file.yaml", "a: 'one\\ntwo'\n");

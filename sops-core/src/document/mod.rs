@@ -10,6 +10,7 @@
 
 mod change;
 mod convert;
+mod extract;
 mod rotate;
 mod with_metadata;
 

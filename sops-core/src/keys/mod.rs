@@ -30,6 +30,8 @@ mod plugin;
 mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
+mod survey;
+#[cfg(feature = "age")]
 mod words;
 
 #[cfg(feature = "age")]
@@ -40,6 +42,8 @@ pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
 pub use prompt::{Prompt, PromptError};
 pub use shamir::ShamirError;
+#[cfg(feature = "age")]
+pub use survey::IdentitySurvey;
 
 use crate::{
     metadata::{KeyEntry, MasterKey},
