@@ -6,13 +6,13 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     commands::{
-        check, decrypt, edit, encrypt, filestatus, groups, recipients, rotate, set, unset,
-        updatekeys,
+        check, completion, decrypt, edit, encrypt, exec_env, exec_file, filestatus, get, groups,
+        man, recipients, rotate, set, unset, updatekeys,
     },
     context::Context,
     error::{Code, Failure},
     legacy::{self, Request},
-    ui::{self, Ui},
+    ui::{self, Loudness, Ui},
 };
 
 #[cfg(feature = "age")]
@@ -42,12 +42,17 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
+    Get(get::Args),
     Set(set::Args),
     Unset(unset::Args),
     Rotate(Box<rotate::Args>),
     Updatekeys(updatekeys::Args),
     Groups(Box<groups::Args>),
     Recipients(recipients::Args),
+    #[command(name = "exec-env")]
+    ExecEnv(exec_env::Args),
+    #[command(name = "exec-file")]
+    ExecFile(exec_file::Args),
     Filestatus(filestatus::Args),
     Check(check::Args),
     #[cfg(feature = "age")]
@@ -56,12 +61,14 @@ enum Command {
     Keygen(keygen::Args),
     #[cfg(feature = "age")]
     Demo(demo::Args),
+    Completion(completion::Args),
+    Man(man::Args),
 }
 
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: exec-env, exec-file, publish, keyservice, completion; keys other than age.
+Not in this version yet: publish, keyservice; keys other than age and OpenPGP.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -82,6 +89,10 @@ pub(crate) struct GlobalArgs {
     /// Say more about what is done
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
+
+    /// Say nothing but what failed: no warnings, hints and summaries
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
 
     /// Kinds of keys in the order to try them, for example `age,pgp`
     #[arg(
@@ -258,10 +269,22 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         return Err(Failure::new(Code::NoFile, "no file specified")
             .hint("`sops --help` lists the commands; `sops init` sets up a folder; `sops demo` shows what it does"));
     }
+    if let Some((last, words)) = arguments.split_last()
+        && last == legacy::CANDIDATES_FLAG
+    {
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let describing =
+            std::env::var_os("_CLI_ZSH_AUTOCOMPLETE_HACK").is_some_and(|value| value == "1");
+        return completion::print_candidates(&words, describing);
+    }
     let mut command = definition();
     let exists = |name: &std::ffi::OsStr| std::path::Path::new(name).exists();
     let (arguments, warnings) = match legacy::rewrite(&command, arguments, exists)? {
         Request::Version => return print_version(),
+        Request::Topic(topic) => return ui::print(topic.text),
         Request::Run {
             arguments,
             warnings,
@@ -274,7 +297,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
 
-    let ui = Ui::new(cli.global.verbose);
+    let ui = Ui::new(Loudness::of(cli.global.verbose, cli.global.quiet));
     for warning in warnings {
         ui.warning(&warning);
     }
@@ -283,12 +306,15 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Encrypt(args) => encrypt::run(&args, &context),
         Command::Decrypt(args) => decrypt::run(&args, &context),
         Command::Edit(args) => edit::run(&args, &context),
+        Command::Get(args) => get::run(&args, &context),
         Command::Set(args) => set::run(&args, &context),
         Command::Unset(args) => unset::run(&args, &context),
         Command::Rotate(args) => rotate::run(&args, &context),
         Command::Updatekeys(args) => updatekeys::run(&args, &context),
         Command::Groups(args) => groups::run(&args, &context),
         Command::Recipients(args) => recipients::run(&args, &context),
+        Command::ExecEnv(args) => exec_env::run(&args, &context),
+        Command::ExecFile(args) => exec_file::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
         #[cfg(feature = "age")]
@@ -297,6 +323,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Demo(args) => demo::run(&args, &context),
+        Command::Completion(args) => completion::run(&args, &context),
+        Command::Man(args) => man::run(&args, &context),
     };
     context.warn_about_keys();
     result
@@ -305,6 +333,34 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
 /// The definitions of all commands.
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
+}
+
+/// The definitions with the flags of the older form, for those who read them: `legacy` takes them apart itself.
+pub(crate) fn with_older_form() -> clap::Command {
+    let flag = |name: &'static str, short: char, help: &'static str| {
+        clap::Arg::new(name)
+            .long(name)
+            .short(short)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    definition()
+        .subcommand_required(false)
+        .arg(flag("encrypt", 'e', "Encrypt the file: sops encrypt"))
+        .arg(flag("decrypt", 'd', "Decrypt the file: sops decrypt"))
+        .arg(flag(
+            "rotate",
+            'r',
+            "Give the file a new data key: sops rotate",
+        ))
+        .arg(flag("in-place", 'i', "Replace the file by the result"))
+        .arg(flag("version", 'v', "Print the version"))
+        .arg(
+            clap::Arg::new("file")
+                .value_name("FILE")
+                .value_hint(clap::ValueHint::FilePath)
+                .help("The file to edit, or to do with what -e, -d or -r says"),
+        )
 }
 
 /// The version of the reference whose behaviour and file format this is comes first: programs compare it.

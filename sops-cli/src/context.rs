@@ -3,7 +3,10 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sops_core::{
@@ -13,6 +16,11 @@ use sops_core::{
 #[cfg(feature = "openpgp")]
 use sops_openpgp::OpenPgp;
 
+#[cfg(feature = "audit")]
+use sops_audit::Action;
+
+#[cfg(feature = "audit")]
+use crate::audit::Audit;
 use crate::{
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
@@ -26,6 +34,17 @@ pub(crate) struct Context {
     global: GlobalArgs,
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
+    has_warned: AtomicBool,
+    #[cfg(feature = "audit")]
+    audit: Audit,
+}
+
+/// What happens to a file, for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Encrypt,
+    Decrypt,
+    Rotate,
 }
 
 /// The names and formats of a file to work on.
@@ -46,6 +65,9 @@ impl Context {
             global,
             config: Once::default(),
             keyring: Once::default(),
+            has_warned: AtomicBool::new(false),
+            #[cfg(feature = "audit")]
+            audit: Audit::default(),
         }
     }
 
@@ -146,7 +168,11 @@ impl Context {
     }
 
     /// Prints what there is to say about the keys that were used, such as an identity file that others can read.
+    /// Once, however often it is asked to.
     pub(crate) fn warn_about_keys(&self) {
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let keyring = self.keyring.value.get();
         for warning in keyring.map(Keyring::warnings).unwrap_or_default() {
             self.ui.warning(&warning.to_string());
@@ -156,6 +182,22 @@ impl Context {
         }
     }
 
+    /// Records what is about to happen to a file, where the administrator wants that.
+    #[cfg(feature = "audit")]
+    pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
+        let action = match event {
+            Event::Encrypt => Action::Encrypt,
+            Event::Decrypt => Action::Decrypt,
+            Event::Rotate => Action::Rotate,
+        };
+        self.audit.record(action, &target.path)
+    }
+
+    #[cfg(not(feature = "audit"))]
+    pub(crate) fn record(&self, _event: Event, _target: &Target) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
         if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
             return Err(Failure::not_yet("--keyservice"));
@@ -163,7 +205,11 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(with_key_files),
+            _ => {
+                let prompt = UserPrompt::from_env(self.ui);
+                Keyring::from_env_with_prompt(prompt.clone())
+                    .map(|keyring| with_key_files(keyring, prompt))
+            }
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -199,7 +245,11 @@ impl Context {
             // Keys that are given replace those of the rule, and need none.
             given if !given.is_empty() => vec![given],
             _ => match found {
-                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Ok(rule) => {
+                    let checked = rule.check_keys();
+                    checked.map_err(|error| Failure::from_config(&error))?;
+                    rule.groups_with_context(&keys.kms_context()?)
+                }
                 Err(failure) => return Err(failure),
             },
         };
@@ -243,16 +293,17 @@ impl Context {
 
 /// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
 #[cfg(feature = "openpgp")]
-fn with_key_files(keyring: Keyring) -> Keyring {
-    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
+fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+    let old_keyrings = OpenPgp::from_old_keyrings().with_prompt(prompt.clone());
+    let keyring = keyring.with_service(old_keyrings);
     match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(key_files),
+        Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
         None => keyring,
     }
 }
 
 #[cfg(not(feature = "openpgp"))]
-fn with_key_files(keyring: Keyring) -> Keyring {
+fn with_key_files(keyring: Keyring, _prompt: UserPrompt) -> Keyring {
     keyring
 }
 

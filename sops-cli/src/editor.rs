@@ -2,71 +2,17 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
-    fs::{self, OpenOptions},
+    ffi::OsString,
     io::{self, BufRead, IsTerminal, Write},
-    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::mpsc::{self, Receiver, Sender},
     thread,
 };
 
-use sops_core::SecretBytes;
-use tempfile::TempDir;
-
 use crate::{
     error::{Code, Failure},
-    files,
+    private::PrivateFile,
 };
-
-/// A plaintext in a folder that is for its owner alone, in memory where the system has such a folder.
-///
-/// Folder and file are removed when this is dropped, with whatever the editor left beside it.
-pub(crate) struct PrivateFile {
-    folder: TempDir,
-    path: PathBuf,
-}
-
-impl PrivateFile {
-    /// Writes `content` under the base name of `original`, which tells the editor the language.
-    pub(crate) fn create(original: &Path, content: &[u8]) -> Result<Self, Failure> {
-        let create = || {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix("sops-");
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                builder.permissions(fs::Permissions::from_mode(0o700));
-            }
-            let folder = builder.tempdir_in(private_folder())?;
-            let name = original.file_name().unwrap_or(OsStr::new("secrets"));
-            let path = folder.path().join(name);
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt;
-                options.mode(0o600);
-            }
-            options.open(&path)?.write_all(content)?;
-            Ok(Self { folder, path })
-        };
-        create().map_err(|error: io::Error| {
-            let message = format!("cannot make a temporary file to edit: {error}");
-            Failure::new(Code::Output, message)
-        })
-    }
-
-    pub(crate) fn read(&self) -> Result<SecretBytes, Failure> {
-        files::read(&self.path)
-    }
-
-    /// Leaves the file where it is, and returns its path.
-    pub(crate) fn keep(self) -> PathBuf {
-        let _ = self.folder.keep();
-        self.path
-    }
-}
 
 /// Runs editors, and catches the signals that would end this program before its temporary file is removed.
 pub(crate) struct Session {
@@ -109,7 +55,7 @@ impl Session {
         };
         let child = Command::new(&self.editor[0])
             .args(&self.editor[1..])
-            .arg(&file.path)
+            .arg(file.path())
             .spawn()
             .map_err(|error| {
                 failed(&error).hint("set SOPS_EDITOR or EDITOR to the editor you want")
@@ -281,40 +227,4 @@ fn editor() -> Result<Vec<OsString>, Failure> {
 fn is_installed(program: &str) -> bool {
     env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
-}
-
-/// The first folder that exists in memory only, else the one for temporary files.
-fn private_folder() -> PathBuf {
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    [runtime, Some(PathBuf::from("/dev/shm"))]
-        .into_iter()
-        .flatten()
-        .find(|folder| is_in_memory(folder) && is_writable(folder))
-        .unwrap_or_else(env::temp_dir)
-}
-
-#[cfg(target_os = "linux")]
-fn is_in_memory(folder: &Path) -> bool {
-    const TMPFS_MAGIC: u64 = 0x0102_1994;
-    rustix::fs::statfs(folder)
-        .is_ok_and(|system| u64::try_from(system.f_type).is_ok_and(|kind| kind == TMPFS_MAGIC))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_in_memory(_folder: &Path) -> bool {
-    false
-}
-
-#[cfg(unix)]
-fn is_writable(folder: &Path) -> bool {
-    rustix::fs::access(
-        folder,
-        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-    )
-    .is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_writable(_folder: &Path) -> bool {
-    false
 }

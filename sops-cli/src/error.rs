@@ -68,6 +68,8 @@ pub(crate) struct Failure {
     hints: Vec<String>,
     /// Whether it was printed already.
     is_reported: bool,
+    /// The exit code of a program that was run, which is passed on.
+    of_child: Option<u8>,
 }
 
 impl Failure {
@@ -78,7 +80,21 @@ impl Failure {
             message: message.into(),
             hints: Vec::new(),
             is_reported: false,
+            of_child: None,
         }
+    }
+
+    /// A program that was run has failed, and said why itself.
+    pub(crate) fn of_child(code: u8) -> Self {
+        Self {
+            of_child: Some(code),
+            ..Self::reported(Code::Generic)
+        }
+    }
+
+    /// What this program exits with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.of_child.unwrap_or(self.code as u8)
     }
 
     /// A failure of which everything was said, file by file, save for the exit code.
@@ -146,11 +162,9 @@ impl Failure {
             None => file.to_owned(),
         };
         Self {
-            code: code(error, doing),
             place: Some(place),
-            message: with_causes(error),
             hints: error.hint().map(str::to_owned).into_iter().collect(),
-            is_reported: false,
+            ..Self::new(code(error, doing), with_causes(error))
         }
     }
 

@@ -16,13 +16,18 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{ArgAction, Command};
 
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    topics::Topic,
+};
 
 /// What the arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// `--version`.
     Version,
+    /// `help TOPIC`.
+    Topic(&'static Topic),
     /// Anything else: arguments for clap, and warnings to print first.
     Run {
         arguments: Vec<OsString>,
@@ -75,7 +80,10 @@ pub(crate) fn rewrite(
         return help(command, None, flag);
     } else {
         let verb = verb_of_modes(&words.flags, &mut warnings)?;
-        if verb == "edit" && !words.has_dashes {
+        if verb == "edit" {
+            refuse_keys_of_no_file(&words.flags, &files, &exists)?;
+        }
+        if verb == "edit" && words.before_dashes.is_none() {
             refuse_misspelt_verb(command, &words.flags, &files, exists)?;
         }
         (verb.to_owned(), Form::Legacy)
@@ -121,6 +129,14 @@ pub(crate) fn rewrite(
             _ => {}
         }
     }
+    if let Some(before) = words
+        .before_dashes
+        .filter(|_| defines(subcommand, FILES_FLAG))
+    {
+        // The verb is no file.
+        let files = before.saturating_sub(1);
+        local.push(format!("--{FILES_FLAG}={files}").into());
+    }
     global.extend(local);
     global.push("--".into());
     global.extend(files);
@@ -131,16 +147,27 @@ pub(crate) fn rewrite(
 }
 
 /// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: [&str; 5] = [
-    "exec-env",
-    "exec-file",
-    "publish",
-    "keyservice",
-    "completion",
-];
+pub(crate) const LATER_VERBS: [&str; 2] = ["publish", "keyservice"];
+
+/// What the reference's completion scripts put behind the words that are there.
+pub(crate) const CANDIDATES_FLAG: &str = "--generate-bash-completion";
+
+/// The shells that there are completions for.
+pub(crate) const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
+
+/// How many files stand before `--`, where a program follows.
+pub(crate) const FILES_FLAG: &str = "files-before-dashes";
 
 /// Commands that the reference does not have.
-const OWN_VERBS: [&str; 5] = ["check", "init", "demo", "keygen", "recipients"];
+const OWN_VERBS: [&str; 7] = [
+    "check",
+    "demo",
+    "get",
+    "init",
+    "keygen",
+    "man",
+    "recipients",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -154,8 +181,8 @@ struct Words {
     positionals: Vec<OsString>,
     /// Whether the first positional names a command.
     verb_first: bool,
-    /// Whether `--` said that files follow.
-    has_dashes: bool,
+    /// How many positionals stand before `--`, which says that no flags follow.
+    before_dashes: Option<usize>,
 }
 
 struct Flag {
@@ -191,12 +218,12 @@ impl Words {
             flags: Vec::new(),
             positionals: Vec::new(),
             verb_first: false,
-            has_dashes: false,
+            before_dashes: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
-                words.has_dashes = true;
+                words.before_dashes = Some(words.positionals.len());
                 words.positionals.extend(arguments);
                 break;
             }
@@ -379,6 +406,22 @@ fn verb_of_modes(flags: &[Flag], warnings: &mut Vec<String>) -> Result<&'static 
     Ok(modes.pop().unwrap_or("edit"))
 }
 
+/// `sops --add-age RECIPIENT FILE` does nothing but edit; for a file that does not exist the reference has a code.
+fn refuse_keys_of_no_file(
+    flags: &[Flag],
+    files: &[OsString],
+    exists: impl Fn(&OsStr) -> bool,
+) -> Result<(), Failure> {
+    let changes_keys = |flag: &Flag| flag.name.starts_with("add-") || flag.name.starts_with("rm-");
+    match files.first() {
+        Some(file) if flags.iter().any(changes_keys) && !exists(file) => Err(Failure::new(
+            Code::KeysOfNoFile,
+            "cannot add or remove keys on non-existent files, use the `edit` subcommand instead.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `sops decrpyt FILE` would edit a new file of that name.
 fn refuse_misspelt_verb(
     command: &Command,
@@ -432,7 +475,7 @@ fn undefined(command: &Command, verb: Option<&str>, name: &str) -> Failure {
     let everywhere = commands(command)
         .flat_map(Command::get_arguments)
         .filter_map(clap::Arg::get_long);
-    let all_short = name.len() > 1
+    let all_short = (2..=4).contains(&name.len())
         && name
             .chars()
             .all(|letter| look_up(command, letter.encode_utf8(&mut [0; 4])).is_some());
@@ -506,9 +549,20 @@ fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Reques
             return Err(Failure::not_yet(format_args!("sops {name}")));
         }
         if command.find_subcommand(&*name).is_none() {
+            if let Some(topic) = Topic::find(&name) {
+                return Ok(Request::Topic(topic));
+            }
+            let names = command.get_subcommands().map(Command::get_name);
+            let failure = Failure::new(
+                Code::Generic,
+                format!("there is no command and no topic {name:?}"),
+            );
             return Err(
-                Failure::new(Code::Generic, format!("unknown command {name:?}"))
-                    .hint("`sops --help` lists the commands"),
+                match closest(&name, names.chain(Topic::names().map(|name| name as &str))) {
+                    Some(similar) => failure.hint(format!("did you mean `sops help {similar}`?")),
+                    None => failure
+                        .hint("`sops --help` lists the commands, `sops help topics` the topics"),
+                },
             );
         }
         arguments.push(verb.clone());
@@ -692,6 +746,16 @@ mod tests {
             ("--set [\"a\"]=1 f", "sops set --set=[\"a\"]=1 -- f"),
             ("-i --set x f", "sops set --set=x -- f"),
             ("set f [\"a\"] 1", "sops set -- f [\"a\"] 1"),
+            ("exec-env f x", "sops exec-env -- f x"),
+            ("exec-env f x --pristine", "sops exec-env --pristine -- f x"),
+            (
+                "exec-env -- f x",
+                "sops exec-env --files-before-dashes=0 -- f x",
+            ),
+            (
+                "exec-env f g --pristine -- x -y --pristine",
+                "sops exec-env --pristine --files-before-dashes=2 -- f g x -y --pristine",
+            ),
             ("-e -i check", "sops encrypt --in-place -- check"),
             ("check a b", "sops check -- a b"),
             // Help.
@@ -732,8 +796,8 @@ mod tests {
                 "--rotate has no effect beside the command updatekeys",
             ),
             (
-                "--add-age a f",
-                "sops edit -- f",
+                "--add-age a existing",
+                "sops edit -- existing",
                 "--add-age has no effect on edit",
             ),
             (
@@ -790,7 +854,10 @@ mod tests {
             ),
             ("decrpyt f", "there is no command and no file \"decrpyt\""),
             ("rotat f", "there is no command and no file \"rotat\""),
-            ("help nothing", "unknown command \"nothing\""),
+            (
+                "help nothing",
+                "there is no command and no topic \"nothing\"",
+            ),
             ("--extract x f", "--extract works on decrypting only"),
             (
                 "help publish",
@@ -802,8 +869,12 @@ mod tests {
                 "flag provided but not defined: --add-age",
             ),
             (
-                "exec-env f x",
-                "sops exec-env: this version cannot do that yet",
+                "keyservice f x",
+                "sops keyservice: this version cannot do that yet",
+            ),
+            (
+                "exec-env f --in-place x",
+                "flag provided but not defined: --in-place",
             ),
         ] {
             let failure = rewritten(line).expect_err(line);

@@ -1,18 +1,27 @@
 //! The command line `sops`.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod cli;
 mod commands;
 mod context;
 mod editor;
 mod error;
+#[cfg(unix)]
+mod fifo;
 mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod patterns;
 mod pinentry;
+mod private;
+mod process;
 mod prompt;
 mod terminal;
+mod topics;
 mod ui;
+mod user;
 
 use std::{env, panic, process::ExitCode};
 
@@ -21,8 +30,8 @@ fn main() -> ExitCode {
     match cli::run(env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print(ui::Ui::new(false));
-            ExitCode::from(failure.code as u8)
+            failure.print(ui::Ui::new(ui::Loudness::Normal));
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -30,7 +39,7 @@ fn main() -> ExitCode {
 /// A panic is a mistake of ours. Its message is not shown: it may hold a piece of the text that was worked on, which is
 /// what the standard library says when a text is cut in the middle of a character.
 fn report_panic(panic: &panic::PanicHookInfo<'_>) {
-    let ui = ui::Ui::new(false);
+    let ui = ui::Ui::new(ui::Loudness::Normal);
     match panic.location() {
         Some(place) => ui.error(&format!("internal error at {place}")),
         None => ui.error("internal error"),

@@ -14,17 +14,36 @@ use crate::error::{Code, Failure};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ui {
     colours: bool,
-    verbose: bool,
+    loudness: Loudness,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loudness {
+    /// What failed, and nothing else.
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl Loudness {
+    pub(crate) fn of(verbose: bool, quiet: bool) -> Self {
+        match (verbose, quiet) {
+            (_, true) => Self::Quiet,
+            (true, false) => Self::Verbose,
+            (false, false) => Self::Normal,
+        }
+    }
 }
 
 impl Ui {
     /// Looks at standard error and `NO_COLOR`.
-    pub(crate) fn new(verbose: bool) -> Self {
+    pub(crate) fn new(loudness: Loudness) -> Self {
         let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             colours: !forbidden && io::stderr().is_terminal(),
-            verbose,
+            loudness,
         }
     }
 
@@ -35,17 +54,23 @@ impl Ui {
 
     /// Prints what to do about the error or warning before it.
     pub(crate) fn hint(self, message: &str) {
-        self.line("hint", "1;36", message);
+        if self.loudness > Loudness::Quiet {
+            self.line("hint", "1;36", message);
+        }
     }
 
     /// Prints a warning.
     pub(crate) fn warning(self, message: &str) {
-        self.line("warning", "1;33", message);
+        if self.loudness > Loudness::Quiet {
+            self.line("warning", "1;33", message);
+        }
     }
 
     /// Prints a fact about the run, such as a summary.
     pub(crate) fn note(self, message: &str) {
-        write_stderr(message);
+        if self.loudness > Loudness::Quiet {
+            write_stderr(message);
+        }
     }
 
     /// Prints a warning of the library about a file.
@@ -69,12 +94,12 @@ impl Ui {
 
     /// Returns whether `--verbose` was given.
     pub(crate) fn is_verbose(self) -> bool {
-        self.verbose
+        self.loudness == Loudness::Verbose
     }
 
     /// Prints what only `--verbose` shows.
     pub(crate) fn detail(self, message: &str) {
-        if self.verbose {
+        if self.is_verbose() {
             write_stderr(message);
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     format::{EmitError, Format, SyntaxError},
     keys::KeyringError,
     metadata::MetadataError,
-    tree::{PathError, span::Position},
+    tree::{PathError, Tree, TreePath, span::Position},
 };
 
 /// Why a document could not be read, encrypted or decrypted.
@@ -76,6 +76,8 @@ pub enum Error {
     NotFound {
         /// The path.
         path: String,
+        /// What there is instead, if that is of help.
+        hint: Option<String>,
     },
     /// A value cannot be set or removed.
     #[error("cannot change {path}: {error}")]
@@ -88,6 +90,9 @@ pub enum Error {
     /// A format cannot hold what is to be written in it.
     #[error(transparent)]
     Emit(#[from] EmitError),
+    /// The values of a file cannot be environment variables.
+    #[error(transparent)]
+    Variable(#[from] crate::environment::VariableError),
     /// A document does not have the shape that a type asks for.
     #[error(transparent)]
     Deserialize(#[from] crate::deserialize::DeserializeError),
@@ -135,6 +140,14 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
+    /// The error of a path that leads nowhere in the first document of a tree.
+    pub(crate) fn not_found(text: &str, tree: &Tree, path: &TreePath) -> Self {
+        Self::NotFound {
+            path: path.to_string(),
+            hint: tree.instead_of(text, path),
+        }
+    }
+
     /// Returns what to do about it, if there is something.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -158,9 +171,13 @@ impl Error {
                 Some("please report this, with the structure of the file and made-up values")
             }
             Self::Change { error, .. } => error.hint(),
+            Self::NotFound { hint, .. } => hint.as_deref(),
+            Self::Variable(crate::environment::VariableError::Nested { .. }) => Some(
+                "--flatten gives the values in it names of their own; --only names those that are wanted",
+            ),
             Self::Emit(_)
+            | Self::Variable(_)
             | Self::Path(_)
-            | Self::NotFound { .. }
             | Self::Deserialize(_)
             | Self::Random(_) => None,
         }

@@ -94,9 +94,7 @@ impl Plaintext {
     /// [`Error::Path`] for a path that is none, [`Error::NotFound`] if it leads nowhere, or to a map, list or null.
     pub fn get(&self, path: &str) -> Result<SecretText, Error> {
         let path = TreePath::parse(path)?;
-        let not_found = || Error::NotFound {
-            path: path.to_string(),
-        };
+        let not_found = || Error::not_found(self.text(), self.tree(), &path);
         let node = self.find(&path).ok_or_else(not_found)?;
         let NodeKind::Scalar(scalar) = &self.tree()[self.tree().resolve(node)].kind else {
             return Err(not_found());
@@ -128,9 +126,9 @@ impl Plaintext {
     /// # Errors
     /// [`Error::NotFound`] if the path leads nowhere; [`Error::Emit`] if the format cannot hold it.
     pub fn extract_as(&self, path: &TreePath, output: Format) -> Result<SecretBytes, Error> {
-        let node = self.find(path).ok_or_else(|| Error::NotFound {
-            path: path.to_string(),
-        })?;
+        let node = self
+            .find(path)
+            .ok_or_else(|| Error::not_found(self.text(), self.tree(), path))?;
         if let NodeKind::Scalar(scalar) = &self.tree()[self.tree().resolve(node)].kind
             && let crate::tree::ValueRef::Str(text) = scalar.value.view(self.text())
         {
@@ -139,13 +137,7 @@ impl Plaintext {
         if output == Format::Binary {
             return Err(EmitError::NotBinary.into());
         }
-        let encrypted = selected_comments(self.text(), self.tree(), &self.selector.compile()?);
-        let style = EmitStyle {
-            indent: None,
-            beside: &|comment| !encrypted[comment.index()],
-            from: self.format.engine(),
-        };
-        let written = emit(self.text(), self.tree(), node, output, &style)?;
+        let written = self.emit(node, output)?;
         let is_list = matches!(
             self.tree()[self.tree().resolve(node)].kind,
             NodeKind::Sequence
@@ -155,6 +147,27 @@ impl Plaintext {
             (Format::Json, [list @ .., b'\n']) if is_list => Ok(SecretBytes::new(list.to_vec())),
             _ => Ok(written),
         }
+    }
+
+    /// Returns what stands at a path in JSON, a text in quotes.
+    ///
+    /// # Errors
+    /// As [`Plaintext::extract_as`].
+    pub fn extract_json(&self, path: &TreePath) -> Result<SecretBytes, Error> {
+        let node = self
+            .find(path)
+            .ok_or_else(|| Error::not_found(self.text(), self.tree(), path))?;
+        self.emit(node, Format::Json)
+    }
+
+    fn emit(&self, node: crate::tree::NodeId, output: Format) -> Result<SecretBytes, Error> {
+        let encrypted = selected_comments(self.text(), self.tree(), &self.selector.compile()?);
+        let style = EmitStyle {
+            indent: None,
+            beside: &|comment| !encrypted[comment.index()],
+            from: self.format.engine(),
+        };
+        emit(self.text(), self.tree(), node, output, &style)
     }
 
     /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of
@@ -195,14 +208,14 @@ impl Plaintext {
     }
 
     /// The source of the tree: nothing for a binary file.
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match &self.content {
             Content::Text { text, .. } => text.expose(),
             Content::Binary { .. } => "",
         }
     }
 
-    fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         match &self.content {
             Content::Text { tree, .. } => tree,
             Content::Binary { bytes, tree } => tree.get_or_init(|| binary::tree_of(bytes.expose())),

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use sops_core::{DecryptOptions, EncryptedFile, Format, TreePath};
+use sops_core::{DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, TreePath, Warning};
 
 use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
-    context::Context,
+    context::{Context, Event, Target},
     error::{Doing, Failure},
 };
 
@@ -38,33 +38,74 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         })?),
         None => None,
     };
-    let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
-    args.files
-        .transform(context, |file: Option<&Path>, input: Input<'_>| {
-            let target = context.target(file, &args.types)?;
-            let keyring = context.keyring(Doing::Decrypting)?;
-            let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-            let decrypt =
-                |encrypted: EncryptedFile<'_>| encrypted.unlock(keyring)?.into_plaintext(&options);
-            let plain = match target.format {
-                Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
-                    .and_then(decrypt),
-                format => EncryptedFile::parse(input.bytes(), format).and_then(decrypt),
-            };
-            let plain = plain.map_err(failed)?;
-            let warnings = plain.warnings().to_vec();
-            let bytes = match (&path, context.rewriting(&target)?) {
-                (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
-                // Bytes have no indentation.
-                (None, _) if (target.format, target.output) == (Format::Binary, Format::Binary) => {
-                    plain.into_bytes()
-                }
-                (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
-                (None, None) => plain.into_bytes(),
-            };
-            Ok(Product {
-                bytes: Contents::Plain(bytes),
-                warnings,
-            })
+    let how = How {
+        types: &args.types,
+        path: path.as_ref(),
+        ignore_mac: args.ignore_mac,
+    };
+    args.files.transform(context, |file, input| {
+        let (bytes, warnings) = how.decrypt(context, file, input)?;
+        Ok(Product {
+            bytes: Contents::Plain(bytes),
+            warnings,
         })
+    })
+}
+
+/// How a file is decrypted.
+pub(crate) struct How<'a> {
+    pub(crate) types: &'a TypeArgs,
+    /// The one value that is wanted.
+    pub(crate) path: Option<&'a TreePath>,
+    pub(crate) ignore_mac: bool,
+}
+
+impl How<'_> {
+    /// Decrypts a file into the format that is asked for.
+    pub(crate) fn decrypt(
+        &self,
+        context: &Context,
+        file: Option<&Path>,
+        input: Input<'_>,
+    ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
+        let target = context.target(file, self.types)?;
+        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let plain = self.open(context, &target, input)?;
+        let warnings = plain.warnings().to_vec();
+        let bytes = match (self.path, context.rewriting(&target)?) {
+            (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
+            // Bytes have no indentation.
+            (None, _) if (target.format, target.output) == (Format::Binary, Format::Binary) => {
+                plain.into_bytes()
+            }
+            (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
+            (None, None) => plain.into_bytes(),
+        };
+        Ok((bytes, warnings))
+    }
+
+    /// Decrypts a file.
+    pub(crate) fn open(
+        &self,
+        context: &Context,
+        target: &Target,
+        input: Input<'_>,
+    ) -> Result<Plaintext, Failure> {
+        let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
+        let keyring = context.keyring(Doing::Decrypting)?;
+        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let decrypt = |encrypted: EncryptedFile<'_>| {
+            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+            context.record(Event::Decrypt, target)?;
+            unlocked.into_plaintext(&options).map_err(failed)
+        };
+        match target.format {
+            Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
+                .map_err(failed)
+                .and_then(decrypt),
+            format => EncryptedFile::parse(input.bytes(), format)
+                .map_err(failed)
+                .and_then(decrypt),
+        }
+    }
 }

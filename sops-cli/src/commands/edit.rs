@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Unlocked,
-};
+use sops_core::{DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile};
 
 use super::transform::{name_of, warn_of_more_files, warn_of_other_names};
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
-    context::{Context, Target},
-    editor::{PrivateFile, Session},
+    context::{Context, Event, Target},
+    editor::Session,
     error::{Code, Doing, Failure},
     files::{self, Original},
+    private::PrivateFile,
 };
 
 /// Edit an encrypted file, or make one
@@ -31,7 +30,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     selectors: SelectorArgs,
 
-    /// Edit the metadata too
+    /// Edit the metadata too: add and remove keys, change what is encrypted
     #[arg(long, short)]
     show_master_keys: bool,
 
@@ -45,9 +44,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return Err(Failure::new(Code::NoFile, "no file specified"));
     };
     warn_of_more_files(&args.files, context);
-    if args.show_master_keys {
-        return Err(Failure::not_yet("--show-master-keys"));
-    }
     let target = context.target(Some(file), &args.types)?;
     if target.output != target.format {
         let message = format!(
@@ -85,26 +81,54 @@ fn edit_existing(
         .map_err(failed)?
         .with_layout(context.layout()?);
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
+    context.record(Event::Decrypt, target)?;
     let plain = unlocked.decrypt(&options).map_err(failed)?;
     context.ui.warn_of_all(&target.name, plain.warnings());
     if original.has_other_names() {
         warn_of_other_names(&target.name, context);
     }
+    let write = |bytes: &[u8]| original.replace(bytes);
+    if !args.show_master_keys || is_binary(target, context) {
+        let edit = Edit {
+            context,
+            file,
+            target,
+            before: plain.bytes(),
+            encrypt: &|text| unlocked.update(text),
+            write: &write,
+        };
+        return edit.run();
+    }
+    let keyring = context.keyring(Doing::Encrypting)?;
+    let shown = unlocked.with_metadata(plain.bytes()).map_err(failed)?;
     let edit = Edit {
         context,
         file,
-        before: plain.bytes(),
-        encrypt: &|text| update(&unlocked, text),
-        write: &|bytes| original.replace(bytes),
+        target,
+        before: shown.expose(),
+        encrypt: &|text| unlocked.update_with_metadata(text, keyring),
+        write: &write,
     };
     edit.run()
 }
 
-fn update(unlocked: &Unlocked, text: &[u8]) -> Result<sops_core::Encrypted, Error> {
-    unlocked.update(text)
+/// A binary file has no place for metadata in the clear.
+fn is_binary(target: &Target, context: &Context) -> bool {
+    let is_binary = target.format == Format::Binary;
+    if is_binary {
+        context
+            .ui
+            .warning("--show-master-keys is ignored: a binary file has no place for metadata");
+    }
+    is_binary
 }
 
 fn edit_new(args: &Args, context: &Context, file: &Path, target: &Target) -> Result<(), Failure> {
+    if args.show_master_keys {
+        context
+            .ui
+            .warning("--show-master-keys is ignored: a new file has no metadata yet");
+    }
     let options = context.encrypt_options(target, &args.keys, &args.selectors)?;
     let keyring = context.keyring(Doing::Encrypting)?;
     let example = example(target.format);
@@ -115,6 +139,7 @@ fn edit_new(args: &Args, context: &Context, file: &Path, target: &Target) -> Res
     let edit = Edit {
         context,
         file,
+        target,
         before: example.as_bytes(),
         encrypt: &encrypt,
         write: &|bytes| files::create(file, bytes),
@@ -135,6 +160,7 @@ fn encrypt(
 struct Edit<'e> {
     context: &'e Context,
     file: &'e Path,
+    target: &'e Target,
     before: &'e [u8],
     encrypt: &'e dyn Fn(&[u8]) -> Result<sops_core::Encrypted, Error>,
     write: &'e dyn Fn(&[u8]) -> Result<(), Failure>,
@@ -170,6 +196,9 @@ impl Edit<'_> {
             }
         };
         session.check()?;
+        if let Err(failure) = self.context.record(Event::Encrypt, self.target) {
+            return Err(failure.hint(keep(private)));
+        }
         self.context
             .ui
             .warn_of_all(&name_of(Some(self.file)), &encrypted.warnings);

@@ -1,17 +1,22 @@
 //! One file per command: its arguments, whose documentation is the help, and what it does.
 
 pub(crate) mod check;
+pub(crate) mod completion;
 pub(crate) mod decrypt;
 #[cfg(feature = "age")]
 pub(crate) mod demo;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
+pub(crate) mod exec_env;
+pub(crate) mod exec_file;
 pub(crate) mod filestatus;
+pub(crate) mod get;
 pub(crate) mod groups;
 #[cfg(feature = "age")]
 pub(crate) mod init;
 #[cfg(feature = "age")]
 pub(crate) mod keygen;
+pub(crate) mod man;
 pub(crate) mod recipients;
 pub(crate) mod rotate;
 pub(crate) mod set;

@@ -6,7 +6,7 @@ use sops_core::{Change, DecryptOptions, EncryptedFile, SecretText, TreePath};
 
 use crate::{
     cli::TypeArgs,
-    context::Context,
+    context::{Context, Event},
     error::{Code, Doing, Failure},
     files::{self, Original},
 };
@@ -177,9 +177,12 @@ impl ChangeArgs {
         })?;
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
         let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
-        let changed = encrypted
+        let unlocked = encrypted
             .unlock(context.keyring(Doing::Decrypting)?)
-            .map_err(failed)?
+            .map_err(failed)?;
+        context.record(Event::Decrypt, &target)?;
+        context.record(Event::Encrypt, &target)?;
+        let changed = unlocked
             .with_layout(context.layout()?)
             .change(changes, &options)
             .map_err(failed)?;

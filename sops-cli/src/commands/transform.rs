@@ -194,6 +194,6 @@ pub(crate) fn name_of(file: Option<&Path>) -> String {
     file.map_or_else(|| "<stdin>".to_owned(), |file| file.display().to_string())
 }
 
-fn is_stdin(file: &Path) -> bool {
+pub(crate) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-") || file == Path::new("/dev/stdin")
 }

@@ -21,6 +21,9 @@ const PLAIN_BIN: &[u8] = b"\x00\xff any bytes\r\n";
 const ONE_RECIPIENT: &str =
     "creation_rules:\n  - age: age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj";
 
+const FLAT_YAML: &str = "# note\nuser: admin\nport: \"8080\"\n";
+const SCALARS_YAML: &str = "a_text: one two\na_number: 007\na_float: 1.0\na_large_float: 1e30\na_bool: true\na_time: 2024-05-01\na_null: null\nan_empty: ''\nb_unencrypted: 1.50\n";
+
 /// A rule with two key groups.
 fn key_groups() -> String {
     format!(
@@ -75,7 +78,7 @@ fn folder(encrypted: &BTreeMap<&str, Vec<u8>>) -> Scratch {
     scratch.write("broken.ini", "[a\nb = c\n");
     scratch.write("taken.env", "sops_mac=1\n");
     scratch.write("taken.ini", "[sops]\nmac = 1\n");
-    scratch.write("flat.yaml", "# note\nuser: admin\nport: \"8080\"\n");
+    scratch.write("flat.yaml", FLAT_YAML);
     scratch.write("data.json", "{\"data\": \"text\"}\n");
     scratch.write("dir/inside.yaml", "a: b\n");
     for (name, content) in encrypted {
@@ -292,6 +295,9 @@ fn command_lines_do_what_they_do_there() {
         ("enc.env", PLAIN_ENV.as_bytes()),
         ("enc.ini", PLAIN_INI.as_bytes()),
         ("enc.bin", PLAIN_BIN),
+        ("flat.enc.yaml", FLAT_YAML.as_bytes()),
+        ("scalars.enc.yaml", SCALARS_YAML.as_bytes()),
+        ("equals.enc.yaml", b"a=b: c\n"),
     ] {
         encrypted.insert(name, scratch.encrypt(Reference, name, text).ok());
     }

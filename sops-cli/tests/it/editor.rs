@@ -48,13 +48,6 @@ fn decrypted(scratch: &Scratch) -> String {
     String::from_utf8(scratch.run(Ours, ["decrypt", "secrets.yaml"]).ok()).expect("a text")
 }
 
-#[track_caller]
-fn assert_nothing_left(scratch: &Scratch) {
-    let left = fs::read_dir(scratch.temporary()).expect("a readable folder");
-    let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
 #[test]
 fn an_unchanged_file_is_not_written() {
     for form in [["edit", "secrets.yaml"].as_slice(), &["secrets.yaml"]] {
@@ -65,7 +58,7 @@ fn an_unchanged_file_is_not_written() {
         assert!(ran.stdout.is_empty());
         assert!(ran.stderr.contains("has not changed"), "{}", ran.stderr);
         assert!(scratch.read("secrets.yaml") == before);
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -89,7 +82,7 @@ fn a_change_changes_its_own_line_and_the_metadata() {
         changed == ["password", "lastmodified", "mac"] || changed == ["password", "mac"],
         "{changed:?}"
     );
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 /// Some editors write a new file and move it over the old one.
@@ -98,7 +91,7 @@ fn an_editor_may_replace_the_file() {
     let scratch = scratch("sed s/old/new/ \"$1\" > \"$1.new\"; mv \"$1.new\" \"$1\"");
     assert_eq!(edit(&scratch, &["edit", "secrets.yaml"]).code, 0);
     assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]
@@ -142,7 +135,7 @@ fn a_mistake_can_be_mended_in_the_editor() {
         ran.stderr
     );
     assert!(decrypted(&scratch).contains("new"));
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 /// Nobody is there to press a key: what was typed is kept, and said where.
@@ -187,7 +180,7 @@ fn an_editor_that_fails_changes_nothing() {
         let ran = edit(&scratch, &["secrets.yaml"]);
         assert_eq!(ran.code, 201, "{what}: {}", ran.stderr);
         assert!(scratch.read("secrets.yaml") == before, "{what}");
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -199,7 +192,7 @@ fn an_editor_that_is_not_there_is_named() {
     let ran = Ran::from(command.output().expect("it starts"));
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     assert!(ran.stderr.contains("/no/such/editor"), "{}", ran.stderr);
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]
@@ -228,7 +221,7 @@ fn a_signal_during_editing_leaves_no_plaintext() {
             "{signal} ends it at once"
         );
         assert!(scratch.read("secrets.yaml") == before, "{signal}");
-        assert_nothing_left(&scratch);
+        scratch.assert_nothing_left();
     }
 }
 
@@ -248,7 +241,7 @@ fn a_new_file_is_encrypted_when_it_is_saved() {
         scratch.run(Ours, ["decrypt", "new.yaml"]).text(),
         "fresh: value\n"
     );
-    assert_nothing_left(&scratch);
+    scratch.assert_nothing_left();
 }
 
 #[test]
@@ -264,4 +257,75 @@ fn a_file_that_cannot_be_decrypted_starts_no_editor() {
     assert_eq!(ran.code, 25, "{}", ran.stderr);
     assert!(!scratch.path("started").exists());
     assert_eq!(scratch.read_text("secrets.yaml"), text);
+}
+
+#[test]
+fn metadata_are_edited_on_demand() {
+    for form in [
+        ["edit", "-s", "secrets.yaml"].as_slice(),
+        &["--show-master-keys", "secrets.yaml"],
+    ] {
+        let added = format!("- recipient: {SECOND_RECIPIENT}");
+        let scratch = scratch(&format!(
+            "cp \"$1\" \"$WORK/seen\"; \
+             sed -i -e 's/old/new/' -e 's/^\\( *\\)unencrypted_suffix: .*/\\1encrypted_regex: ^pass/' \
+                 -e 's/^\\( *\\)age:/\\1age:\\n\\1    {added}/' \"$1\""
+        ));
+        let before = scratch.read_text("secrets.yaml");
+        let ran = edit(&scratch, form);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let seen = scratch.read_text("seen");
+        assert!(seen.starts_with(TEXT), "{seen}");
+        assert!(seen.contains(&format!("recipient: {RECIPIENT}")), "{seen}");
+        let after = scratch.read_text("secrets.yaml");
+        assert!(
+            after.starts_with("# about\nuser: admin\npassword:   'ENC["),
+            "{after}"
+        );
+        assert!(
+            after.contains("encrypted_regex: ^pass") && after.contains(SECOND_RECIPIENT),
+            "{after}"
+        );
+        // What was wrapped for the first key stays.
+        let wrapped = before
+            .lines()
+            .find(|line| line.len() > 60 && !line.contains("ENC["));
+        assert!(
+            after.contains(wrapped.expect("a line of base64")),
+            "{after}"
+        );
+        assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
+        scratch.assert_nothing_left();
+    }
+}
+
+#[test]
+fn broken_metadata_are_refused() {
+    for (script, message) in [
+        ("sed -i '/^sops:/,$d' \"$1\"", "metadata not found"),
+        (
+            "sed -i 's/recipient: .*/recipient: nonsense/' \"$1\"",
+            "nonsense",
+        ),
+        ("sed -i '/^    age:/,/-----END/d' \"$1\"", "key"),
+        (
+            "sed -i 's/encrypted_suffix: .*/encrypted_regex: (/' \"$1\"",
+            "regex",
+        ),
+    ] {
+        let scratch = scratch(script);
+        let before = scratch.read("secrets.yaml");
+        let ran = edit(&scratch, &["edit", "-s", "secrets.yaml"]);
+        assert!(ran.code != 0 && ran.code != 200, "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{script}: {}", ran.stderr);
+        assert!(scratch.read("secrets.yaml") == before, "{script}");
+    }
+}
+
+#[test]
+fn metadata_that_are_only_looked_at_change_nothing() {
+    let scratch = scratch("true");
+    let before = scratch.read("secrets.yaml");
+    assert_eq!(edit(&scratch, &["edit", "-s", "secrets.yaml"]).code, 200);
+    assert!(scratch.read("secrets.yaml") == before);
 }

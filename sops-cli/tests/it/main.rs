@@ -3,6 +3,10 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+#[cfg(unix)]
+mod age_keys;
+#[cfg(unix)]
+mod audit;
 mod binary;
 mod commands;
 mod comments;
@@ -12,6 +16,8 @@ mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+#[cfg(unix)]
+mod exec;
 mod foreign;
 #[cfg(unix)]
 mod gnupg;

@@ -63,6 +63,8 @@ impl From<Output> for Ran {
 /// A folder of its own, with a home folder beside it, removed in the end.
 pub(crate) struct Scratch {
     root: tempfile::TempDir,
+    /// What programs take for a folder in memory, where there is one.
+    memory: Option<tempfile::TempDir>,
 }
 
 impl Scratch {
@@ -74,7 +76,20 @@ impl Scratch {
         for folder in ["work", "home", "tmp"] {
             fs::create_dir(root.path().join(folder)).expect("an empty folder to make it in");
         }
-        Self { root }
+        let mut memory = tempfile::Builder::new();
+        let memory = memory.prefix("sops-test-").tempdir_in("/dev/shm").ok();
+        Self { root, memory }
+    }
+
+    /// Panics if anything is in the folders for temporary files, in memory or not.
+    #[track_caller]
+    pub(crate) fn assert_nothing_left(&self) {
+        let memory = self.memory.as_ref().map(|folder| folder.path().to_owned());
+        for folder in [Some(self.temporary()), memory].into_iter().flatten() {
+            let left = fs::read_dir(folder).expect("a readable folder");
+            let left: Vec<_> = left.map(|entry| entry.expect("readable").path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
     }
 
     /// Returns the folder that programs are run in.
@@ -121,10 +136,15 @@ impl Scratch {
             .env("TMPDIR", self.temporary())
             .env("SOPS_AGE_KEY_FILE", testdata("golden/keys/age.txt"))
             .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            // The reference would start one that waits for somebody.
+            .env("EDITOR", "false")
             .current_dir(self.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(memory) = &self.memory {
+            command.env("XDG_RUNTIME_DIR", memory.path());
+        }
         command
     }
 
@@ -230,20 +250,32 @@ fn reference() -> Option<&'static Path> {
                 assert!(is_reference(&path), "SOPS_REFERENCE names it");
                 return Some(path);
             }
-            let go_path = Command::new("go").args(["env", "GOPATH"]).output();
-            let go_path = go_path.ok().filter(|output| output.status.success());
-            let go_path =
-                go_path.map(|output| String::from_utf8_lossy(&output.stdout).trim().into());
-            let home = env::var_os("HOME").map(|home| PathBuf::from(home).join("go"));
-            let on_path = env::var_os("PATH").unwrap_or_default();
-            let folders = [go_path, home].into_iter().flatten();
-            folders
-                .map(|folder: PathBuf| folder.join("bin"))
-                .chain(env::split_paths(&on_path))
-                .map(|folder| folder.join("sops"))
+            go_programs("sops")
+                .into_iter()
                 .find(|path| is_reference(path))
         })
         .as_deref()
+}
+
+/// Returns the programs with this name: where Go installs them, then on the path.
+pub(crate) fn go_programs(name: &str) -> Vec<PathBuf> {
+    let go_path = Command::new("go").args(["env", "GOPATH"]).output();
+    let go_path = go_path.ok().filter(|output| output.status.success());
+    let go_path = go_path.map(|output| String::from_utf8_lossy(&output.stdout).trim().into());
+    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join("go"));
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let mut found = Vec::new();
+    let folders = [go_path, home].into_iter().flatten();
+    for folder in folders
+        .map(|folder: PathBuf| folder.join("bin"))
+        .chain(env::split_paths(&on_path))
+    {
+        let program = folder.join(name);
+        if program.is_file() && !found.contains(&program) {
+            found.push(program);
+        }
+    }
+    found
 }
 
 /// Returns whether a program is the reference, and not ours under the same name.

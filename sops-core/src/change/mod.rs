@@ -80,9 +80,7 @@ pub(crate) fn apply(
         }
         (Change::Unset { if_there: true, .. }, _) => return Ok(None),
         (Change::Unset { path, .. }, Target::Missing { .. } | Target::Scalar { .. }) => {
-            return Err(Error::NotFound {
-                path: path.to_string(),
-            });
+            return Err(Error::not_found(text, &tree, path));
         }
         (Change::Set { json, .. }, target) => {
             let rest = match &target {

@@ -10,6 +10,7 @@
 
 mod change;
 mod rotate;
+mod with_metadata;
 
 use std::{borrow::Cow, fmt, ops::Range, time::SystemTime};
 
@@ -177,6 +178,21 @@ impl<'t> PlainFile<'t> {
                 Ok(SecretBytes::new(bytes.to_vec()))
             }
             Plain::Binary(bytes) => convert("", &binary::tree_of(bytes), output, &style),
+        }
+    }
+
+    /// Reads the first document into a type of the caller's: for configurations, which are in the clear.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`], which names the path and what was expected there; [`Error::UnsupportedFormat`] for a binary
+    /// file.
+    pub fn deserialize<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        match &self.0 {
+            Plain::Text(plain) => Ok(crate::deserialize::from_first_document(
+                plain.text,
+                &plain.tree,
+            )?),
+            Plain::Binary(_) => Err(Error::UnsupportedFormat(Format::Binary)),
         }
     }
 
@@ -493,8 +509,12 @@ impl Unlocked<'_> {
         if self.file.format == Format::Binary {
             return self.update_binary(plaintext);
         }
-        let metadata = &self.file.metadata;
-        let matcher = metadata.selector.compile()?;
+        self.update_as(plaintext, self.file.metadata.clone())
+    }
+
+    /// Encrypts a changed text under metadata that may have changed, too.
+    fn update_as(&self, plaintext: &[u8], mut metadata: Metadata) -> Result<Encrypted, Error> {
+        let matcher = self.file.metadata.selector.compile()?;
         let how = Open {
             ignore_mac: true,
             with_stash: true,
@@ -505,7 +525,8 @@ impl Unlocked<'_> {
             stash,
             ..
         } = open(&self.file, &self.cipher, &matcher, how)?;
-        if before.expose().as_bytes() == plaintext {
+        let is_same = before.expose().as_bytes() == plaintext;
+        if is_same && metadata.to_raw() == self.file.metadata.to_raw() {
             return Ok(Encrypted {
                 bytes: self.file.text.as_bytes().to_vec(),
                 warnings: Vec::new(),
@@ -514,7 +535,7 @@ impl Unlocked<'_> {
         let PlainFile(Plain::Text(changed)) = PlainFile::parse(plaintext, self.file.format)? else {
             return Err(Error::UnsupportedFormat(self.file.format));
         };
-        let mut metadata = metadata.clone();
+        let matcher = metadata.selector.compile()?;
         metadata.last_modified = rfc3339(SystemTime::now());
         metadata.raise_version(FORMAT_VERSION);
         metadata.layout = None;

@@ -20,10 +20,13 @@ mod keyring_error;
 mod keyring_tests;
 #[cfg(feature = "age")]
 mod locked;
+#[cfg(all(test, feature = "age"))]
+mod locked_tests;
 #[cfg(feature = "pgp")]
 mod pgp;
 #[cfg(feature = "age")]
 mod plugin;
+#[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
 mod prompt;
 mod shamir;
 #[cfg(feature = "age")]
@@ -88,6 +91,15 @@ pub trait KeyService {
     /// Returns what deserves a word about what was read so far.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
+    }
+}
+
+/// Checks that a data key can be wrapped for `key`, as far as that can be told from its text.
+pub(crate) fn check(key: &MasterKey) -> Result<(), KeyError> {
+    match key {
+        #[cfg(feature = "age")]
+        MasterKey::Age { recipient } => age_recipient::AgeRecipient::parse(recipient).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{fmt, iter::Peekable, str::CharIndices};
 
 use super::{NodeId, NodeKind, Tree};
+use crate::suggest::closest;
 
 /// A path from the root of a document to a node.
 ///
@@ -65,6 +66,14 @@ impl TreePath {
         &self.steps
     }
 
+    /// How messages call what is there.
+    fn or_file(&self) -> String {
+        match self.steps.is_empty() {
+            true => "the file".to_owned(),
+            false => self.to_string(),
+        }
+    }
+
     /// Appends a step.
     pub fn push(&mut self, step: Step) {
         self.steps.push(step);
@@ -115,6 +124,60 @@ impl Tree {
             };
         }
         Some(node)
+    }
+
+    /// Says what there is in the first document where a path leads nowhere: a key that is like the one in the path, or how
+    /// long a list is.
+    pub(crate) fn instead_of(&self, source: &str, path: &TreePath) -> Option<String> {
+        let mut node = self.root(self.documents().next()?)?;
+        let mut so_far = TreePath::default();
+        for step in path.steps() {
+            let container = self.resolve(node);
+            so_far.push(step.clone());
+            let next = match (&self[container].kind, step) {
+                (NodeKind::Map { .. }, Step::Key(key) | Step::KeyOrIndex(key, _)) => {
+                    let Some((_, value)) = self.entry(source, container, key) else {
+                        let names: Vec<String> = self
+                            .entries(container)
+                            .map(|(key, _)| self.key_name(source, key))
+                            .collect();
+                        so_far.pop();
+                        let similar = closest(key, names.iter().map(String::as_str))?;
+                        so_far.push(Step::Key(similar.to_owned()));
+                        return Some(format!("did you mean {so_far}?"));
+                    };
+                    value
+                }
+                (NodeKind::Sequence, Step::Index(index) | Step::KeyOrIndex(_, index)) => {
+                    let Some(item) = self.items(container).nth(*index) else {
+                        so_far.pop();
+                        let count = self.items(container).count();
+                        return Some(format!(
+                            "{} has {count} items, counted from 0",
+                            so_far.or_file()
+                        ));
+                    };
+                    item
+                }
+                (NodeKind::Map { .. }, Step::Index(_)) => {
+                    so_far.pop();
+                    return Some(format!("{} is a map: name a key", so_far.or_file()));
+                }
+                (NodeKind::Sequence, Step::Key(_)) => {
+                    so_far.pop();
+                    return Some(format!(
+                        "{} is a list: name an item, counted from 0",
+                        so_far.or_file()
+                    ));
+                }
+                _ => {
+                    so_far.pop();
+                    return Some(format!("{} is a single value", so_far.or_file()));
+                }
+            };
+            node = next;
+        }
+        None
     }
 
     /// Returns the items of a list, without the comments between them.
@@ -437,6 +500,31 @@ mod tests {
             ("[\"\u{1b}[31m\"]", r#"["\u{1b}[31m"]"#),
         ] {
             assert_eq!(TreePath::parse(text).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn says_what_there_is_instead() {
+        let source = r#"{"db": {"users": [{"name": 1}, "x"], "password": "p"}, "n": null}"#;
+        let tree = json::parse(source).unwrap();
+        for (path, expected) in [
+            ("bd", Some("did you mean db?")),
+            ("db.passwrod", Some("did you mean db.password?")),
+            ("db.users[0].nam", Some("did you mean db.users[0].name?")),
+            ("db.users[7]", Some("db.users has 2 items, counted from 0")),
+            (
+                "db.users.name",
+                Some("db.users is a list: name an item, counted from 0"),
+            ),
+            ("db[0]", Some("db is a map: name a key")),
+            ("[0]", Some("the file is a map: name a key")),
+            ("db.password.x", Some("db.password is a single value")),
+            ("n.x", Some("n is a single value")),
+            ("other", None),
+            ("db", None),
+        ] {
+            let instead = tree.instead_of(source, &path.parse().unwrap());
+            assert_eq!(instead.as_deref(), expected, "{path}");
         }
     }
 

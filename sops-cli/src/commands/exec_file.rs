@@ -1,0 +1,249 @@
+//! `sops exec-file`.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    path::{Component, Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use sops_core::SecretBytes;
+
+use super::{
+    decrypt::How,
+    exec_env::{RunArgs, read_input, warn_of_background},
+    transform::{Input, name_of},
+};
+use crate::{
+    cli::TypeArgs,
+    context::Context,
+    error::{Code, Failure},
+    private::PrivateFolder,
+    process::{self, Supervisor},
+    user::User,
+};
+
+#[cfg(unix)]
+use crate::fifo::Fifo;
+
+/// Run a command with a file in the clear
+///
+/// COMMAND is a line for the shell, in which `{}` stands for the path of the file: a named pipe, which is in memory
+/// only, or with --no-fifo a file for the owner alone, which is removed afterwards. With `--` and several words behind
+/// it, these are a program and its arguments, which is run without a shell: `sops exec-file FILE -- PROGRAM {}`. With
+/// several files, the first `{}` is the first file, and so on.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file, and the command for the shell
+    #[arg(value_name = "FILE COMMAND")]
+    words: Vec<OsString>,
+
+    /// Make a file, not a named pipe: for programs that seek in it, or look at its size
+    #[arg(long)]
+    no_fifo: bool,
+
+    /// The name of the temporary file
+    #[arg(long, value_name = "NAME")]
+    filename: Option<PathBuf>,
+
+    /// The format of the temporary file
+    #[arg(long, value_name = "FORMAT")]
+    output_type: Option<String>,
+
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The reference's name for the temporary file.
+const DEFAULT_NAME: &str = "tmp-file";
+
+/// What stands for the file in the command.
+const PLACEHOLDER: &str = "{}";
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let (files, program) = args.run.split(&args.words)?;
+    let name = args.name()?;
+    let mut texts = Vec::new();
+    for file in &files {
+        texts.push(Arc::new(args.read(file, context)?));
+    }
+    let places = program.count(PLACEHOLDER);
+    if files.len() > 1 && places != files.len() {
+        let message = format!("there are {} files, but {places} times {{}}", files.len());
+        return Err(Failure::new(Code::Generic, message)
+            .hint("with several files, each {} stands for one of them, in their order"));
+    }
+    let user = args.run.user()?;
+    context.warn_about_keys();
+    if args.run.background {
+        warn_of_background("exec-file", context);
+        return run_again_in_background();
+    }
+
+    let supervisor = Supervisor::start()?;
+    if let Some(user) = &user {
+        user.take_over_thread()?;
+    }
+    let given = args.make(&name, &texts, places, context);
+    let given = given
+        .and_then(|given| given.to_user(user.as_ref()).map(|()| given))
+        .map_err(|error| {
+            let message = format!("cannot make a temporary file: {error}");
+            Failure::new(Code::Output, message)
+        })?;
+    let mut command = program.replace(PLACEHOLDER, &given.paths).command();
+    if let Some(user) = &user {
+        user.apply_to(&mut command);
+    }
+    supervisor.run(command, &program.name())
+}
+
+/// The texts as the program finds them.
+struct Given {
+    /// What each placeholder stands for, in their order. The last one is for all that follow.
+    paths: Vec<PathBuf>,
+    /// Ended before the folder is removed.
+    #[cfg(unix)]
+    _pipes: Vec<Fifo>,
+    folder: PrivateFolder,
+}
+
+impl Given {
+    fn to_user(&self, user: Option<&User>) -> io::Result<()> {
+        let Some(user) = user else { return Ok(()) };
+        for path in &self.paths {
+            user.give(path)?;
+            let folders = path.ancestors().skip(1);
+            for folder in folders.take_while(|folder| folder.starts_with(self.folder.path())) {
+                user.give(folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args {
+    fn read(&self, file: &Path, context: &Context) -> Result<SecretBytes, Failure> {
+        let types = TypeArgs {
+            input_type: self.run.input_type.clone(),
+            output_type: self.output_type.clone(),
+            ..TypeArgs::default()
+        };
+        let how = How {
+            types: &types,
+            path: None,
+            ignore_mac: self.run.ignore_mac,
+        };
+        let content = read_input(file)?;
+        let (bytes, warnings) = how.decrypt(context, Some(file), Input::Content(content))?;
+        context.ui.warn_of_all(&name_of(Some(file)), &warnings);
+        Ok(bytes)
+    }
+
+    /// The name of the temporary file, which stays inside of its folder.
+    fn name(&self) -> Result<PathBuf, Failure> {
+        let given = self.filename.as_deref().unwrap_or(Path::new(""));
+        if given.as_os_str().is_empty() {
+            return Ok(PathBuf::from(DEFAULT_NAME));
+        }
+        let is_name =
+            |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if given.file_name().is_none() || !given.components().all(is_name) {
+            return Err(
+                Failure::new(Code::Generic, "The provided filename is not a local path.").hint(
+                    "--filename names a file in a temporary folder: no `..`, no `/` at the start",
+                ),
+            );
+        }
+        Ok(given.to_owned())
+    }
+
+    /// Makes a pipe for each place, as several readers of one might share the text; or a file for each text.
+    #[cfg(unix)]
+    fn make(
+        &self,
+        name: &Path,
+        texts: &[Arc<SecretBytes>],
+        places: usize,
+        _context: &Context,
+    ) -> io::Result<Given> {
+        if self.no_fifo {
+            return make_files(name, texts);
+        }
+        let folder = PrivateFolder::create()?;
+        let mut paths = Vec::new();
+        let mut pipes = Vec::new();
+        for place in 0..places {
+            let text = texts.get(place).unwrap_or(&texts[0]);
+            let path = folder.path().join(name_at(place, name));
+            folder.make_folders(&path)?;
+            pipes.push(Fifo::serve(path.clone(), text.clone())?);
+            paths.push(path);
+        }
+        Ok(Given {
+            paths,
+            _pipes: pipes,
+            folder,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn make(
+        &self,
+        name: &Path,
+        texts: &[Arc<SecretBytes>],
+        _places: usize,
+        context: &Context,
+    ) -> io::Result<Given> {
+        if !self.no_fifo {
+            context
+                .ui
+                .warning("no fifos on this system, use --no-fifo next time");
+        }
+        make_files(name, texts)
+    }
+}
+
+fn make_files(name: &Path, texts: &[Arc<SecretBytes>]) -> io::Result<Given> {
+    let folder = PrivateFolder::create()?;
+    let mut paths = Vec::new();
+    for (place, text) in texts.iter().enumerate() {
+        paths.push(folder.write(&name_at(place, name), text.expose())?);
+    }
+    Ok(Given {
+        paths,
+        #[cfg(unix)]
+        _pipes: Vec::new(),
+        folder,
+    })
+}
+
+/// The first one has the name alone; the others are in folders, so that the base name is the same.
+fn name_at(place: usize, name: &Path) -> PathBuf {
+    match place {
+        0 => name.to_owned(),
+        _ => Path::new(&format!(".{}", place + 1)).join(name),
+    }
+}
+
+/// Starts this program once more, to serve the file and clean up. That the file can be decrypted was seen already.
+fn run_again_in_background() -> Result<(), Failure> {
+    let failed = |error: io::Error| process::cannot_start("sops", &error);
+    let mut arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let flags = arguments.iter().position(|word| word == "--");
+    let flags = flags.unwrap_or(arguments.len());
+    let rest = arguments.split_off(flags);
+    arguments.retain(|word| !is_background(word));
+    let mut command = Command::new(env::current_exe().map_err(failed)?);
+    command.args(arguments).args(rest);
+    process::start_in_background(command, "sops")
+}
+
+fn is_background(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| {
+        let name = word.split('=').next().unwrap_or_default();
+        matches!(name, "-background" | "--background")
+    })
+}
