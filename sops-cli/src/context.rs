@@ -13,10 +13,9 @@ use sops_core::{
     EncryptOptions, Format, Keyring, Selector,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
-#[cfg(feature = "openpgp")]
-use sops_openpgp::OpenPgp;
 
 use crate::{
+    backends,
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
     prompt::UserPrompt,
@@ -172,7 +171,7 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(with_key_files),
+            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(backends::add),
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -248,21 +247,6 @@ impl Context {
     pub(crate) fn layout(&self) -> Result<bool, Failure> {
         Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
-}
-
-/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
-#[cfg(feature = "openpgp")]
-fn with_key_files(keyring: Keyring) -> Keyring {
-    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
-    match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(key_files),
-        None => keyring,
-    }
-}
-
-#[cfg(not(feature = "openpgp"))]
-fn with_key_files(keyring: Keyring) -> Keyring {
-    keyring
 }
 
 fn no_rules() -> Failure {

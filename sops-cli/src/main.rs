@@ -1,5 +1,6 @@
 //! The command line `sops`.
 
+mod backends;
 mod cli;
 mod commands;
 mod context;

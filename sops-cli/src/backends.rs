@@ -1,0 +1,24 @@
+//! The key services that this build has besides those of the library.
+
+use sops_core::Keyring;
+
+/// Adds them. None of them reads, asks or opens anything before a key needs it.
+pub(crate) fn add(keyring: Keyring) -> Keyring {
+    #[cfg(feature = "openpgp")]
+    let keyring = add_key_files(keyring);
+    #[cfg(feature = "hc-vault")]
+    let keyring = keyring.with_service(sops_hc_vault::HcVault::from_env());
+    keyring
+}
+
+/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
+#[cfg(feature = "openpgp")]
+fn add_key_files(keyring: Keyring) -> Keyring {
+    use sops_openpgp::OpenPgp;
+
+    let keyring = keyring.with_service(OpenPgp::from_old_keyrings());
+    match OpenPgp::from_env() {
+        Some(key_files) => keyring.with_preferred_service(key_files),
+        None => keyring,
+    }
+}
