@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[cfg(feature = "age")]
-use crate::commands::{demo, init, keygen};
+use crate::commands::{demo, doctor, init, keygen};
 
 /// Encrypts the secrets in YAML and JSON files, and nothing else in them.
 ///
@@ -56,6 +56,8 @@ enum Command {
     Filestatus(filestatus::Args),
     Check(check::Args),
     #[cfg(feature = "age")]
+    Doctor(doctor::Args),
+    #[cfg(feature = "age")]
     Init(init::Args),
     #[cfg(feature = "age")]
     Keygen(keygen::Args),
@@ -68,7 +70,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: publish, keyservice; keys other than age.
+Not in this version yet: publish, keyservice; keys other than age and OpenPGP.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -317,6 +319,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::ExecFile(args) => exec_file::run(&args, &context),
         Command::Filestatus(args) => filestatus::run(&args, &context),
         Command::Check(args) => check::run(&args, &context),
+        #[cfg(feature = "age")]
+        Command::Doctor(args) => doctor::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Init(args) => init::run(&args, &context),
         #[cfg(feature = "age")]

@@ -14,6 +14,11 @@ use sops_core::{
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
 
+#[cfg(feature = "audit")]
+use sops_audit::Action;
+
+#[cfg(feature = "audit")]
+use crate::audit::Audit;
 use crate::{
     backends,
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
@@ -29,6 +34,16 @@ pub(crate) struct Context {
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
     has_warned: AtomicBool,
+    #[cfg(feature = "audit")]
+    audit: Audit,
+}
+
+/// What happens to a file, for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Encrypt,
+    Decrypt,
+    Rotate,
 }
 
 /// The names and formats of a file to work on.
@@ -50,6 +65,8 @@ impl Context {
             config: Once::default(),
             keyring: Once::default(),
             has_warned: AtomicBool::new(false),
+            #[cfg(feature = "audit")]
+            audit: Audit::default(),
         }
     }
 
@@ -164,6 +181,22 @@ impl Context {
         }
     }
 
+    /// Records what is about to happen to a file, where the administrator wants that.
+    #[cfg(feature = "audit")]
+    pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
+        let action = match event {
+            Event::Encrypt => Action::Encrypt,
+            Event::Decrypt => Action::Decrypt,
+            Event::Rotate => Action::Rotate,
+        };
+        self.audit.record(action, &target.path)
+    }
+
+    #[cfg(not(feature = "audit"))]
+    pub(crate) fn record(&self, _event: Event, _target: &Target) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
         if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
             return Err(Failure::not_yet("--keyservice"));
@@ -171,7 +204,11 @@ impl Context {
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
-            _ => Keyring::from_env_with_prompt(UserPrompt::from_env(self.ui)).map(backends::add),
+            _ => {
+                let prompt = UserPrompt::from_env(self.ui);
+                Keyring::from_env_with_prompt(prompt.clone())
+                    .map(|keyring| backends::add(keyring, prompt))
+            }
         };
         Ok(keyring
             .map_err(|error| Failure::from_key(&error, doing))?
@@ -207,16 +244,19 @@ impl Context {
             // Keys that are given replace those of the rule, and need none.
             given if !given.is_empty() => vec![given],
             _ => match found {
-                Ok(rule) => rule.groups_with_context(&keys.kms_context()?),
+                Ok(rule) => {
+                    let checked = rule.check_keys();
+                    checked.map_err(|error| Failure::from_config(&error))?;
+                    rule.groups_with_context(&keys.kms_context()?)
+                }
                 Err(failure) => return Err(failure),
             },
         };
         if groups.iter().all(Vec::is_empty) {
-            return Err(Failure::new(
-                Code::Generic,
-                "the creation rule for the file names no keys",
-            )
-            .in_file(&target.name));
+            let words = "Could not generate data key: [empty key group provided]";
+            return Err(Failure::verbatim(Code::Generic, words)
+                .in_file(&target.name)
+                .hint("the creation rule for the file names no keys"));
         }
         let mut options = EncryptOptions::new(groups);
         options.shamir_threshold = keys

@@ -1,6 +1,10 @@
 //! The exit codes, and how each failure becomes a code, a message and a hint: the one table of them.
 
-use std::{fmt, io, path::Path};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    path::Path,
+};
 
 use sops_core::{ChangeError, Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
 
@@ -70,6 +74,8 @@ pub(crate) struct Failure {
     is_reported: bool,
     /// The exit code of a program that was run, which is passed on.
     of_child: Option<u8>,
+    /// Whether the message is one that programs compare: nothing stands beside it, unless a person reads it.
+    is_verbatim: bool,
 }
 
 impl Failure {
@@ -81,6 +87,15 @@ impl Failure {
             hints: Vec::new(),
             is_reported: false,
             of_child: None,
+            is_verbatim: false,
+        }
+    }
+
+    /// A failure in the words of the reference, and in no others.
+    pub(crate) fn verbatim(code: Code, message: &str) -> Self {
+        Self {
+            is_verbatim: true,
+            ..Self::new(code, message)
         }
     }
 
@@ -195,6 +210,9 @@ impl Failure {
     pub(crate) fn print(&self, ui: Ui) {
         if self.is_reported {
             return;
+        }
+        if self.is_verbatim && !io::stderr().is_terminal() {
+            return ui.line_alone(&self.message);
         }
         match &self.place {
             Some(place) => ui.error(&format!("{place}: {}", self.message)),

@@ -1,5 +1,7 @@
 //! The command line `sops`.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod backends;
 mod cli;
 mod commands;
@@ -12,6 +14,7 @@ mod files;
 mod legacy;
 mod master_keys;
 mod parallel;
+mod patterns;
 mod pinentry;
 mod private;
 mod process;

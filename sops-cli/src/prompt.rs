@@ -1,16 +1,22 @@
 //! How keys ask the user: through the pinentry that `PINENTRY_PROGRAM` names, or else on the terminal. Standard input is
 //! never read, since it may be the document.
 
-use std::{env, ffi::OsString};
+use std::{
+    env,
+    ffi::OsString,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use sops_core::{Prompt, PromptError, SecretText};
 
 use crate::{pinentry::Pinentry, terminal::Terminal, ui::Ui};
 
-/// Asks where the user is.
+/// Asks where the user is. Clones wait for each other: one question at a time.
+#[derive(Clone)]
 pub(crate) struct UserPrompt {
     ui: Ui,
     pinentry: Option<OsString>,
+    asking: Arc<Mutex<()>>,
 }
 
 impl UserPrompt {
@@ -19,12 +25,18 @@ impl UserPrompt {
         Self {
             ui,
             pinentry: env::var_os("PINENTRY_PROGRAM").filter(|program| !program.is_empty()),
+            asking: Arc::default(),
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Prompt for UserPrompt {
     fn secret(&self, question: &str) -> Result<SecretText, PromptError> {
+        let _turn = self.turn();
         match &self.pinentry {
             Some(program) => Pinentry::start(program)?.secret(question),
             None => Terminal::open()?.secret(&format!("{}: ", printable(question))),
@@ -33,6 +45,7 @@ impl Prompt for UserPrompt {
 
     /// A pinentry hides what is typed, so the terminal is better, if there is one.
     fn text(&self, question: &str) -> Result<String, PromptError> {
+        let _turn = self.turn();
         let question = printable(question);
         match (Terminal::open(), &self.pinentry) {
             (Ok(terminal), _) => terminal.text(&format!("{question}: ")),
@@ -45,6 +58,7 @@ impl Prompt for UserPrompt {
     }
 
     fn confirm(&self, question: &str, yes: &str, no: Option<&str>) -> Result<bool, PromptError> {
+        let _turn = self.turn();
         if let Some(program) = &self.pinentry {
             return Pinentry::start(program)?.confirm(question, yes, no);
         }

@@ -28,6 +28,7 @@ const TOPICS: &[Topic] = topics![
     "git",
     "ci",
     "editors",
+    "audit",
     "library",
     "performance",
 ];

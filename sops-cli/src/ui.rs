@@ -66,6 +66,11 @@ impl Ui {
         }
     }
 
+    /// Prints a line without a label.
+    pub(crate) fn line_alone(self, message: &str) {
+        write_stderr(message);
+    }
+
     /// Prints a fact about the run, such as a summary.
     pub(crate) fn note(self, message: &str) {
         if self.loudness > Loudness::Quiet {

@@ -135,6 +135,30 @@ impl User {
     }
 }
 
+/// The name of the user who runs this program.
+#[cfg(all(unix, feature = "audit"))]
+pub(crate) fn own_name() -> Result<String, Failure> {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let local = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let entry = |table: &str| {
+        let mut names = table.lines().filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1) == Some(&id)).then(|| name.to_owned())
+        });
+        names.next()
+    };
+    entry(&local)
+        .or_else(|| entry(&output("getent", &["passwd", &id])?))
+        .ok_or_else(|| Failure::new(Code::Generic, format!("the user {id} has no name")))
+}
+
+#[cfg(all(not(unix), feature = "audit"))]
+pub(crate) fn own_name() -> Result<String, Failure> {
+    std::env::var("USERNAME")
+        .map_err(|_| Failure::new(Code::Generic, "the user has no name: USERNAME is not set"))
+}
+
 /// The groups that list the user, and the user's own.
 fn groups_in_table(user: &User, table: &str) -> Vec<u32> {
     let mut groups = vec![user.group];

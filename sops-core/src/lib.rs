@@ -17,7 +17,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let keyring = Keyring::from_env()?; // age identities, from where sops looks for them
+//! let keyring = Keyring::from_env()?; // age identities from where sops looks for them, and your gpg
 //! let bytes = std::fs::read("config.enc.yaml")?;
 //! let plain = sops_core::decrypt(&bytes, Format::Yaml, &keyring)?; // MAC checked, wiped when dropped
 //! let config: Config = plain.deserialize()?;
@@ -173,8 +173,9 @@
 //!
 //! - **Network, terminal, files.** It turns bytes into bytes. It reads the environment, the home folder or the disk only
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
-//!   and [`config::Config::load`]. It runs a program only if `SOPS_AGE_KEY_CMD` asks for it.
-//! - **Keys other than native age ones.** SSH keys, plugins, post-quantum keys, OpenPGP and the cloud services are read
+//!   and [`config::Config::load`]. It runs programs only if `SOPS_AGE_KEY_CMD` asks for it, for age recipients and
+//!   identities of plugins, and `gpg` for an OpenPGP key.
+//! - **Keys other than age ones and OpenPGP.** Those of the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
 //!   same, and known to those who could unlock it before. A new data key takes decrypting and encrypting again, and new
@@ -189,6 +190,8 @@
 //!
 //! - `age` (on by default): native age recipients and identities. Without it the crate needs less than a third of its
 //!   dependencies, and your own [`keys::KeyService`].
+//! - `pgp` (on by default): OpenPGP keys through the user's `gpg`. Needs no further crate. The crate `sops-openpgp` does
+//!   without a `gpg`.
 //!
 //! There is no unsafe code here, and none of the dependencies compiles C.
 
@@ -214,6 +217,7 @@ mod secret;
 mod simple;
 mod suggest;
 mod tree;
+mod typed;
 mod warning;
 mod warnings;
 

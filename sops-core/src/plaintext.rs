@@ -152,12 +152,22 @@ impl Plaintext {
     }
 
     fn emit(&self, node: crate::tree::NodeId, output: Format) -> Result<SecretBytes, Error> {
+        let encrypted = selected_comments(self.text(), self.tree(), &self.selector.compile()?);
         let style = EmitStyle {
             indent: None,
-            beside: &|_| true,
+            beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
         };
-        emit(self.text(), self.tree(), node, output, &style)
+        let written = emit(self.text(), self.tree(), node, output, &style)?;
+        let is_list = matches!(
+            self.tree()[self.tree().resolve(node)].kind,
+            NodeKind::Sequence
+        );
+        match (output, written.expose()) {
+            // As the reference prints a list.
+            (Format::Json, [list @ .., b'\n']) if is_list => Ok(SecretBytes::new(list.to_vec())),
+            _ => Ok(written),
+        }
     }
 
     /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of

@@ -300,7 +300,10 @@ fn uri(server: &str, path: &str) -> Result<Uri, Problem> {
     let whole = format!("{}/v1/{path}", server.trim_end_matches('/'));
     let uri: Uri = whole.parse().map_err(|_| failed())?;
     let is_usable = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty());
+        && uri.authority().is_some_and(|authority| {
+            !authority.host().is_empty()
+                && authority.port().is_some() == authority.port_u16().is_some()
+        });
     is_usable.then_some(uri).ok_or_else(failed)
 }
 

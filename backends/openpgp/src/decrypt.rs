@@ -13,10 +13,10 @@ use sequoia_openpgp::{
     policy::StandardPolicy,
     types::SymmetricAlgorithm,
 };
-use sops_core::{SecretBytes, keys::KeyError};
+use sops_core::{Prompt, SecretBytes, keys::KeyError};
 use zeroize::Zeroizing;
 
-use crate::{Ask, key_files::one_line, select};
+use crate::{key_files::one_line, select};
 
 /// More bytes than any data key or share has.
 const MAX_SHARE: usize = 256;
@@ -46,14 +46,14 @@ impl Unlocked {
         certs: &[Cert],
         fingerprint: &str,
         enc: &str,
-        ask: Option<&Ask>,
+        prompt: Option<&dyn Prompt>,
     ) -> Option<Result<SecretBytes, KeyError>> {
         let mut outcome = Outcome::NotAsked;
         let helper = Helper {
             unlocked: self,
             certs,
             fingerprint,
-            ask,
+            prompt,
             outcome: &mut outcome,
         };
         let error = match open(enc, helper) {
@@ -87,38 +87,37 @@ impl Unlocked {
         &mut self,
         key: &SecretKey,
         cert: &Cert,
-        ask: Option<&Ask>,
+        prompt: Option<&dyn Prompt>,
     ) -> Result<&mut KeyPair, Refusal> {
         let outcome = self
             .keys
             .entry(key.fingerprint())
-            .or_insert_with(|| unlock(key, cert, ask));
+            .or_insert_with(|| unlock(key, cert, prompt));
         outcome.as_mut().map_err(|refusal| refusal.clone())
     }
 }
 
-fn unlock(key: &SecretKey, cert: &Cert, ask: Option<&Ask>) -> Result<KeyPair, Refusal> {
+fn unlock(key: &SecretKey, cert: &Cert, prompt: Option<&dyn Prompt>) -> Result<KeyPair, Refusal> {
     let name = format!("{}{}", cert.fingerprint(), select::owner(cert));
-    let Some(ask) = ask else {
+    let Some(prompt) = prompt else {
         return Err(Refusal {
             message: format!("the secret key {name} is locked with a passphrase"),
             hint: Some("unlock it with `gpg --change-passphrase`, and export it again".to_owned()),
         });
     };
-    let what = format!("passphrase of the OpenPGP key {name}");
-    for attempt in 1..=ATTEMPTS {
-        let again = if attempt == 1 { "" } else { ", once more" };
-        let passphrase = ask(&format!("{what}{again}")).map_err(|error| Refusal {
-            message: error.message,
-            hint: error.hint,
-        })?;
+    let what = format!("Passphrase for the OpenPGP key {name}");
+    let mut question = what.clone();
+    for _ in 0..ATTEMPTS {
+        let answer = prompt.secret(&question);
+        let passphrase = answer.map_err(|error| Refusal::from(error.about(&what)))?;
         let passphrase = Password::from(passphrase.expose());
         if let Ok(unlocked) = key.clone().decrypt_secret(&passphrase) {
             return unlocked.into_keypair().map_err(Refusal::from);
         }
+        question = format!("Wrong, try again. {what}");
     }
     Err(Refusal {
-        message: format!("that is not the {what}"),
+        message: format!("{what}: the answer was wrong {ATTEMPTS} times"),
         hint: None,
     })
 }
@@ -128,6 +127,15 @@ impl From<sequoia_openpgp::anyhow::Error> for Refusal {
         Self {
             message: format!("the secret key cannot be used: {}", one_line(&error)),
             hint: Some("use it through gpg: import it there".to_owned()),
+        }
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        Self {
+            message: error.message,
+            hint: error.hint,
         }
     }
 }
@@ -188,7 +196,7 @@ struct Helper<'a, 'b> {
     unlocked: &'b mut Unlocked,
     certs: &'a [Cert],
     fingerprint: &'a str,
-    ask: Option<&'a Ask>,
+    prompt: Option<&'a dyn Prompt>,
     outcome: &'b mut Outcome,
 }
 
@@ -255,7 +263,7 @@ impl DecryptionHelper for Helper<'_, '_> {
             if !is_meant || key.has_unencrypted_secret() {
                 continue;
             }
-            match self.unlocked.unlock(key, cert, self.ask) {
+            match self.unlocked.unlock(key, cert, self.prompt) {
                 Ok(pair) => {
                     if attempt(&pkesks[*index], pair) {
                         *self.outcome = Outcome::Opened;

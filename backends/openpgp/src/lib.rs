@@ -28,11 +28,11 @@ mod select;
 use std::{
     env,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use sops_core::{
-    SecretBytes, SecretText, Warning,
+    Prompt, SecretBytes, Warning,
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
@@ -42,9 +42,6 @@ use crate::{decrypt::Unlocked, key_files::KeyFiles};
 /// The key files, separated as the folders in `PATH` are.
 const KEY_FILE: &str = "SOPS_PGP_KEY_FILE";
 
-/// Asks someone for a passphrase, saying what it is for.
-type Ask = dyn Fn(&str) -> Result<SecretText, KeyError> + Send + Sync;
-
 /// Wraps and unwraps data keys with OpenPGP keys from files.
 ///
 /// The files are read when the first OpenPGP key is needed, and once. They may be armored or binary, and hold several
@@ -53,7 +50,7 @@ pub struct OpenPgp {
     place: Place,
     files: OnceLock<KeyFiles>,
     unlocked: Mutex<Unlocked>,
-    ask: Option<Arc<Ask>>,
+    prompt: Option<Box<dyn Prompt>>,
 }
 
 /// Where the files are.
@@ -110,17 +107,14 @@ impl OpenPgp {
             place,
             files: OnceLock::new(),
             unlocked: Mutex::default(),
-            ask: None,
+            prompt: None,
         }
     }
 
     /// Sets who is asked for the passphrase of a secret key. Without, such keys cannot be used.
     #[must_use]
-    pub fn with_passphrases(
-        mut self,
-        ask: impl Fn(&str) -> Result<SecretText, KeyError> + Send + Sync + 'static,
-    ) -> Self {
-        self.ask = Some(Arc::new(ask));
+    pub fn with_prompt(mut self, prompt: impl Prompt + 'static) -> Self {
+        self.prompt = Some(Box::new(prompt));
         self
     }
 
@@ -174,7 +168,7 @@ impl KeyService for OpenPgp {
         let certs = &self.files().certs;
         // Held while someone types: who needs the same key waits for it.
         let mut unlocked = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
-        match unlocked.decrypt(certs, fingerprint, &entry.enc, self.ask.as_deref()) {
+        match unlocked.decrypt(certs, fingerprint, &entry.enc, self.prompt.as_deref()) {
             Some(outcome) => Some(outcome),
             None => self.nothing_fits("secret key").map(Err),
         }

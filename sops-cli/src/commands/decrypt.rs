@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use sops_core::{DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, TreePath, Warning};
+use sops_core::{
+    DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, TreePath, Unlocked, Warning,
+};
 
 use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
-    context::{Context, Target},
+    context::{Context, Event, Target},
     error::{Doing, Failure},
 };
 
@@ -70,6 +72,20 @@ impl How<'_> {
     ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
         let target = context.target(file, self.types)?;
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        if let (Some(path), true, false) =
+            (self.path, self.ignore_mac, target.format == Format::Binary)
+        {
+            // Without the MAC, the one value that is wanted is all there is to decrypt, if it is a text.
+            let unlocked = self.unlock(context, &target, input.bytes())?;
+            let bytes = match unlocked.danger_extract_text(path).map_err(failed)? {
+                Some(text) => text,
+                None => unlocked
+                    .decrypt(&DecryptOptions::default().danger_ignore_mac(true))
+                    .and_then(|plain| plain.extract_as(path, target.output))
+                    .map_err(failed)?,
+            };
+            return Ok((bytes, Vec::new()));
+        }
         let plain = self.open(context, &target, input)?;
         let warnings = plain.warnings().to_vec();
         let bytes = match (self.path, context.rewriting(&target)?) {
@@ -84,6 +100,21 @@ impl How<'_> {
         Ok((bytes, warnings))
     }
 
+    /// Recovers the data key of a file.
+    fn unlock<'t>(
+        &self,
+        context: &Context,
+        target: &Target,
+        bytes: &'t [u8],
+    ) -> Result<Unlocked<'t>, Failure> {
+        let keyring = context.keyring(Doing::Decrypting)?;
+        let unlocked = EncryptedFile::parse(bytes, target.format)
+            .and_then(|encrypted| encrypted.unlock(keyring))
+            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+        context.record(Event::Decrypt, target)?;
+        Ok(unlocked)
+    }
+
     /// Decrypts a file.
     pub(crate) fn open(
         &self,
@@ -93,14 +124,19 @@ impl How<'_> {
     ) -> Result<Plaintext, Failure> {
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
         let keyring = context.keyring(Doing::Decrypting)?;
-        let decrypt =
-            |encrypted: EncryptedFile<'_>| encrypted.unlock(keyring)?.into_plaintext(&options);
-        let plain = match target.format {
-            Format::Binary => {
-                EncryptedFile::from_bytes(input.take().into_vec(), target.format).and_then(decrypt)
-            }
-            format => EncryptedFile::parse(input.bytes(), format).and_then(decrypt),
+        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let decrypt = |encrypted: EncryptedFile<'_>| {
+            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+            context.record(Event::Decrypt, target)?;
+            unlocked.into_plaintext(&options).map_err(failed)
         };
-        plain.map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))
+        match target.format {
+            Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
+                .map_err(failed)
+                .and_then(decrypt),
+            format => EncryptedFile::parse(input.bytes(), format)
+                .map_err(failed)
+                .and_then(decrypt),
+        }
     }
 }

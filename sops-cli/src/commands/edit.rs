@@ -7,7 +7,7 @@ use sops_core::{DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Ke
 use super::transform::{name_of, warn_of_more_files, warn_of_other_names};
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
-    context::{Context, Target},
+    context::{Context, Event, Target},
     editor::Session,
     error::{Code, Doing, Failure},
     files::{self, Original},
@@ -81,6 +81,7 @@ fn edit_existing(
         .map_err(failed)?
         .with_layout(context.layout()?);
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
+    context.record(Event::Decrypt, target)?;
     let plain = unlocked.decrypt(&options).map_err(failed)?;
     context.ui.warn_of_all(&target.name, plain.warnings());
     if original.has_other_names() {
@@ -91,6 +92,7 @@ fn edit_existing(
         let edit = Edit {
             context,
             file,
+            target,
             before: plain.bytes(),
             encrypt: &|text| unlocked.update(text),
             write: &write,
@@ -102,6 +104,7 @@ fn edit_existing(
     let edit = Edit {
         context,
         file,
+        target,
         before: shown.expose(),
         encrypt: &|text| unlocked.update_with_metadata(text, keyring),
         write: &write,
@@ -136,6 +139,7 @@ fn edit_new(args: &Args, context: &Context, file: &Path, target: &Target) -> Res
     let edit = Edit {
         context,
         file,
+        target,
         before: example.as_bytes(),
         encrypt: &encrypt,
         write: &|bytes| files::create(file, bytes),
@@ -156,6 +160,7 @@ fn encrypt(
 struct Edit<'e> {
     context: &'e Context,
     file: &'e Path,
+    target: &'e Target,
     before: &'e [u8],
     encrypt: &'e dyn Fn(&[u8]) -> Result<sops_core::Encrypted, Error>,
     write: &'e dyn Fn(&[u8]) -> Result<(), Failure>,
@@ -191,6 +196,9 @@ impl Edit<'_> {
             }
         };
         session.check()?;
+        if let Err(failure) = self.context.record(Event::Encrypt, self.target) {
+            return Err(failure.hint(keep(private)));
+        }
         self.context
             .ui
             .warn_of_all(&name_of(Some(self.file)), &encrypted.warnings);

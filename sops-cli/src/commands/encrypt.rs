@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cli::{KeyArgs, SelectorArgs, TypeArgs},
-    context::Context,
+    context::{Context, Event},
     error::{Code, Doing, Failure},
     files,
 };
@@ -67,6 +67,7 @@ fn one(
     let keyring = context.keyring(Doing::Encrypting)?;
     let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
     let mut options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
+    context.record(Event::Encrypt, &target)?;
     // The reference writes JSON for either of them.
     let output = match (target.format, target.output) {
         (Format::Binary, Format::Binary) => {
@@ -99,7 +100,7 @@ fn one(
                 let name = format!("{}, written as {}", target.name, output.name());
                 Failure::from_library(&error, Doing::Encrypting, &name)
             })?;
-            parsed.encrypt(&options, keyring)
+            parsed.with_values_of(&plain).encrypt(&options, keyring)
         }
     };
     let encrypted = encrypted.map_err(failed)?;

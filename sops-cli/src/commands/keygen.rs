@@ -21,16 +21,16 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Make a key that withstands quantum computers
+    /// Make a key that withstands quantum computers; its recipient has some 2,000 characters
     #[arg(long)]
     pq: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    if args.pq {
-        return Err(Failure::not_yet("--pq"));
-    }
-    let identities = Identities::generate();
+    let identities = match args.pq {
+        true => Identities::generate_post_quantum(),
+        false => Identities::generate(),
+    };
     let recipient = identities.recipients().join(",");
     let now = sops_core::rfc3339(SystemTime::now());
     let text = SecretText::new(format!(

@@ -5,6 +5,8 @@ pub(crate) mod completion;
 pub(crate) mod decrypt;
 #[cfg(feature = "age")]
 pub(crate) mod demo;
+#[cfg(feature = "age")]
+pub(crate) mod doctor;
 pub(crate) mod edit;
 pub(crate) mod encrypt;
 pub(crate) mod exec_env;

@@ -200,7 +200,8 @@ fn rule_of(
     })
 }
 
-fn quoted(text: &str) -> String {
+/// A text as JSON has it.
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {

@@ -8,7 +8,7 @@ use sops_core::{
 use super::transform::{Contents, FileArgs, Product};
 use crate::{
     cli::TypeArgs,
-    context::Context,
+    context::{Context, Event},
     error::{Code, Doing, Failure},
     master_keys,
     ui::Ui,
@@ -130,9 +130,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         let encrypted = EncryptedFile::parse(content.bytes(), target.format).map_err(failed)?;
         let threshold = encrypted.metadata().shamir_threshold;
         let groups = change.apply(&encrypted.metadata().groups, context.ui, &target.name)?;
-        let rotated = encrypted
-            .unlock(keyring)
-            .map_err(failed)?
+        let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
+            context.record(event, &target)?;
+        }
+        let rotated = unlocked
             .with_layout(context.layout()?)
             .rotate(&groups, threshold, &options, keyring)
             .map_err(failed)?;

@@ -6,7 +6,7 @@ use sops_core::{Change, DecryptOptions, EncryptedFile, SecretText, TreePath};
 
 use crate::{
     cli::TypeArgs,
-    context::Context,
+    context::{Context, Event},
     error::{Code, Doing, Failure},
     files::{self, Original},
 };
@@ -34,10 +34,6 @@ pub(crate) struct Args {
     #[arg(long)]
     string: bool,
 
-    /// Accepted for compatibility: a file whose values do not change is never written
-    #[arg(long)]
-    idempotent: bool,
-
     #[command(flatten)]
     file: ChangeArgs,
 
@@ -53,13 +49,18 @@ pub(crate) struct ChangeArgs {
     #[arg(long, value_name = "FORMAT")]
     input_type: Option<String>,
 
-    /// The format of the output, which has to be that of the file
-    #[arg(long, value_name = "FORMAT", hide = true)]
+    /// The format of the output; the file keeps its name
+    #[arg(long, value_name = "FORMAT")]
     output_type: Option<String>,
 
     /// Go on when the MAC does not fit: the file may have been tampered with
     #[arg(long)]
     ignore_mac: bool,
+
+    /// Do not write the file when there is nothing to change, not even in another format. In the same format it is never
+    /// written then; and it is no error that a value to be removed is not there
+    #[arg(long)]
+    pub(crate) idempotent: bool,
 
     /// Accepted for compatibility: has no effect
     #[arg(long, hide = true)]
@@ -166,10 +167,6 @@ impl ChangeArgs {
             ..TypeArgs::default()
         };
         let target = context.target(Some(file), &types)?;
-        if target.output != target.format {
-            let message = "values are changed in the format that the file has";
-            return Err(Failure::new(Code::Conflict, message).in_file(&target.name));
-        }
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
         let original = Original::read(file).map_err(|failure| match failure.code {
             Code::NoFile => failure.with_code(Code::Input),
@@ -177,19 +174,33 @@ impl ChangeArgs {
         })?;
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
         let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
-        let changed = encrypted
-            .unlock(context.keyring(Doing::Decrypting)?)
-            .map_err(failed)?
+        let keyring = context.keyring(Doing::Decrypting)?;
+        let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+        context.record(Event::Decrypt, &target)?;
+        context.record(Event::Encrypt, &target)?;
+        let changed = unlocked
             .with_layout(context.layout()?)
             .change(changes, &options)
             .map_err(failed)?;
         context.ui.warn_of_all(&target.name, &changed.warnings);
-        if changed.bytes == original.content() {
+        let is_same = changed.bytes == original.content();
+        if is_same {
             context.ui.detail(&format!(
                 "{}: nothing changed, so it was not written",
                 target.name
             ));
         }
-        original.replace(&changed.bytes)
+        if target.output == target.format || (self.idempotent && is_same) {
+            return original.replace(&changed.bytes);
+        }
+        // As in the reference: the name of the file stays, whatever it says about the format.
+        let indent = context.rewriting(&target)?.flatten();
+        let converted = EncryptedFile::parse(&changed.bytes, target.format)
+            .and_then(|file| file.unlock(keyring))
+            .map(|unlocked| unlocked.with_layout(false))
+            .and_then(|unlocked| unlocked.convert(target.output, indent, &options))
+            .map_err(failed)?;
+        context.ui.warn_of_all(&target.name, &converted.warnings);
+        original.replace(&converted.bytes)
     }
 }

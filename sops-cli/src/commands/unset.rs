@@ -20,10 +20,6 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE PATH")]
     words: Vec<String>,
 
-    /// It is no error that there is no such value
-    #[arg(long)]
-    idempotent: bool,
-
     #[command(flatten)]
     file: ChangeArgs,
 }
@@ -41,7 +37,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .map(|path| {
             Ok(Change::Unset {
                 path: parse_path(path)?,
-                if_there: args.idempotent,
+                if_there: args.file.idempotent,
             })
         })
         .collect::<Result<Vec<_>, Failure>>()?;

@@ -11,10 +11,10 @@ use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
 use super::groups;
 use crate::{
     cli::TypeArgs,
-    context::{Context, Target},
+    context::{Context, Event, Target},
     error::{Code, Doing, Failure},
     files::Original,
-    ui,
+    patterns, ui,
 };
 
 /// Bring the keys of files into line with the rules in `.sops.yaml`
@@ -23,7 +23,7 @@ use crate::{
 /// are. With --rotate, every value is encrypted anew under a new data key.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The files
+    /// The files; patterns such as `'secrets/**/*.yaml'` are expanded if no shell did so
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -49,7 +49,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return Err(Failure::new(Code::Generic, "config file not found")
             .hint("the keys are taken from the rules in a .sops.yaml; `sops init` makes one"));
     }
-    match args.files.as_slice() {
+    let mut files = Vec::new();
+    for file in &args.files {
+        files.extend(patterns::expand(file)?);
+    }
+    match files.as_slice() {
         [] => Err(Failure::new(Code::NoFile, "no file specified")),
         [file] => one(args, context, file),
         files => {
@@ -76,7 +80,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(Failure::new(Code::Generic, "can't operate on a directory")
             .in_file(&name)
-            .hint("name the files: sops updatekeys FILE…"));
+            .hint("name the files, or give a pattern: sops updatekeys 'FOLDER/**/*.yaml'"));
     }
     let types = TypeArgs {
         input_type: args.input_type.clone(),
@@ -113,6 +117,9 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     let unlocked = encrypted.unlock(keyring).map_err(failed)?;
     let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
     let bytes = if args.rotate {
+        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
+            context.record(event, &target)?;
+        }
         let rotated = unlocked
             .with_layout(context.layout()?)
             .rotate(
@@ -152,6 +159,8 @@ impl Wanted {
         let rule = context
             .rule(&target.path)?
             .map_err(|failure| failure.in_file(&target.name))?;
+        rule.check_keys()
+            .map_err(|error| Failure::from_config(&error))?;
         let groups = rule.groups();
         if groups.iter().any(Vec::is_empty) {
             return Err(Failure::new(
@@ -298,12 +307,12 @@ fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_
             .iter()
             .any(|group| group.common.contains(key) || group.added.contains(key))
     };
-    let gone: Vec<&str> = difference
-        .iter()
-        .flat_map(|group| &group.removed)
-        .filter(|key| !stays(key))
-        .map(String::as_str)
-        .collect();
+    let mut gone: Vec<&str> = Vec::new();
+    for key in difference.iter().flat_map(|group| &group.removed) {
+        if !stays(key) && !gone.contains(&key.as_str()) {
+            gone.push(key);
+        }
+    }
     if gone.is_empty() {
         return;
     }

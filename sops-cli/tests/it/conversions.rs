@@ -6,7 +6,7 @@ use crate::{
     interop::{each_document, explain},
     support::{
         Program::{Ours, Reference},
-        RECIPIENT, Ran, Scratch, has_reference,
+        RECIPIENT, Ran, Scratch, has_reference, in_parallel, report,
     },
 };
 
@@ -168,4 +168,87 @@ fn without_comment(line: &str) -> &str {
 
 fn notes(text: &str) -> usize {
     text.matches("note ").count()
+}
+
+const YAML: &str = "# head\ndb:\n  user: app # side\n  pass: \"s3: cr#et\"\n  n: [1, 2.5, true, null, 2001-12-14]\nlist:\n  - a\n  - {b: c}\ntext: |\n  x\n  y\nempty: {}\nel: []\nnl: ~\n";
+const JSON: &str =
+    "{\"a\": {\"b\": [1, 2.5, \"x\", null, true, {\"c\": \"d\"}], \"e\": \"\"}, \"f\": \"é <&>\"}";
+const DOTENV: &str = "# c\nA=1\nB=x y\n\nC=a\\nb\n";
+const INI: &str = "top = 1\n[s]\nk = v\nq = `x;y`\n[t u]\nz = `multi\nline`\n";
+
+/// Parts of files in all formats, in the format of the file and in others; where there is nothing, neither prints anything.
+#[test]
+fn parts_are_printed_as_the_reference_prints_them() {
+    if !has_reference() {
+        return;
+    }
+    let files: [(&str, &str, &[&str]); 4] = [
+        (
+            "file.yaml",
+            YAML,
+            &[
+                "[\"db\"]",
+                "[\"db\"][\"user\"]",
+                "[\"db\"][\"n\"]",
+                "[\"db\"][\"n\"][0]",
+                "[\"db\"][\"n\"][2]",
+                "[\"db\"][\"n\"][3]",
+                "[\"db\"][\"n\"][4]",
+                "[\"list\"]",
+                "[\"list\"][1]",
+                "[\"text\"]",
+                "[\"empty\"]",
+                "[\"el\"]",
+                "[\"nl\"]",
+                "[\"nope\"]",
+                "[\"list\"][9]",
+            ],
+        ),
+        (
+            "file.json",
+            JSON,
+            &[
+                "[\"a\"]",
+                "[\"a\"][\"b\"]",
+                "[\"a\"][\"b\"][0]",
+                "[\"a\"][\"b\"][3]",
+                "[\"a\"][\"b\"][5]",
+                "[\"a\"][\"e\"]",
+                "[\"f\"]",
+            ],
+        ),
+        ("file.env", DOTENV, &["[\"A\"]", "[\"C\"]", "[\"Z\"]"]),
+        (
+            "file.ini",
+            INI,
+            &[
+                "[\"s\"]",
+                "[\"s\"][\"k\"]",
+                "[\"DEFAULT\"]",
+                "[\"t u\"][\"z\"]",
+                "[\"nope\"]",
+            ],
+        ),
+    ];
+    let outputs: [&[&str]; 3] = [&[], &["--output-type", "json"], &["--output-type", "yaml"]];
+    let mut cases = Vec::new();
+    for (name, text, paths) in files {
+        for path in paths {
+            cases.extend(outputs.map(|output| (name, text, *path, output)));
+        }
+    }
+    let failures = in_parallel(&cases, |(name, text, path, output)| {
+        let scratch = Scratch::new();
+        let encrypted = scratch.encrypt(Ours, name, text.as_bytes()).ok();
+        scratch.write(name, encrypted);
+        let arguments = [&["decrypt", "--extract", path], *output, &[name]].concat();
+        let (ours, reference) = (
+            scratch.run(Ours, &arguments),
+            scratch.run(Reference, &arguments),
+        );
+        let is_same = ours.code == reference.code && ours.stdout == reference.stdout;
+        (!is_same).then(|| format!("{name} {path} {output:?}: {ours:?}\nnot {reference:?}"))
+    });
+    let failures: Vec<String> = failures.into_iter().flatten().collect();
+    report(&failures, cases.len());
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Program::Ours, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch};
+use crate::support::{Program::Ours, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, skip};
 
 const TEXT: &str = "# about\nuser: admin\npassword:   'old'   # note\nlist: [a, b]\n";
 
@@ -328,4 +328,123 @@ fn metadata_that_are_only_looked_at_change_nothing() {
     let before = scratch.read("secrets.yaml");
     assert_eq!(edit(&scratch, &["edit", "-s", "secrets.yaml"]).code, 200);
     assert!(scratch.read("secrets.yaml") == before);
+}
+
+/// Signals at any moment: whatever was there of the plaintext is gone, and the file is whole.
+#[test]
+fn signals_at_any_moment_leave_no_plaintext() {
+    for (verb, arguments) in [
+        ("edit", ["edit", "secrets.yaml"].as_slice()),
+        (
+            "file",
+            &[
+                "exec-file",
+                "--no-fifo",
+                "secrets.yaml",
+                "cat {} > /dev/null; sleep 0.02; cat {}",
+            ],
+        ),
+        (
+            "fifo",
+            &[
+                "exec-file",
+                "secrets.yaml",
+                "cat {} > /dev/null; sleep 0.02; cat {}",
+            ],
+        ),
+    ] {
+        for round in 0..24 {
+            let scratch = scratch("sed -i s/old/new/ \"$1\"; sleep 0.02");
+            let child = command(&scratch, arguments).spawn().expect("it starts");
+            thread::sleep(Duration::from_millis(round * 2));
+            let id = child.id().to_string();
+            let signal = ["TERM", "INT", "HUP"][round as usize % 3];
+            // It may be over by now.
+            let _ = Command::new("kill")
+                .args(["-s", signal, &id])
+                .stderr(Stdio::null())
+                .status();
+            let ran = Ran::from(child.wait_with_output().expect("it ends"));
+            scratch.assert_nothing_left();
+            let decrypted = decrypted(&scratch);
+            let changed = TEXT.replace("old", "new");
+            assert!(
+                decrypted == TEXT || (verb == "edit" && decrypted == changed),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+/// The editor that is taken when nobody says which, on a terminal: it leaves no swap file and no history.
+#[test]
+fn vim_leaves_nothing_behind() {
+    let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !is_there("vim") || !is_there("script") {
+        return skip("vim, or script of util-linux");
+    }
+    for (commands, signal, expected) in [
+        (
+            "autocmd VimEnter * %s/old/new/ | wq",
+            None,
+            TEXT.replace("old", "new"),
+        ),
+        (
+            "autocmd VimEnter * call writefile([], 'started')",
+            Some("HUP"),
+            TEXT.to_owned(),
+        ),
+        (
+            "autocmd VimEnter * call writefile([], 'started')",
+            Some("TERM"),
+            TEXT.to_owned(),
+        ),
+    ] {
+        let scratch = scratch("");
+        let ours = scratch.command(Ours);
+        let line = format!(
+            "echo $$ > pid; exec '{}' secrets.yaml",
+            ours.get_program().display()
+        );
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).env_clear();
+        for (name, value) in ours.get_envs() {
+            command.env(name, value.expect("set, not removed"));
+        }
+        command
+            .env_remove("EDITOR")
+            .env("TERM", "xterm")
+            .env("VIMINIT", commands)
+            .current_dir(scratch.folder())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().expect("it starts");
+        if let Some(signal) = signal {
+            let start = Instant::now();
+            while !scratch.path("started").exists() {
+                assert!(start.elapsed() < Duration::from_secs(20), "vim starts");
+                thread::sleep(Duration::from_millis(10));
+            }
+            let id = scratch.read_text("pid");
+            let sent = Command::new("kill")
+                .args(["-s", signal, id.trim()])
+                .status();
+            assert!(sent.expect("kill is there").success());
+        }
+        let ran = Ran::from(child.wait_with_output().expect("it ends"));
+        assert_eq!(decrypted(&scratch), expected, "{commands}: {}", ran.text());
+        scratch.assert_nothing_left();
+        let found = Command::new("grep")
+            .args(["-rl", "'old'\\|'new'", "--exclude=editor.sh"])
+            .arg(scratch.folder().parent().expect("it has a home beside it"))
+            .output()
+            .expect("grep is there");
+        assert_eq!(
+            String::from_utf8_lossy(&found.stdout),
+            "",
+            "plaintext is left"
+        );
+    }
 }

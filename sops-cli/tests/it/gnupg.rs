@@ -52,7 +52,9 @@ impl Gnupg {
             home.path().as_os_str().len() < 90,
             "sockets need short names"
         );
-        Some(Self { home })
+        let gnupg = Self { home };
+        gnupg.configure_agent("");
+        Some(gnupg)
     }
 
     /// Returns a home with the secret keys of the golden files.
@@ -62,6 +64,12 @@ impl Gnupg {
             gnupg.import(&testdata(&format!("golden/keys/{name}.sec.asc")));
         }
         Some(gnupg)
+    }
+
+    /// Sets up the agent, and makes passphrases cheap to test.
+    pub(crate) fn configure_agent(&self, settings: &str) {
+        let text = format!("s2k-count 65536\n{settings}");
+        fs::write(self.path().join("gpg-agent.conf"), text).expect("a file is written");
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -9,8 +9,16 @@ use crate::support::{
     read_testdata, report, testdata, tree_of_encrypted, tree_of_plain, types,
 };
 
-/// What can be opened with the age identities alone.
-const OPENED_WITH_AGE: [&str; 4] = ["age", "age-two", "age-pgp", "three groups, threshold 2"];
+/// What can be opened with the age identities alone, those of SSH included.
+const OPENED_WITH_AGE: [&str; 7] = [
+    "age",
+    "age-two",
+    "age-pq",
+    "age-pgp",
+    "ssh-ed25519",
+    "ssh-rsa",
+    "three groups, threshold 2",
+];
 
 fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_default()
@@ -70,7 +78,13 @@ fn files_of_the_reference_open_with_the_same_values() {
         let name = text(case, "encrypted");
         let scratch = Scratch::new();
         let file = testdata("golden").join(name);
-        let opened = scratch.run(Ours, [Path::new("decrypt"), &file]);
+        let mut command = scratch.command(Ours);
+        command.arg("decrypt").arg(&file);
+        if let Some(kind) = text(case, "keys").strip_prefix("ssh-") {
+            let key = testdata(&format!("golden/keys/ssh_{kind}"));
+            command.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", key);
+        }
+        let opened = Ran::from(command.output().map_err(|error| error.to_string())?);
         if opened.code != 0 {
             return Err(format!("exit {}: {}", opened.code, opened.stderr));
         }

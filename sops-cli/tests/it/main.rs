@@ -3,9 +3,16 @@
 //! What needs another program looks for it and says loudly when it is not there; with `SOPS_TEST_PEERS=required` that is
 //! a failure. See CONTRIBUTING.md for where each one is looked for.
 
+#[cfg(unix)]
+mod age_keys;
+#[cfg(unix)]
+mod audit;
 mod binary;
+#[cfg(unix)]
+mod callers;
 mod commands;
 mod comments;
+mod compatibility;
 mod conversions;
 mod corpus;
 mod documents;

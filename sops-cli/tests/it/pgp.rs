@@ -1,6 +1,13 @@
 //! OpenPGP keys, through a real gpg and from files, side by side with the reference.
 
-use std::{process::Stdio, time::Instant};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -8,7 +15,7 @@ use crate::{
     gnupg::{CURVE, Gnupg, Kind, RSA, Wrapper},
     support::{
         Program::{Ours, Reference},
-        RECIPIENT, Ran, Scratch, cases, has_reference, read_testdata, report, testdata,
+        RECIPIENT, Scratch, cases, has_reference, read_testdata, report, testdata,
     },
 };
 
@@ -136,6 +143,30 @@ fn what_exported_keys_encrypt_the_reference_decrypts_through_gpg() {
 }
 
 #[test]
+fn old_keyrings_open_files_without_gpg_as_there() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let fingerprint = gnupg.make(Kind::Rsa, "alice");
+    let scratch = scratch();
+    let encrypt = format!("encrypt -i --pgp {fingerprint} a.yaml");
+    gnupg.run(&scratch, Ours, &encrypt).ok();
+    let Some(old) = Gnupg::new() else { return };
+    let [armored, ring] = ["key.asc", "secring.gpg"].map(|name| old.path().join(name));
+    gnupg.export(&fingerprint, "", &armored);
+    let [from, to] = [&armored, &ring].map(|path| path.to_str().expect("a path of ASCII"));
+    gnupg.gpg(&["--output", to, "--dearmor", from], "");
+    for program in [Ours, Reference] {
+        if program == Ours || has_reference() {
+            let ran = old.run_with(&scratch, program, "decrypt a.yaml", &[NO_GPG]);
+            assert!(
+                ran.text().contains("user: admin\n"),
+                "{program:?}: {}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+#[test]
 fn keys_that_must_not_be_used_are_refused_and_the_file_stays() {
     let Some(gnupg) = Gnupg::new() else { return };
     let expired = gnupg.make(Kind::Expired, "expired");
@@ -193,7 +224,7 @@ fn a_key_that_was_revoked_since_still_decrypts() {
     let encrypt = format!("encrypt -i --pgp {fingerprint} a.yaml");
     gnupg.run(&scratch, Ours, &encrypt).ok();
     let revocation = format!("openpgp-revocs.d/{fingerprint}.rev");
-    let revocation = std::fs::read_to_string(gnupg.path().join(revocation)).expect("gpg made it");
+    let revocation = fs::read_to_string(gnupg.path().join(revocation)).expect("gpg made it");
     gnupg.gpg(&["--import"], &revocation.replace("\n:-----", "\n-----"));
     let ran = gnupg.run(&scratch, Ours, "decrypt a.yaml");
     assert_eq!(ran.text(), TEXT, "{}", ran.stderr);
@@ -406,5 +437,447 @@ fn damaged_messages_are_errors() {
             assert!(ran.stderr.contains(CURVE), "{}", ran.stderr);
             assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
         }
+    }
+}
+
+/// A pinentry that answers as the script says, and a log of how often it was asked.
+struct Pinentry {
+    program: PathBuf,
+    log: PathBuf,
+}
+
+impl Pinentry {
+    fn new(gnupg: &Gnupg, answer: &str) -> Self {
+        let program = gnupg.path().join("pinentry");
+        let log = gnupg.path().join("asked");
+        let text = format!(
+            "#!/bin/sh\necho OK\nwhile read -r word rest; do case $word in GETPIN) echo asked >> '{}'; {answer};; BYE) echo OK; exit;; *) echo OK;; esac; done\n",
+            log.display()
+        );
+        fs::write(&program, text).expect("a file is written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("a mode is set");
+        gnupg.configure_agent(&format!("pinentry-program {}\n", program.display()));
+        gnupg.forget();
+        fs::remove_file(&log).ok();
+        Self { program, log }
+    }
+
+    fn program(&self) -> &str {
+        self.program.to_str().expect("a path of ASCII")
+    }
+
+    fn asked(&self) -> usize {
+        fs::read_to_string(&self.log)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+}
+
+/// Several files for a key under the passphrase "sesame".
+fn locked_files(gnupg: &Gnupg, scratch: &Scratch, count: usize) -> (String, String) {
+    let fingerprint = gnupg.make_locked("locked", "sesame");
+    let names: Vec<String> = (0..count).map(|index| format!("{index}.yaml")).collect();
+    for name in &names {
+        scratch.write(name, TEXT);
+    }
+    let names = names.join(" ");
+    let encrypt = format!("encrypt -i --pgp {fingerprint} {names}");
+    gnupg.run(scratch, Ours, &encrypt).ok();
+    (fingerprint, names)
+}
+
+#[test]
+fn a_passphrase_is_asked_for_once_for_all_files() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    let (_, names) = locked_files(&gnupg, &scratch, 12);
+    let pinentry = Pinentry::new(&gnupg, "echo 'D sesame'; echo OK");
+    gnupg
+        .run(&scratch, Ours, &format!("decrypt -i {names}"))
+        .ok();
+    assert_eq!(scratch.read_text("11.yaml"), TEXT);
+    assert_eq!(pinentry.asked(), 1);
+}
+
+#[test]
+fn who_cancels_is_asked_once_for_all_files() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    let (fingerprint, names) = locked_files(&gnupg, &scratch, 6);
+    let pinentry = Pinentry::new(&gnupg, "echo 'ERR 83886179 cancelled'");
+    let before = scratch.read("5.yaml");
+    let ran = gnupg.run(&scratch, Ours, &format!("decrypt -i {names}"));
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert_eq!(pinentry.asked(), 1);
+    assert_eq!(
+        ran.stderr.matches(&fingerprint).count(),
+        6,
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("cancelled"), "{}", ran.stderr);
+    assert_eq!(scratch.read("5.yaml"), before);
+}
+
+#[test]
+fn without_a_way_to_ask_there_is_an_error_and_no_hang() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    locked_files(&gnupg, &scratch, 1);
+    gnupg.configure_agent("pinentry-program /does/not/exist\n");
+    gnupg.forget();
+    let ran = gnupg.run(&scratch, Ours, "decrypt 0.yaml");
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert!(ran.stderr.contains("No pinentry"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("could not ask for the passphrase"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_passphrase_of_an_exported_key_is_asked_for_once() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    let (fingerprint, names) = locked_files(&gnupg, &scratch, 4);
+    let file = scratch.temporary().join("key.asc");
+    gnupg.export(&fingerprint, "sesame", &file);
+    let key_file = ("SOPS_PGP_KEY_FILE", file.to_str().expect("a path of ASCII"));
+    let settings = [NO_GPG, key_file];
+    let ran = gnupg.run_with(&scratch, Ours, "decrypt 0.yaml", &settings);
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nobody to ask"), "{}", ran.stderr);
+    for (answer, code, asked) in [
+        ("echo 'ERR 83886179 cancelled'", 128, 1),
+        ("echo 'D mistyped'; echo OK", 128, 3),
+        ("echo 'D sesame'; echo OK", 0, 1),
+    ] {
+        let pinentry = Pinentry::new(&gnupg, answer);
+        let program = ("PINENTRY_PROGRAM", pinentry.program());
+        let line = format!("decrypt -i {names}");
+        let ran = gnupg.run_with(&scratch, Ours, &line, &[NO_GPG, key_file, program]);
+        assert_eq!(ran.code, code, "{answer}: {}", ran.stderr);
+        assert_eq!(pinentry.asked(), asked, "{answer}: {}", ran.stderr);
+    }
+    assert_eq!(scratch.read_text("3.yaml"), TEXT);
+}
+
+#[test]
+fn a_wrapper_may_give_the_passphrase() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    locked_files(&gnupg, &scratch, 1);
+    let script = "exec gpg --batch --pinentry-mode loopback --passphrase sesame \"$@\"";
+    let wrapper = Wrapper::new(&scratch, script);
+    let exec = [("SOPS_GPG_EXEC", wrapper.path())];
+    let ran = gnupg.run_with(&scratch, Ours, "decrypt 0.yaml", &exec);
+    assert_eq!(ran.text(), TEXT, "{}", ran.stderr);
+}
+
+#[test]
+fn a_question_that_nobody_answers_can_be_interrupted() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let scratch = Scratch::new();
+    locked_files(&gnupg, &scratch, 1);
+    let pinentry = Pinentry::new(&gnupg, "sleep 60");
+    let mut command = scratch.command(Ours);
+    command
+        .args(["decrypt", "0.yaml"])
+        .env("GNUPGHOME", gnupg.path());
+    // As a terminal does it: the key reaches all programs that run in front.
+    let mut child = command
+        .process_group(0)
+        .spawn()
+        .expect("the program starts");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while pinentry.asked() == 0 {
+        assert!(Instant::now() < deadline, "nobody asks");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let interrupted = Instant::now();
+    let group = format!("-{}", child.id());
+    let killed = Command::new("kill").args(["-INT", "--", &group]).status();
+    assert!(killed.expect("kill starts").success());
+    let status = child.wait().expect("the program ends");
+    assert!(!status.success());
+    assert!(interrupted.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn one_gpg_runs_at_a_time() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let fingerprint = gnupg.make(Kind::Ed25519, "alice");
+    let scratch = Scratch::new();
+    let script = "d=\"$(dirname \"$0\")/running\"; mkdir \"$d\" || exit 9; gpg \"$@\"; code=$?; rmdir \"$d\"; exit $code";
+    let wrapper = Wrapper::new(&scratch, script);
+    let exec = [("SOPS_GPG_EXEC", wrapper.path())];
+    let names: Vec<String> = (0..16).map(|index| format!("{index}.yaml")).collect();
+    for name in &names {
+        scratch.write(name, format!("{TEXT}name: {name}\n"));
+    }
+    let names = names.join(" ");
+    for line in [
+        format!("encrypt -i --pgp {fingerprint} {names}"),
+        format!("decrypt -i {names}"),
+    ] {
+        let ran = gnupg.run_with(&scratch, Ours, &line, &exec);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(wrapper.take_log().len(), 16);
+    }
+    assert_eq!(
+        scratch.read_text("15.yaml"),
+        format!("{TEXT}name: 15.yaml\n")
+    );
+}
+
+#[test]
+fn two_programs_share_an_agent() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let fingerprints = [
+        gnupg.make(Kind::Ed25519, "alice"),
+        gnupg.make(Kind::Rsa, "bob"),
+    ];
+    let scratches = fingerprints.map(|fingerprint| {
+        let scratch = Scratch::new();
+        let names: Vec<String> = (0..15).map(|index| format!("{index}.yaml")).collect();
+        for name in &names {
+            scratch.write(name, TEXT);
+        }
+        let line = format!("encrypt -i --pgp {fingerprint} {}", names.join(" "));
+        gnupg.run(&scratch, Ours, &line).ok();
+        (scratch, names.join(" "))
+    });
+    // It is started by both at once.
+    gnupg.forget();
+    let gnupg = &gnupg;
+    thread::scope(|scope| {
+        for (scratch, names) in &scratches {
+            scope.spawn(move || {
+                let ran = gnupg.run(scratch, Ours, &format!("decrypt -i {names}"));
+                assert_eq!(ran.code, 0, "{}", ran.stderr);
+                assert_eq!(scratch.read_text("14.yaml"), TEXT);
+            });
+        }
+    });
+}
+
+#[test]
+fn keys_are_tried_in_the_order_that_is_asked_for() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let fingerprint = gnupg.make(Kind::Ed25519, "alice");
+    let scratch = scratch();
+    let encrypt = format!("encrypt -i --age {RECIPIENT} --pgp {fingerprint} a.yaml");
+    gnupg.run(&scratch, Ours, &encrypt).ok();
+    let wrapper = Wrapper::new(&scratch, "exec gpg \"$@\"");
+    let all = "hc_vault,azure_kv,hckms,gcp_kms,kms,pgp,age";
+    for (order, uses_gpg, code) in [
+        ("", false, 0),
+        ("age", false, 0),
+        ("age,pgp", false, 0),
+        ("pgp", true, 0),
+        ("pgp,age", true, 0),
+        (all, true, 0),
+        ("kms,pgp", true, 0),
+        ("what,ever", false, 0),
+        ("age,,pgp", false, 0),
+        ("pgp,age,pgp", false, 112),
+        ("age,age", false, 112),
+        ("what,what", false, 112),
+        (",", false, 112),
+    ] {
+        for program in [Ours, Reference] {
+            // Where no kind of the file is named, the reference tries them in the order in which it stores them.
+            if program == Reference && (!has_reference() || order.starts_with("what")) {
+                continue;
+            }
+            let exec = ("SOPS_GPG_EXEC", wrapper.path());
+            let line = format!("decrypt --decryption-order={order} a.yaml");
+            let by_flag = gnupg.run_with(&scratch, program, &line, &[exec]);
+            assert_eq!(
+                by_flag.code, code,
+                "{program:?} {order}: {}",
+                by_flag.stderr
+            );
+            assert_eq!(
+                !wrapper.take_log().is_empty(),
+                uses_gpg,
+                "{program:?} {order}"
+            );
+            let variable = ("SOPS_DECRYPTION_ORDER", order);
+            let ran = gnupg.run_with(&scratch, program, "decrypt a.yaml", &[exec, variable]);
+            assert_eq!(ran.code, code, "{program:?} {order}: {}", ran.stderr);
+            assert_eq!(
+                !wrapper.take_log().is_empty(),
+                uses_gpg,
+                "{program:?} {order}"
+            );
+            if code != 0 {
+                assert!(ran.stderr.contains("Duplicate decryption key type"));
+                assert!(ran.stdout.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_come_and_go() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let alice = gnupg.make(Kind::Ed25519, "alice");
+    let bob = gnupg.make(Kind::Rsa, "bob");
+    let decrypts = |scratch: &Scratch| {
+        for program in [Ours, Reference] {
+            if program == Ours || has_reference() {
+                let ran = gnupg.run(scratch, program, "decrypt a.yaml");
+                assert_eq!(ran.code, 0, "{program:?}: {}", ran.stderr);
+            }
+        }
+    };
+    let scratch = scratch();
+    let run = |line: &str| {
+        let ran = gnupg.run(&scratch, Ours, line);
+        assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
+        ran
+    };
+    scratch.write("none", "creation_rules: []\n");
+    run(&format!("encrypt -i --age {RECIPIENT} a.yaml"));
+
+    run(&format!("rotate -i --add-pgp {alice} a.yaml"));
+    assert!(scratch.read_text("a.yaml").contains(&alice));
+    run(&format!(
+        "rotate -i --rm-age {RECIPIENT} --add-pgp {bob} a.yaml"
+    ));
+    let text = scratch.read_text("a.yaml");
+    assert!(!text.contains(RECIPIENT) && text.contains(&alice) && text.contains(&bob));
+    decrypts(&scratch);
+    let spaced = format!("{} {}", &bob[..20], &bob[20..]);
+    let rm = ["rotate", "-i", "--rm-pgp", &spaced, "a.yaml"];
+    let home = [("GNUPGHOME", gnupg.home())];
+    scratch.run_with(Ours, rm, home, None).ok();
+    assert!(!scratch.read_text("a.yaml").contains(&bob));
+    decrypts(&scratch);
+
+    // The last key cannot go, nor a key come that cannot be encrypted for; the file stays.
+    let before = scratch.read("a.yaml");
+    for (line, expected) in [
+        (
+            format!("rotate -i --rm-pgp {alice} a.yaml"),
+            "no key would be left",
+        ),
+        (
+            format!("rotate -i --add-pgp {} a.yaml", "2".repeat(40)),
+            "no such public key",
+        ),
+        (
+            format!("groups add -i --file a.yaml --pgp {}", "2".repeat(40)),
+            "no such public key",
+        ),
+        (
+            "groups delete -i --file a.yaml 1".to_owned(),
+            "there is no key group 1",
+        ),
+    ] {
+        let ran = gnupg.run(&scratch, Ours, &line);
+        assert_ne!(ran.code, 0, "{line}");
+        assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
+        assert_eq!(scratch.read("a.yaml"), before, "{line}");
+    }
+
+    run(&format!(
+        "groups add -i --file a.yaml --pgp {bob} --age {RECIPIENT}"
+    ));
+    decrypts(&scratch);
+    let ran = run("recipients a.yaml");
+    let listed = ran.text();
+    for expected in [
+        "one key each of 2 of 2 groups is needed",
+        &format!("group 0\n  pgp       {alice}"),
+        "group 1\n",
+        &format!("pgp       {bob}"),
+    ] {
+        assert!(listed.contains(expected), "{expected}: {listed}");
+    }
+    run("groups delete -i --file a.yaml --shamir-secret-sharing-threshold 1 0");
+    decrypts(&scratch);
+    assert!(!scratch.read_text("a.yaml").contains(&alice));
+}
+
+#[test]
+fn rules_bring_openpgp_keys_in_and_out() {
+    let Some(gnupg) = Gnupg::new() else { return };
+    let alice = gnupg.make(Kind::Ed25519, "alice");
+    let bob = gnupg.make(Kind::Rsa, "bob");
+    let programs = if has_reference() {
+        &[Ours, Reference][..]
+    } else {
+        &[Ours]
+    };
+    let mut printed = Vec::new();
+    for &program in programs {
+        let scratch = scratch();
+        scratch.write("one", format!("creation_rules:\n  - pgp: {alice}\n"));
+        scratch.write(
+            "two",
+            format!("creation_rules:\n  - pgp: [{alice}, {bob}]\n    age: {RECIPIENT}\n"),
+        );
+        scratch.write("groups", mixed_groups(&bob, 2));
+        gnupg
+            .run(&scratch, Ours, "--config one encrypt -i a.yaml")
+            .ok();
+        let mut all = String::new();
+        for rules in ["two", "groups", "one"] {
+            let before = scratch.read_text("a.yaml");
+            let line = format!("--config {rules} updatekeys -y a.yaml");
+            let ran = gnupg.run(&scratch, program, &line);
+            assert_eq!(ran.code, 0, "{rules}: {}", ran.stderr);
+            let printed = ran.text();
+            // The reference leaves out the threshold of the rule, and needs all groups.
+            let lines = printed
+                .lines()
+                .filter(|line| !line.contains("shamir_threshold"));
+            all.extend(lines.map(|line| format!("{line}\n")));
+            let opened = gnupg.run(&scratch, Ours, "decrypt a.yaml");
+            assert_eq!(opened.code, 0, "{rules}: {}", opened.stderr);
+            if program == Ours {
+                let after = scratch.read_text("a.yaml");
+                let values = |text: &str| text.split("\nsops:").next().map(str::to_owned);
+                let kept = |text: &str| {
+                    text.split_once("lastmodified:")
+                        .map(|(_, rest)| rest.to_owned())
+                };
+                assert_eq!(values(&before), values(&after), "{rules}");
+                assert_eq!(
+                    kept(&before).map(|rest| rest
+                        .lines()
+                        .take(2)
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()),
+                    kept(&after).map(|rest| rest
+                        .lines()
+                        .take(2)
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()),
+                    "{rules}"
+                );
+                if rules == "one" {
+                    let warning = format!("{RECIPIENT}, {bob} may still know the data key");
+                    assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+                }
+            }
+        }
+        printed.push(all);
+        // A key that cannot be encrypted for: nothing changes.
+        let before = scratch.read("a.yaml");
+        scratch.write(
+            "bad",
+            format!("creation_rules:\n  - pgp: [{alice}, {}]\n", "3".repeat(40)),
+        );
+        let ran = gnupg.run(&scratch, program, "--config bad updatekeys -y a.yaml");
+        assert_ne!(ran.code, 0);
+        assert_eq!(scratch.read("a.yaml"), before);
+    }
+    if let [ours, theirs] = printed.as_slice() {
+        assert_eq!(ours, theirs);
     }
 }

@@ -49,6 +49,47 @@ fn documents() -> Vec<PathBuf> {
     files
 }
 
+/// Every page is in the book and can be asked for with `sops help`, and every link leads somewhere.
+#[test]
+fn pages_are_listed_and_linked() {
+    let binary = env!("CARGO_BIN_EXE_sops");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let summary = fs::read_to_string(docs.join("SUMMARY.md")).expect("the table of contents");
+    let mut count = 0;
+    for file in documents() {
+        let text = fs::read_to_string(&file).expect("the document can be read");
+        let folder = file.parent().expect("it is in a folder");
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") {
+                assert!(folder.join(target).exists(), "{}: {target}", file.display());
+            }
+        }
+        let name = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        if file.parent().is_some_and(|folder| folder.ends_with("docs")) && name != "SUMMARY" {
+            count += 1;
+            assert!(
+                summary.contains(&format!("]({name}.md)")),
+                "{name} is not in SUMMARY.md"
+            );
+            let shown = Command::new(binary)
+                .args(["help", name])
+                .output()
+                .expect("it starts");
+            // A command of that name has a help of its own.
+            assert!(shown.status.success(), "sops help {name}");
+            assert!(
+                shown.stdout == text.as_bytes() || name == "check",
+                "sops help {name}"
+            );
+        }
+    }
+    assert!(count > 10, "only {count} pages");
+}
+
 /// The commands of all console blocks of a document.
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();

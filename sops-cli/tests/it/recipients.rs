@@ -325,3 +325,29 @@ fn a_new_key_opens_what_is_encrypted_for_it() {
     let ran = scratch.run_with(Ours, ["decrypt", "a.yaml"], settings, None);
     assert_eq!(ran.ok(), TEXT.as_bytes());
 }
+
+#[test]
+fn patterns_that_no_shell_expanded_name_files() {
+    let scratch = scratch();
+    let text = scratch.read("a.yaml");
+    scratch.write("deep/er/b.yaml", &text);
+    scratch.write("deep/c.txt", "no secret");
+    let run = |line: &str| ours(&scratch, &format!("--config two updatekeys -y {line}"), "");
+    for (pattern, expected) in [
+        ("deep", "can't operate on a directory"),
+        ("*.toml", "no file"),
+    ] {
+        let ran = run(pattern);
+        assert_eq!(ran.code, 1, "{pattern}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{pattern}: {}", ran.stderr);
+    }
+    run("deep/**/*.yaml").ok();
+    assert!(
+        scratch
+            .read_text("deep/er/b.yaml")
+            .contains(SECOND_RECIPIENT)
+    );
+    assert!(!scratch.read_text("a.yaml").contains(SECOND_RECIPIENT));
+    run("*.yaml").ok();
+    assert!(scratch.read_text("a.yaml").contains(SECOND_RECIPIENT));
+}

@@ -526,3 +526,111 @@ fn messages_hold_no_secret() {
         }
     }
 }
+
+/// Streams that are closed, not only empty.
+#[test]
+fn closed_streams_are_an_answer() {
+    let lines = [
+        ("decrypt a.yaml", true),
+        ("-d a.yaml", true),
+        ("decrypt", false),
+        ("encrypt --filename-override b.yaml", false),
+        ("set --value-stdin a.yaml user", false),
+        ("get a.yaml user", true),
+        ("filestatus a.yaml", true),
+        ("recipients a.yaml", true),
+        ("rotate a.yaml", true),
+        ("exec-env a.yaml true", true),
+        ("exec-file a.yaml 'cat {} > copy'", true),
+        ("exec-file --no-fifo a.yaml 'cat {} > copy'", true),
+        ("edit a.yaml", false),
+        ("--help", true),
+        ("help topics", true),
+        ("completion bash", true),
+        ("man", true),
+        ("--version", true),
+    ];
+    for (line, works) in lines {
+        for closed in ["<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"] {
+            let scratch = Scratch::new();
+            scratch.write(
+                ".sops.yaml",
+                format!("creation_rules:\n  - age: {RECIPIENT}\n"),
+            );
+            scratch.write("a.yaml", "user: admin\n");
+            scratch.run(Ours, ["encrypt", "-i", "a.yaml"]).ok();
+            let before = scratch.read("a.yaml");
+            let ours = scratch.command(Ours);
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", &format!("exec \"$0\" {line} {closed}")]);
+            command.arg(ours.get_program()).env_clear();
+            for (name, value) in ours.get_envs() {
+                command.env(name, value.expect("set, not removed"));
+            }
+            let output = command
+                .current_dir(scratch.folder())
+                .output()
+                .expect("sh is there");
+            let ran = Ran::from(output);
+            assert!(
+                (0..=203).contains(&ran.code),
+                "{line} {closed}: {} {}",
+                ran.code,
+                ran.stderr
+            );
+            assert!(
+                !ran.stderr.contains("internal error"),
+                "{line} {closed}: {}",
+                ran.stderr
+            );
+            if works && !closed.contains(">&- ") && closed != ">&-" {
+                assert_eq!(ran.code, 0, "{line} {closed}: {}", ran.stderr);
+            }
+            assert!(scratch.read("a.yaml") == before, "{line} {closed}");
+            scratch.assert_nothing_left();
+        }
+    }
+}
+
+/// Who reads the output has seen enough: not a word.
+#[test]
+fn a_broken_pipe_is_quiet() {
+    let scratch = Scratch::new();
+    scratch.write("a.yaml", large_file(300_000));
+    scratch
+        .run(Ours, ["encrypt", "-i", "--age", RECIPIENT, "a.yaml"])
+        .ok();
+    for line in [
+        "decrypt a.yaml",
+        "get a.yaml ''",
+        "help compatibility",
+        "rotate a.yaml",
+        "completion bash",
+    ] {
+        let ours = scratch.command(Ours);
+        let mut command = std::process::Command::new("bash");
+        let script = format!(
+            "set -o pipefail; \"$0\" {line} 2> errors | head -c 1 > /dev/null; cat errors; exit ${{PIPESTATUS[0]}}"
+        );
+        command
+            .args(["-c", &script])
+            .arg(ours.get_program())
+            .env_clear();
+        for (name, value) in ours.get_envs() {
+            command.env(name, value.expect("set, not removed"));
+        }
+        let output = command
+            .current_dir(scratch.folder())
+            .output()
+            .expect("bash is there");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said: Vec<_> = said
+            .lines()
+            .filter(|line| !line.contains("secret keys") && !line.contains("chmod"))
+            .collect();
+        assert!(
+            said.is_empty() || line.starts_with("get"),
+            "{line}: {said:?}"
+        );
+    }
+}

@@ -250,20 +250,32 @@ fn reference() -> Option<&'static Path> {
                 assert!(is_reference(&path), "SOPS_REFERENCE names it");
                 return Some(path);
             }
-            let go_path = Command::new("go").args(["env", "GOPATH"]).output();
-            let go_path = go_path.ok().filter(|output| output.status.success());
-            let go_path =
-                go_path.map(|output| String::from_utf8_lossy(&output.stdout).trim().into());
-            let home = env::var_os("HOME").map(|home| PathBuf::from(home).join("go"));
-            let on_path = env::var_os("PATH").unwrap_or_default();
-            let folders = [go_path, home].into_iter().flatten();
-            folders
-                .map(|folder: PathBuf| folder.join("bin"))
-                .chain(env::split_paths(&on_path))
-                .map(|folder| folder.join("sops"))
+            go_programs("sops")
+                .into_iter()
                 .find(|path| is_reference(path))
         })
         .as_deref()
+}
+
+/// Returns the programs with this name: where Go installs them, then on the path.
+pub(crate) fn go_programs(name: &str) -> Vec<PathBuf> {
+    let go_path = Command::new("go").args(["env", "GOPATH"]).output();
+    let go_path = go_path.ok().filter(|output| output.status.success());
+    let go_path = go_path.map(|output| String::from_utf8_lossy(&output.stdout).trim().into());
+    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join("go"));
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let mut found = Vec::new();
+    let folders = [go_path, home].into_iter().flatten();
+    for folder in folders
+        .map(|folder: PathBuf| folder.join("bin"))
+        .chain(env::split_paths(&on_path))
+    {
+        let program = folder.join(name);
+        if program.is_file() && !found.contains(&program) {
+            found.push(program);
+        }
+    }
+    found
 }
 
 /// Returns whether a program is the reference, and not ours under the same name.

@@ -60,12 +60,15 @@ pub(super) fn read_flat(
                     let message = format!("{}: an item of the list is empty", kind.flat_key);
                     problems.add(reader.error(item, message));
                 }
-                Ok(text) => push(
-                    &mut group,
-                    MasterKey::parse_list(kind.name, &text, options)
-                        .map_err(|error| key_error(reader, item, kind.flat_key, error)),
-                    problems,
-                ),
+                Ok(text) => {
+                    let keys = MasterKey::parse_list(kind.name, &text, options);
+                    check(reader, item, kind.flat_key, &keys, problems);
+                    push(
+                        &mut group,
+                        keys.map_err(|error| key_error(reader, item, kind.flat_key, error)),
+                        problems,
+                    );
+                }
                 Err(error) => problems.add(error),
             }
         }
@@ -134,6 +137,7 @@ fn read_texts(
             "age" => MasterKey::parse_list(kind, &text, &options),
             _ => MasterKey::parse(kind, &text, &options).map(|key| vec![key]),
         };
+        check(reader, node, kind, &keys, problems);
         push(
             group,
             keys.map_err(|error| key_error(reader, node, kind, error)),
@@ -208,6 +212,25 @@ fn push(
             }
         }
         Err(error) => problems.add(error),
+    }
+}
+
+/// Notes the first of the keys that nothing can be encrypted for. To read the configuration that does not matter.
+fn check(
+    reader: &Reader<'_>,
+    node: NodeId,
+    list: &str,
+    keys: &Result<Vec<MasterKey>, KeyTextError>,
+    problems: &mut Problems,
+) {
+    for key in keys.iter().flatten() {
+        if let Err(error) = crate::keys::check(key) {
+            let named = reader.error(node, format!("{list}: {error}"));
+            problems.add_key(match error.hint {
+                Some(hint) => named.with_hint(hint),
+                None => named,
+            });
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct CreationRule {
     regex: Option<Regex>,
     /// Why the rule cannot be used. Like the reference, we tell only whom the rule is for.
     problem: Option<ConfigError>,
+    /// Why the first of the keys that nothing can be encrypted for is such a key.
+    key_problem: Option<ConfigError>,
 }
 
 impl CreationRule {
@@ -63,6 +65,18 @@ impl CreationRule {
         groups
     }
 
+    /// Checks that the keys are such as this build can encrypt for, as far as that can be told from them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the place of the first malformed age recipient.
+    pub fn check_keys(&self) -> Result<(), ConfigError> {
+        match &self.key_problem {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// Returns whether the rule is for a path, or why that cannot be told.
     pub(super) fn is_for(&self, path: &[u8]) -> Result<bool, ConfigError> {
         match (&self.regex, &self.problem) {
@@ -80,7 +94,7 @@ impl CreationRule {
 
     pub(super) fn read(reader: &mut Reader<'_>, node: NodeId) -> Result<Self, ConfigError> {
         let mut section = reader.section(node, "creation_rules")?;
-        let mut problems = Problems(None);
+        let mut problems = Problems::default();
 
         let regex_node = section.take(reader, "path_regex");
         let path_regex = match regex_node {
@@ -198,18 +212,28 @@ impl CreationRule {
             groups,
             flat: group_nodes.is_empty(),
             regex,
-            problem: problems.0,
+            problem: problems.rule,
+            key_problem: problems.key,
         })
     }
 }
 
-/// The first reason why a rule cannot be used.
-pub(super) struct Problems(Option<ConfigError>);
+/// The first reasons why a rule cannot be used, or a key of it cannot be encrypted for.
+#[derive(Default)]
+pub(super) struct Problems {
+    rule: Option<ConfigError>,
+    key: Option<ConfigError>,
+}
 
 impl Problems {
     pub(super) fn add(&mut self, mut error: ConfigError) {
         error.kind = ConfigErrorKind::InvalidRule;
-        self.0.get_or_insert(error);
+        self.rule.get_or_insert(error);
+    }
+
+    pub(super) fn add_key(&mut self, mut error: ConfigError) {
+        error.kind = ConfigErrorKind::InvalidRule;
+        self.key.get_or_insert(error);
     }
 }
 

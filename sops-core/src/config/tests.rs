@@ -593,3 +593,39 @@ fn discovery() {
     assert_eq!(found.warning, None);
     fs::remove_dir_all(&base).expect("the folder is ours");
 }
+
+#[cfg(feature = "age")]
+#[test]
+fn malformed_recipients_are_named_with_their_place() {
+    const GOOD: &str = "age1xtlm3l8ndq7wdcxxv9vz7adsxnmfrf00u07q4qprx29hseqfrfusx0e8cj";
+    let check = |text: &str| {
+        valid(text)
+            .rule_for(Path::new("/p/a"))
+            .expect("a rule")
+            .check_keys()
+    };
+    let flat = format!("creation_rules:\n  - age: {GOOD}\n");
+    check(&flat).expect("a recipient");
+    for (text, line, column) in [
+        (flat.replace("xtlm", "xtlq"), 2, 10),
+        (flat.replace(GOOD, &format!("{GOOD},age1x")), 2, 10),
+        (
+            format!("creation_rules:\n  - age:\n      - {GOOD}\n      - ssh-ed25519 AAAA\n"),
+            4,
+            9,
+        ),
+        (
+            format!(
+                "creation_rules:\n  - key_groups:\n      - age:\n          - {GOOD}\n          - age1y\n"
+            ),
+            5,
+            13,
+        ),
+    ] {
+        let error = check(&text).expect_err("malformed");
+        let position = error.position.expect("a place");
+        assert_eq!((position.line, position.column), (line, column), "{error}");
+        assert!(error.message.starts_with("age: malformed"), "{error}");
+        assert!(error.hint.is_some());
+    }
+}

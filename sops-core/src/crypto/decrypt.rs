@@ -17,6 +17,7 @@ use crate::{
     format::{CommentItem, Format, edit::Edit},
     secret::SecretText,
     tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
+    typed::{self, Typed},
 };
 
 /// What decrypting a document needs to know.
@@ -52,6 +53,8 @@ pub(crate) struct DecryptedLeaves {
     pub(crate) undecrypted_comments: Vec<NodeId>,
     /// Texts that this format cannot hold as they are (bytes that are not UTF-8, in JSON).
     pub(crate) lossy: Vec<NodeId>,
+    /// The values that their texts in this format cannot tell.
+    pub(crate) typed: Typed,
 }
 
 impl Decryption<'_> {
@@ -77,6 +80,7 @@ impl Decryption<'_> {
                 stash: Stash::default(),
                 undecrypted_comments: Vec::new(),
                 lossy: Vec::new(),
+                typed: Vec::new(),
             },
         };
         walk(source, tree, self.matcher, &mut decryptor)?;
@@ -271,6 +275,10 @@ impl Decryptor<'_, '_> {
                 && !self.with.format.engine().holds(bytes)
             {
                 self.out.lossy.push(at.id);
+            }
+            if self.with.with_fingerprint {
+                let untold = typed::untold(self.with.format.engine(), value);
+                self.out.typed.extend(untold.map(|value| (at.id, value)));
             }
             let edits = match self.with.is_spelled(at.id) {
                 true => &mut self.out.unspelled,

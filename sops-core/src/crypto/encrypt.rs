@@ -357,6 +357,15 @@ impl Visitor for Encryptor<'_, '_> {
             }
             value => value,
         };
+        // A value that comes from another format is a text in this one, unless its type is in the ciphertext.
+        let text = match at.selected {
+            true => None,
+            false => self.with.engine.as_text(value),
+        };
+        let value = match &text {
+            Some(text) => ValueRef::Str(text.as_bytes()),
+            None => value,
+        };
         self.leaves += 1;
         self.plaintext.clear();
         value.plaintext(&mut self.plaintext);

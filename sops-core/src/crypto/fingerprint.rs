@@ -1,9 +1,11 @@
 //! A digest of everything a reader of a document gets: each leaf's path, type and value, in order.
 
 use std::{
-    hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
+    hash::{BuildHasher, Hasher},
     sync::OnceLock,
 };
+
+use foldhash::quality::{FoldHasher, RandomState};
 
 use super::{
     select::Matcher,
@@ -11,11 +13,11 @@ use super::{
 };
 use crate::tree::{NodeId, Scalar, Tree, ValueRef};
 
-/// Collects leaves; two documents with the same fingerprint have the same leaves, but for one chance in 2^64: the hash
+/// Collects leaves; two documents with the same fingerprint have the same leaves, but for about one chance in 2^64: the hash
 /// has a random key. Unlike the MAC it covers paths and types, keeps neighbours apart, and never leaves this process.
 /// It is there to find mistakes of ours; against those who change files there is the MAC.
 pub(crate) struct Fingerprint {
-    hash: DefaultHasher,
+    hash: FoldHasher<'static>,
     plaintext: zeroize::Zeroizing<Vec<u8>>,
 }
 
@@ -69,7 +71,7 @@ impl Default for Fingerprint {
         /// One key for the whole process: fingerprints are compared with each other.
         static KEY: OnceLock<RandomState> = OnceLock::new();
         Self {
-            hash: KEY.get_or_init(RandomState::new).build_hasher(),
+            hash: KEY.get_or_init(RandomState::default).build_hasher(),
             plaintext: zeroize::Zeroizing::default(),
         }
     }

@@ -9,6 +9,8 @@
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
 mod change;
+mod convert;
+mod extract;
 mod rotate;
 mod with_metadata;
 
@@ -37,6 +39,7 @@ use crate::{
     plaintext::Plaintext,
     secret::{SecretBytes, SecretText},
     tree::{NodeId, NodeKind, Tree, ValueRef, span::Position, timestamp::Timestamp},
+    typed,
     warning::Warning,
     warnings,
 };
@@ -178,6 +181,35 @@ impl<'t> PlainFile<'t> {
             }
             Plain::Binary(bytes) => convert("", &binary::tree_of(bytes), output, &style),
         }
+    }
+
+    /// Reads the first document into a type of the caller's: for configurations, which are in the clear.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`], which names the path and what was expected there; [`Error::UnsupportedFormat`] for a binary
+    /// file.
+    pub fn deserialize<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        match &self.0 {
+            Plain::Text(plain) => Ok(crate::deserialize::from_first_document(
+                plain.text,
+                &plain.tree,
+            )?),
+            Plain::Binary(_) => Err(Error::UnsupportedFormat(Format::Binary)),
+        }
+    }
+
+    /// Returns the file with the values of the one that it was converted from, where its format can only write their texts:
+    /// a number in dotenv is encrypted as a number, as the reference does it.
+    #[must_use]
+    pub fn with_values_of(mut self, original: &PlainFile<'_>) -> Self {
+        if let (Plain::Text(plain), Plain::Text(original)) = (&mut self.0, &original.0) {
+            typed::take_over(
+                (original.text, &original.tree),
+                (plain.text, &mut plain.tree),
+                plain.format.engine(),
+            );
+        }
+        self
     }
 
     /// Encrypts the file under a new data key.
@@ -634,9 +666,15 @@ fn open(
             });
         }
         let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
-        if let Ok(tree) = spelled_tree
+        if let Ok(mut tree) = spelled_tree
             && has_leaves(&spelled, &tree, expected)
         {
+            typed::restore(
+                leaves.typed,
+                &file.tree,
+                &metadata_nodes(text, &file.tree),
+                &mut tree,
+            );
             return Ok(Opened {
                 text: spelled,
                 tree: Some(tree),
@@ -657,12 +695,18 @@ fn open(
             stash,
         });
     }
-    let tree = format
+    let mut tree = format
         .parse(plain.expose(), ParseOptions::default())
         .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
     if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, expected) {
         return Err(Error::Unfaithful("it has other values than were decrypted"));
     }
+    typed::restore(
+        leaves.typed,
+        &file.tree,
+        &metadata_nodes(text, &file.tree),
+        &mut tree,
+    );
     Ok(Opened {
         text: plain,
         tree: Some(tree),

@@ -48,13 +48,20 @@ pub fn user_key_file_from_env() -> Option<PathBuf> {
 ///
 /// # Errors
 ///
-/// Fails if there is no identity, and one of the places for them cannot be read.
+/// Fails if there is no identity, and one of the places for them cannot be read; or if there are some, but the recipient of
+/// none of them can be told.
 pub fn own_recipients_from_env() -> Result<Vec<String>, KeyError> {
     let mut found = Environment::from_env().look();
     if found.identities.is_empty() && !found.problems.is_empty() {
         return Err(found.problems.swap_remove(0));
     }
-    Ok(found.identities.recipients())
+    let recipients = found.identities.recipients();
+    match recipients.is_empty() && !found.identities.is_empty() {
+        true => Err(KeyError::new(
+            "the recipients of these identities cannot be told without a passphrase or a plugin",
+        )),
+        false => Ok(recipients),
+    }
 }
 
 /// Returns the service for the identities that the environment names. Reads the environment; the identities are read when
@@ -98,7 +105,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    fn from_env() -> Self {
+    pub(super) fn from_env() -> Self {
         Self::new(|name| env::var_os(name))
     }
 
@@ -113,7 +120,7 @@ impl Environment {
 
     /// Reads all places, as the reference does: the first is not preferred to the others, and a place that cannot be
     /// read is no reason not to use the others.
-    fn look(&self) -> FoundIdentities {
+    pub(super) fn look(&self) -> FoundIdentities {
         let mut found = FoundIdentities::default();
         match (self.variable)(KEY) {
             Some(text) => {
@@ -137,7 +144,7 @@ impl Environment {
     }
 
     /// Reads the places of SSH, as the reference does.
-    fn look_for_ssh(&self) -> FoundIdentities {
+    pub(super) fn look_for_ssh(&self) -> FoundIdentities {
         let mut found = FoundIdentities::default();
         self.read_named(&mut found, SSH_KEY_FILE, Kind::Ssh);
         found.searched.push(match (self.variable)(SSH_KEY_COMMAND) {

@@ -43,6 +43,7 @@ impl Keyring {
     /// `SOPS_AGE_SSH_PRIVATE_KEY_CMD`, `~/.ssh/id_ed25519` and `~/.ssh/id_rsa`. They are read when the first file needs
     /// them; encrypting never does. Plugins of age are run as `age-plugin-NAME` from the path; one that says nothing for
     /// as many seconds as `SOPS_AGE_PLUGIN_TIMEOUT` says (300; 0 is no limit) is ended.
+    ///
     /// OpenPGP keys are those of the user's `gpg`, which `SOPS_GPG_EXEC` may name, and `GNUPGHOME` the home of.
     ///
     /// This keyring asks nobody for a passphrase: see [`from_env_with_prompt`](Self::from_env_with_prompt).
@@ -235,14 +236,17 @@ impl Keyring {
         entries.sort_by_key(|entry| self.rank(entry.key.kind()));
         let mut failures = Vec::new();
         for entries in entries.chunk_by(|left, right| left.key.kind() == right.key.kind()) {
-            // Of several failures with a key the first is kept.
+            // Several failures with a key become one.
             let mut errors: Vec<Option<KeyError>> = entries.iter().map(|_| None).collect();
             let mut share = None;
             for service in &self.services {
                 let outcome = service.unwrap_any(entries);
                 for (index, error) in outcome.failures {
                     if let Some(slot) = errors.get_mut(index) {
-                        slot.get_or_insert(error);
+                        *slot = Some(match slot.take() {
+                            Some(earlier) => earlier.and(error),
+                            None => error,
+                        });
                     }
                 }
                 share = outcome.share;

@@ -20,12 +20,17 @@ mod keyring_error;
 mod keyring_tests;
 #[cfg(feature = "age")]
 mod locked;
+#[cfg(all(test, feature = "age"))]
+mod locked_tests;
 #[cfg(feature = "pgp")]
 mod pgp;
 #[cfg(feature = "age")]
 mod plugin;
+#[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
 mod prompt;
 mod shamir;
+#[cfg(feature = "age")]
+mod survey;
 #[cfg(feature = "age")]
 mod words;
 
@@ -37,6 +42,8 @@ pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
 pub use prompt::{Prompt, PromptError};
 pub use shamir::ShamirError;
+#[cfg(feature = "age")]
+pub use survey::IdentitySurvey;
 
 use crate::{
     metadata::{KeyEntry, MasterKey},
@@ -88,6 +95,15 @@ pub trait KeyService {
     /// Returns what deserves a word about what was read so far.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
+    }
+}
+
+/// Checks that a data key can be wrapped for `key`, as far as that can be told from its text.
+pub(crate) fn check(key: &MasterKey) -> Result<(), KeyError> {
+    match key {
+        #[cfg(feature = "age")]
+        MasterKey::Age { recipient } => age_recipient::AgeRecipient::parse(recipient).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -77,6 +77,18 @@ impl PromptError {
         }
     }
 
+    /// Returns the error of a key that needed an answer to `what`.
+    #[must_use]
+    pub fn about(&self, what: &str) -> KeyError {
+        let message = KeyError::new(format!("{what}: {self}"));
+        match self {
+            Self::Unavailable { .. } => message.with_hint(
+                "run sops in a terminal, set PINENTRY_PROGRAM to a graphical pinentry, or use a key without a passphrase",
+            ),
+            Self::Cancelled | Self::Failed { .. } => message,
+        }
+    }
+
     /// Returns an error that says how asking went wrong.
     #[must_use]
     pub fn failed(reason: impl Into<String>) -> Self {
@@ -115,7 +127,7 @@ impl Asker {
         for _ in 0..ATTEMPTS {
             let answer = prompt
                 .secret(&question)
-                .map_err(|error| no_answer(what, &error))?;
+                .map_err(|error| error.about(what))?;
             match accept(&answer) {
                 Ok(accepted) => return Ok(accepted),
                 Err(NotAccepted::Wrong) => question = format!("Wrong, try again. {what}"),
@@ -139,7 +151,7 @@ impl Asker {
 
     fn turn(&self, what: &str) -> Result<(&dyn Prompt, MutexGuard<'_, ()>), KeyError> {
         let prompt = self.0.prompt.as_deref();
-        let prompt = prompt.ok_or_else(|| no_answer(what, &nobody()))?;
+        let prompt = prompt.ok_or_else(|| nobody().about(what))?;
         Ok((prompt, self.lock()))
     }
 
@@ -164,16 +176,6 @@ pub(super) enum NotAccepted {
 
 fn nobody() -> PromptError {
     PromptError::unavailable("this program does not ask questions")
-}
-
-fn no_answer(what: &str, error: &PromptError) -> KeyError {
-    let message = KeyError::new(format!("{what}: {error}"));
-    match error {
-        PromptError::Unavailable { .. } => message.with_hint(
-            "run sops in a terminal, set PINENTRY_PROGRAM to a graphical pinentry, or use a key without a passphrase",
-        ),
-        PromptError::Cancelled | PromptError::Failed { .. } => message,
-    }
 }
 
 #[cfg(test)]

@@ -107,6 +107,19 @@ pub(crate) enum PlaintextError {
 }
 
 impl<'a> ValueRef<'a> {
+    /// Returns a value with its own copy of the text.
+    pub(crate) fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Unsigned(value) => Value::Unsigned(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Time(value) => Value::Time(value),
+            Self::Str(bytes) => Value::Str(Text::Owned(bytes.into())),
+        }
+    }
+
     /// Appends the plaintext: the bytes that are encrypted, and hashed into the MAC. A null has none.
     pub(crate) fn plaintext(&self, out: &mut Vec<u8>) {
         const CANNOT_FAIL: &str = "writing to memory does not fail";

@@ -81,11 +81,13 @@ pub(crate) fn parse(source: &str) -> Result<Tree, SyntaxError> {
 /// Returns the lines of a text, without the line feeds that end them.
 fn lines(source: &str) -> impl Iterator<Item = Span> + '_ {
     let mut start = 0;
-    source.split('\n').map(move |line| {
-        let span = Span::new(start, start + line.len());
-        start += line.len() + 1;
-        span
-    })
+    memchr::memchr_iter(b'\n', source.as_bytes())
+        .chain([source.len()])
+        .map(move |end| {
+            let span = Span::new(start, end);
+            start = end + 1;
+            span
+        })
 }
 
 /// A line that is cut at its first `=`.

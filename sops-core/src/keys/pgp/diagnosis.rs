@@ -112,6 +112,35 @@ fn list(gpg: &Gpg, command: &str, fingerprint: &Fingerprint) -> Option<String> {
     Some(String::from_utf8_lossy(output.stdout.expose()).into_owned())
 }
 
+/// The fingerprints of all secret keys and their subkeys.
+#[derive(Debug)]
+pub(super) struct SecretKeys(Vec<String>);
+
+impl SecretKeys {
+    /// Asks `gpg` for a list, if it gives one.
+    pub(super) fn list(gpg: &Gpg) -> Option<Self> {
+        let arguments = [
+            "--batch",
+            "--no-auto-check-trustdb",
+            "--with-colons",
+            "--list-secret-keys",
+        ];
+        let output = gpg.run(&arguments, &[]).ok()?;
+        let list = String::from_utf8_lossy(output.stdout.expose());
+        let fingerprints = records(&list).filter(|record| record.kind() == "fpr");
+        let fingerprints: Vec<String> = fingerprints
+            .map(|record| record.field(9).to_owned())
+            .collect();
+        (!fingerprints.is_empty()).then_some(Self(fingerprints))
+    }
+
+    /// Returns whether one of them has this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        Fingerprint::parse(name)
+            .is_ok_and(|name| self.0.iter().any(|fingerprint| name.names(fingerprint)))
+    }
+}
+
 /// What is wrong with a public key.
 #[derive(Debug, PartialEq)]
 enum Fault {

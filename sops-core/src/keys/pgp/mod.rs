@@ -9,11 +9,11 @@ mod gpg;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use self::{fingerprint::Fingerprint, gpg::Gpg};
-use super::{KeyError, KeyService};
+use self::{diagnosis::SecretKeys, fingerprint::Fingerprint, gpg::Gpg};
+use super::{KeyError, KeyService, Unwrapped};
 use crate::{
     metadata::{KeyEntry, MasterKey},
     secret::SecretBytes,
@@ -27,6 +27,8 @@ const MAX_SHARE: usize = 256;
 pub(super) struct PgpService {
     gpg: Gpg,
     known: Mutex<Known>,
+    /// Which secret keys there are, if `gpg` tells.
+    secret: OnceLock<Option<SecretKeys>>,
 }
 
 /// What came of earlier requests of this run.
@@ -58,6 +60,7 @@ impl PgpService {
         Self {
             gpg,
             known: Mutex::default(),
+            secret: OnceLock::new(),
         }
     }
 
@@ -176,6 +179,32 @@ impl KeyService for PgpService {
         };
         Some(self.decrypt(fingerprint, &entry.enc))
     }
+
+    /// Tries those first that there are secret keys for: many people may be able to read a file.
+    fn unwrap_any(&self, entries: &[&KeyEntry]) -> Unwrapped {
+        let mut order: Vec<(usize, &KeyEntry, &str)> = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            if let MasterKey::Pgp { fingerprint } = &entry.key {
+                order.push((index, entry, fingerprint));
+            }
+        }
+        if order.len() > 1
+            && let Some(keys) = self.secret.get_or_init(|| SecretKeys::list(&self.gpg))
+        {
+            order.sort_by_key(|(_, _, fingerprint)| !keys.contains(fingerprint));
+        }
+        let mut outcome = Unwrapped::default();
+        for (index, entry, fingerprint) in order {
+            match self.decrypt(fingerprint, &entry.enc) {
+                Ok(share) => {
+                    outcome.share = Some(share);
+                    break;
+                }
+                Err(error) => outcome.failures.push((index, error)),
+            }
+        }
+        outcome
+    }
 }
 
 #[cfg(all(test, unix))]
@@ -268,6 +297,39 @@ mod tests {
         }
         assert_eq!(fake.unwrap("two").expect("unwraps").expose(), b"two");
         assert_eq!(fake.log(), "-d\n-d\n");
+    }
+
+    #[test]
+    fn of_many_keys_those_at_hand_are_tried_first() {
+        let others: Vec<String> = (0..50).map(|number| format!("{number:040}")).collect();
+        let fake = Fake::new(&format!(
+            "case \"$*\" in -d) grep mine || exit 2;; *--list-secret-keys) printf 'sec:u:::::::::\\nfpr:::::::::{FINGERPRINT}:\\n';; esac"
+        ));
+        let entry = |fingerprint: &str, enc: &str| {
+            let key = MasterKey::Pgp {
+                fingerprint: fingerprint.to_owned(),
+            };
+            KeyEntry::new(key, enc.to_owned(), None)
+        };
+        let mut entries: Vec<KeyEntry> = others.iter().map(|name| entry(name, "other")).collect();
+        entries.push(entry(&FINGERPRINT[24..], "mine"));
+        let entries: Vec<&KeyEntry> = entries.iter().collect();
+        for _ in 0..2 {
+            let outcome = fake.service.unwrap_any(&entries);
+            assert!(outcome.share.is_some());
+            assert!(outcome.failures.is_empty());
+        }
+        let log = fake.log();
+        assert_eq!(log.lines().count(), 2, "{log}");
+        // The only one is just tried.
+        let outcome = fake.service.unwrap_any(&entries[..1]);
+        assert!(outcome.share.is_none());
+        assert_eq!(outcome.failures.len(), 1);
+        // Who lists none gets them all tried.
+        let fake = Fake::new("test \"$*\" = -d && grep mine");
+        let outcome = fake.service.unwrap_any(&entries[48..]);
+        assert!(outcome.share.is_some());
+        assert_eq!(outcome.failures.len(), 2);
     }
 
     #[test]

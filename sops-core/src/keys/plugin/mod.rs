@@ -6,6 +6,8 @@ mod tests;
 
 use std::{
     collections::HashMap,
+    env,
+    ffi::OsString,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -107,6 +109,8 @@ type KeyHash = [u8; 32];
 pub(super) struct Plugins {
     asker: Asker,
     patience: Option<Duration>,
+    /// The folders to look for plugins in, if not those of `PATH`.
+    path: Option<OsString>,
     /// Answers of the user that were right, by identity and question.
     answers: Mutex<HashMap<(KeyHash, String), Arc<SecretText>>>,
     running: Mutex<()>,
@@ -117,6 +121,7 @@ impl Plugins {
         Self {
             asker,
             patience: Some(PATIENCE),
+            path: None,
             answers: Mutex::default(),
             running: Mutex::default(),
         }
@@ -125,6 +130,12 @@ impl Plugins {
     /// Sets how long a plugin may say nothing; `None` is no limit.
     pub(super) fn with_patience(mut self, patience: Option<Duration>) -> Self {
         self.patience = patience;
+        self
+    }
+
+    #[cfg(test)]
+    fn with_path(mut self, path: OsString) -> Self {
+        self.path = Some(path);
         self
     }
 
@@ -217,7 +228,8 @@ impl Plugins {
         take: impl FnMut(&Stanza) -> Result<Taken, ProcessError>,
     ) -> Result<(), SessionError> {
         let _turn = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = Process::start(name, role)?;
+        let path = self.path.clone().or_else(|| env::var_os("PATH"));
+        let process = Process::start(name, role, &path.unwrap_or_default())?;
         for stanza in first_phase {
             process.send(&stanza);
             wipe(stanza);

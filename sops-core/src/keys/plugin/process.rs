@@ -1,7 +1,9 @@
 //! A running plugin: stanzas go in and come out, and none of it waits for ever.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsStr,
+    fmt,
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -49,11 +51,14 @@ pub(super) enum ProcessError {
     Protocol(&'static str),
 }
 
+const NO_PROTOCOL: ProcessError =
+    ProcessError::Protocol("it does not speak the protocol of age plugins");
+
 impl Process {
     /// Runs the plugin with this name, in one of its roles.
-    pub(super) fn start(name: &str, role: &str) -> Result<Self, ProcessError> {
+    pub(super) fn start(name: &str, role: &str, path: &OsStr) -> Result<Self, ProcessError> {
         let program = format!("age-plugin-{name}");
-        let path = find(&program).ok_or_else(|| ProcessError::NotFound {
+        let path = find_in(path, &program).ok_or_else(|| ProcessError::NotFound {
             program: program.clone(),
         })?;
         let start = || {
@@ -102,8 +107,7 @@ impl Process {
         waiting: impl FnOnce(),
     ) -> Result<Stanza, ProcessError> {
         let line = self.line_with_notice(patience, waiting)?;
-        let (kind, arguments) = Stanza::parse_first_line(&line)
-            .map_err(|_| ProcessError::Protocol("it does not speak the protocol of age plugins"))?;
+        let (kind, arguments) = Stanza::parse_first_line(&line).map_err(|_| NO_PROTOCOL)?;
         // Room for all of it from the start: growing would leave copies of a secret behind.
         let mut body = Vec::with_capacity(1024);
         loop {
@@ -124,6 +128,7 @@ impl Process {
         })
     }
 
+    /// Receives a line. `waiting` is called once if that takes a while.
     fn line_with_notice(
         &mut self,
         patience: Option<Duration>,
@@ -133,39 +138,33 @@ impl Process {
         if patience.is_some_and(|patience| patience <= A_WHILE) {
             return self.line(patience);
         }
-        match self.output.recv_timeout(A_WHILE) {
-            Err(RecvTimeoutError::Timeout) => {
+        match self.line(Some(A_WHILE)) {
+            Err(ProcessError::Silent { .. }) => {
                 waiting();
-                self.line(patience.map(|patience| patience.saturating_sub(A_WHILE)))
-                    .map_err(|error| match error {
-                        ProcessError::Silent { after } => ProcessError::Silent {
-                            after: after + A_WHILE,
-                        },
-                        other => other,
-                    })
+                let rest = patience.map(|patience| patience.saturating_sub(A_WHILE));
+                self.line(rest).map_err(|error| match error {
+                    ProcessError::Silent { after } => ProcessError::Silent {
+                        after: after + A_WHILE,
+                    },
+                    other => other,
+                })
             }
-            Ok(line) => line.map_err(|_| self.ended()),
-            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+            outcome => outcome,
         }
     }
 
     fn line(&mut self, patience: Option<Duration>) -> Result<Line, ProcessError> {
         let line = match patience {
-            Some(patience) => match self.output.recv_timeout(patience) {
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(ProcessError::Silent { after: patience });
-                }
-                Err(RecvTimeoutError::Disconnected) => None,
-                Ok(line) => Some(line),
-            },
-            None => self.output.recv().ok(),
+            Some(patience) => self.output.recv_timeout(patience),
+            None => self.output.recv().map_err(RecvTimeoutError::from),
         };
         match line {
-            Some(Ok(line)) => Ok(line),
-            Some(Err(_)) => Err(ProcessError::Protocol(
-                "it does not speak the protocol of age plugins",
-            )),
-            None => Err(self.ended()),
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(_)) => Err(NO_PROTOCOL),
+            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+            Err(RecvTimeoutError::Timeout) => Err(ProcessError::Silent {
+                after: patience.unwrap_or_default(),
+            }),
         }
     }
 
@@ -233,11 +232,10 @@ impl fmt::Display for ProcessError {
     }
 }
 
-/// Finds a program on the path. Relative folders on it are passed over: what they hold depends on where one stands.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
+/// Finds a program on a path. Relative folders on it are passed over: what they hold depends on where one stands.
+pub(super) fn find_in(path: &OsStr, program: &str) -> Option<PathBuf> {
     let name = format!("{program}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&path)
+    env::split_paths(path)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(&name))
         .find(|candidate| is_executable(candidate))
@@ -333,8 +331,10 @@ pub(super) fn tidy(text: &str) -> String {
         }
         tidied.extend(line.chars().filter(|letter| !letter.is_control()));
     }
-    if tidied.len() > MAX_COMPLAINT {
-        let cut = tidied.floor_char_boundary(tidied.len() - MAX_COMPLAINT);
+    let excess = tidied.len().saturating_sub(MAX_COMPLAINT);
+    if excess > 0 {
+        let is_boundary = |at: &usize| tidied.is_char_boundary(*at);
+        let cut = (excess..).find(is_boundary).unwrap_or_default();
         tidied.replace_range(..cut, "…");
     }
     tidied

@@ -109,7 +109,7 @@ impl Recipient {
         if !shared.was_contributory() {
             return None;
         }
-        let tweak = StaticSecret::from(*derive(self.blob(), &[], ED25519_LABEL));
+        let tweak = StaticSecret::from(*derive(&[], self.blob(), ED25519_LABEL));
         let tweaked = tweak.diffie_hellman(&PublicKey::from(*shared.as_bytes()));
         let salt = [*share.as_bytes(), *recipient.as_bytes()].concat();
         Some(derive(tweaked.as_bytes(), &salt, ED25519_LABEL))

@@ -1,0 +1,236 @@
+//! `sops doctor`.
+
+use std::{
+    env,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use sops_core::{EncryptedFile, keys::IdentitySurvey};
+
+use super::recipients::quoted;
+use crate::{
+    cli::TypeArgs,
+    context::Context,
+    error::{Code, Doing, Failure},
+    files, ui,
+};
+
+/// Show which keys, programs and settings sops finds, and what it can open with them
+///
+/// Tells where age identities are looked for and what is there, which gpg and which age plugins are installed, which
+/// variables are set, and which .sops.yaml is used. Files are opened as `sops decrypt` would open them, up to their data
+/// key, so this may ask for a passphrase. No secret is shown, and nothing is changed.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Encrypted files to try to open
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let configuration = match context.config() {
+        Ok(Some(config)) => {
+            let count = config.creation_rules().map_or(0, <[_]>::len);
+            Ok(Some((config.path().display().to_string(), count)))
+        }
+        Ok(None) => Ok(None),
+        Err(failure) => Err(failure.message),
+    };
+    let report = Report {
+        survey: IdentitySurvey::from_env(),
+        programs: programs(),
+        variables: variables(),
+        configuration,
+        files: args
+            .files
+            .iter()
+            .map(|file| (file.display().to_string(), open(context, file)))
+            .collect(),
+    };
+    ui::print(&match args.json {
+        true => report.to_json(),
+        false => report.to_text(),
+    })?;
+    let failed = report
+        .files
+        .iter()
+        .find_map(|(_, opened)| opened.as_ref().err());
+    failed.map_or(Ok(()), |failure| Err(Failure::reported(failure.code)))
+}
+
+/// What was found.
+struct Report {
+    survey: IdentitySurvey,
+    /// Programs that keys may need, and where they are or what they call themselves.
+    programs: Vec<(String, String)>,
+    /// The variables that are set and mean something to sops, without their values.
+    variables: Vec<String>,
+    /// The path, and the number of rules; or why it cannot be read.
+    configuration: Result<Option<(String, usize)>, String>,
+    files: Vec<(String, Result<(), Failure>)>,
+}
+
+impl Report {
+    fn to_text(&self) -> String {
+        let mut text = String::from("age identities\n");
+        let mut line = |line: &str| {
+            // A message of several lines stays below its heading.
+            let _ = writeln!(text, "  {}", line.replace('\n', "\n  "));
+        };
+        self.survey.places.iter().for_each(|place| line(place));
+        for recipient in &self.survey.recipients {
+            line(&format!("recipient: {recipient}"));
+        }
+        for plugin in &self.survey.plugins {
+            line(&format!("plugin: {plugin}"));
+        }
+        for problem in &self.survey.problems {
+            line(&format!("problem: {problem}"));
+        }
+        for warning in &self.survey.warnings {
+            line(&format!("warning: {warning}"));
+        }
+        text.push_str("programs\n");
+        for (name, what) in &self.programs {
+            let _ = writeln!(text, "  {name}: {what}");
+        }
+        let variables = match self.variables.is_empty() {
+            true => "none".to_owned(),
+            false => self.variables.join(", "),
+        };
+        let _ = writeln!(text, "variables that are set: {variables}");
+        let configuration = match &self.configuration {
+            Ok(Some((path, 1))) => format!("{path}, 1 creation rule"),
+            Ok(Some((path, count))) => format!("{path}, {count} creation rules"),
+            Ok(None) => "none".to_owned(),
+            Err(problem) => format!("cannot be used: {problem}"),
+        };
+        let _ = writeln!(text, "configuration: {configuration}");
+        for (file, opened) in &self.files {
+            let _ = match opened {
+                Ok(()) => writeln!(text, "{file}: can be opened"),
+                Err(failure) => writeln!(text, "{file}: {}", failure.message),
+            };
+        }
+        text
+    }
+
+    fn to_json(&self) -> String {
+        let list = |texts: &mut dyn Iterator<Item = String>| {
+            let texts: Vec<String> = texts.map(|text| quoted(&text)).collect();
+            format!("[{}]", texts.join(","))
+        };
+        let survey = &self.survey;
+        let programs: Vec<String> = self
+            .programs
+            .iter()
+            .map(|(name, what)| format!("{}:{}", quoted(name), quoted(what)))
+            .collect();
+        let configuration = match &self.configuration {
+            Ok(Some((path, count))) => {
+                format!("{{\"path\":{},\"creation_rules\":{count}}}", quoted(path))
+            }
+            Ok(None) => "null".to_owned(),
+            Err(problem) => format!("{{\"problem\":{}}}", quoted(problem)),
+        };
+        let files: Vec<String> = self
+            .files
+            .iter()
+            .map(|(file, opened)| {
+                let problem = match opened {
+                    Ok(()) => "null".to_owned(),
+                    Err(failure) => quoted(&failure.message),
+                };
+                let file = quoted(file);
+                let opens = opened.is_ok();
+                format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
+            })
+            .collect();
+        format!(
+            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":[{}]}}\n",
+            list(&mut survey.places.iter().cloned()),
+            list(&mut survey.recipients.iter().cloned()),
+            list(&mut survey.plugins.iter().cloned()),
+            list(&mut survey.problems.iter().map(ToString::to_string)),
+            list(&mut survey.warnings.iter().map(ToString::to_string)),
+            programs.join(","),
+            list(&mut self.variables.iter().cloned()),
+            files.join(",")
+        )
+    }
+}
+
+/// Recovers the data key of a file.
+fn open(context: &Context, file: &Path) -> Result<(), Failure> {
+    let target = context.target(Some(file), &TypeArgs::default())?;
+    let content = files::read(file)?;
+    let encrypted = EncryptedFile::parse(content.expose(), target.format)
+        .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+    let keyring = context.keyring(Doing::Decrypting)?;
+    let unlocked = keyring.unwrap(encrypted.metadata());
+    unlocked
+        .map(drop)
+        .map_err(|error| Failure::new(Code::NoDataKey, error.to_string()))
+}
+
+/// gpg, and the plugins of age on the path.
+fn programs() -> Vec<(String, String)> {
+    let gpg = env::var("SOPS_GPG_EXEC")
+        .ok()
+        .filter(|name| !name.is_empty());
+    let gpg = gpg.unwrap_or_else(|| "gpg".to_owned());
+    let version = Command::new(&gpg)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let version = match version {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        Ok(output) => format!("failed ({})", output.status),
+        Err(error) => format!("cannot be run: {error}"),
+    };
+    let mut programs = vec![(gpg, version)];
+    let path = env::var_os("PATH").unwrap_or_default();
+    for folder in env::split_paths(&path).filter(|folder| folder.is_absolute()) {
+        let entries = folder.read_dir().into_iter().flatten().flatten();
+        let mut plugins: Vec<(String, String)> = entries
+            .map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                (name, entry.path().display().to_string())
+            })
+            .filter(|(name, _)| name.starts_with("age-plugin-"))
+            .collect();
+        plugins.sort();
+        for (name, place) in plugins {
+            // Of several with one name, the first on the path is run.
+            if !programs.iter().any(|(known, _)| *known == name) {
+                programs.push((name, place));
+            }
+        }
+    }
+    programs
+}
+
+fn variables() -> Vec<String> {
+    let others = [
+        "GNUPGHOME",
+        "GPG_TTY",
+        "PINENTRY_PROGRAM",
+        "XDG_CONFIG_HOME",
+    ];
+    let mut names: Vec<String> = env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("SOPS_") || others.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    names
+}

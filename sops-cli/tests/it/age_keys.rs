@@ -1,0 +1,677 @@
+//! All kinds of age keys: both ways with the reference, with age itself, and with plugins; and how passphrases are asked
+//! for.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Program::{self, Ours, Reference},
+    Ran, Scratch, go_programs, has_reference, read_testdata, skip,
+};
+
+const PLAIN: &str = "password: correct horse\n";
+const PASSPHRASE: &str = "pass phrase\n";
+/// Recipient and identity of `age-plugin-unencrypted`.
+const PLUGIN_RECIPIENT: &str = "age1unencrypted1k5fr0r";
+const PLUGIN_IDENTITY: &str = "AGE-PLUGIN-UNENCRYPTED-1CR7ZD5";
+
+/// A kind of key: a recipient, and what to set to decrypt with its identity.
+struct Kind {
+    name: &'static str,
+    recipient: String,
+    variable: &'static str,
+    file: PathBuf,
+    /// The first version of age that knows it.
+    since: (u32, u32),
+}
+
+/// A copy of a file of testdata that only its owner can read.
+fn private(scratch: &Scratch, name: &str) -> PathBuf {
+    let path = scratch.write(&name.replace('/', "-"), read_testdata(name));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+    path
+}
+
+fn public(name: &str) -> String {
+    let text = String::from_utf8(read_testdata(&format!("ssh/{name}.pub"))).expect("a text");
+    text.trim().to_owned()
+}
+
+fn ssh_kind(scratch: &Scratch, name: &'static str, public_key: &str) -> Kind {
+    Kind {
+        name,
+        recipient: public(public_key),
+        variable: "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+        file: private(scratch, &format!("ssh/{name}")),
+        since: (1, 0),
+    }
+}
+
+/// A key that `sops keygen` made.
+fn made(scratch: &Scratch, name: &'static str, arguments: &[&str], since: (u32, u32)) -> Kind {
+    let file = format!("{name}.txt");
+    let mut all = vec!["keygen", "-o", &file];
+    all.extend_from_slice(arguments);
+    scratch.run(Ours, all).ok();
+    let text = scratch.read_text(&file);
+    let recipient = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "));
+    Kind {
+        name,
+        recipient: recipient.expect("a comment").to_owned(),
+        variable: "SOPS_AGE_KEY_FILE",
+        file: scratch.path(&file),
+        since,
+    }
+}
+
+fn kinds(scratch: &Scratch) -> Vec<Kind> {
+    vec![
+        made(scratch, "x25519", &[], (1, 0)),
+        made(scratch, "hybrid", &["--pq"], (1, 3)),
+        ssh_kind(scratch, "ed25519", "ed25519"),
+        ssh_kind(scratch, "rsa", "rsa"),
+        ssh_kind(scratch, "rsa-pkcs1", "rsa"),
+        ssh_kind(scratch, "rsa-pkcs8", "rsa"),
+    ]
+}
+
+/// A command without the identities of the tests.
+fn command(scratch: &Scratch, program: Program) -> Command {
+    let mut command = scratch.command(program);
+    command.env_remove("SOPS_AGE_KEY_FILE");
+    command
+}
+
+fn run(mut command: Command, arguments: &[&str]) -> Ran {
+    command.args(arguments);
+    command.output().expect("the program starts").into()
+}
+
+fn encrypt(scratch: &Scratch, program: Program, recipient: &str) -> String {
+    scratch.write("plain.yaml", PLAIN);
+    let arguments = ["encrypt", "--age", recipient, "plain.yaml"];
+    let encrypted = run(command(scratch, program), &arguments).ok();
+    String::from_utf8(encrypted).expect("a text")
+}
+
+fn decrypt(scratch: &Scratch, program: Program, kind: &Kind, encrypted: &str) -> Ran {
+    scratch.write("encrypted.yaml", encrypted);
+    let mut command = command(scratch, program);
+    command.env(kind.variable, &kind.file);
+    run(command, &["decrypt", "encrypted.yaml"])
+}
+
+#[test]
+fn every_kind_goes_to_the_reference_and_back() {
+    if !has_reference() {
+        return;
+    }
+    let scratch = Scratch::new();
+    for kind in kinds(&scratch) {
+        for (from, to) in [(Ours, Reference), (Reference, Ours), (Ours, Ours)] {
+            let encrypted = encrypt(&scratch, from, &kind.recipient);
+            let opened = decrypt(&scratch, to, &kind, &encrypted);
+            assert_eq!(opened.code, 0, "{} {to:?}: {}", kind.name, opened.stderr);
+            assert_eq!(opened.text(), PLAIN, "{}", kind.name);
+            assert!(
+                opened.stderr.is_empty() || to == Reference,
+                "{}",
+                opened.stderr
+            );
+        }
+    }
+}
+
+/// Private keys of SSH are found where the reference finds them.
+#[test]
+fn keys_of_ssh_are_found_in_the_home_folder_and_from_a_command() {
+    let scratch = Scratch::new();
+    for name in ["ed25519", "rsa"] {
+        let key = private(&scratch, &format!("ssh/{name}"));
+        let encrypted = encrypt(&scratch, Ours, &public(name));
+        scratch.write("encrypted.yaml", &encrypted);
+        let nothing = run(command(&scratch, Ours), &["decrypt", "encrypted.yaml"]);
+        assert_eq!(nothing.code, 128);
+        for place in [
+            ".ssh/id_ed25519",
+            ".ssh/id_rsa",
+            "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+        ] {
+            assert!(nothing.stderr.contains(place), "{}", nothing.stderr);
+        }
+        let script = format!(
+            "sh -c 'test \"$SOPS_AGE_RECIPIENT\" && cat \"{}\"'",
+            key.display()
+        );
+        for program in [Ours, Reference] {
+            if program == Reference && !has_reference() {
+                continue;
+            }
+            let home = Scratch::new();
+            let folder = home.path(".ssh");
+            fs::create_dir(&folder).expect("a folder");
+            fs::copy(&key, folder.join(format!("id_{name}"))).expect("a file");
+            let mut by_home = command(&scratch, program);
+            by_home.env("HOME", home.folder());
+            let mut by_command = command(&scratch, program);
+            by_command.env("SOPS_AGE_SSH_PRIVATE_KEY_CMD", &script);
+            for command in [by_home, by_command] {
+                let opened = run(command, &["decrypt", "encrypted.yaml"]);
+                assert_eq!(opened.code, 0, "{program:?} {}", opened.stderr);
+                assert_eq!(opened.text(), PLAIN);
+            }
+        }
+    }
+}
+
+/// What age itself encrypts for a recipient opens here, and it opens what is encrypted here.
+#[test]
+fn every_kind_goes_to_age_and_back() {
+    let found = ages();
+    if !found.iter().any(|(_, version)| *version >= (1, 3)) {
+        skip("age 1.3 or later (bin/ of `go env GOPATH`, ~/go/bin or on PATH)");
+    }
+    let scratch = Scratch::new();
+    for kind in kinds(&scratch) {
+        let encrypted = encrypt(&scratch, Ours, &kind.recipient);
+        let enc = enc_of(&encrypted);
+        for (age, version) in &found {
+            if *version < kind.since {
+                continue;
+            }
+            scratch.write("enc", &enc);
+            let age = |arguments: &[&str]| -> Ran {
+                let mut command = Command::new(age);
+                command.args(arguments).current_dir(scratch.folder());
+                command
+                    .stdin(Stdio::null())
+                    .output()
+                    .expect("age runs")
+                    .into()
+            };
+            let file = kind.file.to_str().expect("a path that is text");
+            let data_key = age(&["-d", "-i", file, "enc"]).ok();
+            assert_eq!(data_key.len(), 32, "{}", kind.name);
+            scratch.write("key", data_key);
+            let enc = age(&["-e", "-a", "-r", &kind.recipient, "key"]).ok();
+            let enc = String::from_utf8(enc).expect("an armor");
+            let changed = encrypted.replace(&indented(&enc_of(&encrypted)), &indented(&enc));
+            assert_ne!(changed, encrypted);
+            let opened = decrypt(&scratch, Ours, &kind, &changed);
+            assert_eq!(opened.code, 0, "{} {}", kind.name, opened.stderr);
+        }
+    }
+}
+
+/// The programs called age that are there, with their versions.
+fn ages() -> Vec<(PathBuf, (u32, u32))> {
+    let versions = go_programs("age").into_iter().map(|path| {
+        let output = Command::new(&path).arg("--version").output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let text = text.unwrap_or_default();
+        let mut numbers = text.trim().trim_start_matches('v').split('.');
+        let mut number = || numbers.next().and_then(|text| text.parse().ok());
+        (path, (number().unwrap_or(0), number().unwrap_or(0)))
+    });
+    versions.filter(|(_, version)| *version >= (1, 0)).collect()
+}
+
+/// What an encrypted YAML file holds for its one recipient.
+fn enc_of(encrypted: &str) -> String {
+    let start = encrypted.find("-----BEGIN AGE").expect("an armor");
+    let lines = encrypted[start..].lines().map(str::trim);
+    let mut armor = String::new();
+    for line in lines {
+        armor.push_str(line);
+        armor.push('\n');
+        if line.starts_with("-----END") {
+            break;
+        }
+    }
+    armor
+}
+
+fn indented(armor: &str) -> String {
+    let lines: Vec<String> = armor
+        .lines()
+        .map(|line| format!("            {line}"))
+        .collect();
+    lines.join("\n").trim_start().to_owned()
+}
+
+#[test]
+fn plugins_wrap_and_unwrap() {
+    let Some(folder) = plugin_folder() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let file = scratch.write("identity.txt", format!("{PLUGIN_IDENTITY}\n"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+    let path = env::join_paths([folder.as_path(), Path::new("/usr/bin"), Path::new("/bin")]);
+    let path = path.expect("a path");
+    let with = |program, settings: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = command(&scratch, program);
+        command.env("PATH", &path).env("SOPS_AGE_KEY_FILE", &file);
+        command.envs(settings.iter().copied());
+        run(command, arguments)
+    };
+    scratch.write("plain.yaml", PLAIN);
+    let encrypting = ["encrypt", "--age", PLUGIN_RECIPIENT, "plain.yaml"];
+    let mut pairs = vec![(Ours, Ours)];
+    if has_reference() {
+        pairs.extend([(Ours, Reference), (Reference, Ours)]);
+    }
+    for (from, to) in pairs {
+        let encrypted = with(from, &[], &encrypting).ok();
+        scratch.write("encrypted.yaml", encrypted);
+        let opened = with(to, &[], &["decrypt", "encrypted.yaml"]);
+        assert_eq!(opened.code, 0, "{from:?} {to:?} {}", opened.stderr);
+        assert_eq!(opened.text(), PLAIN);
+    }
+
+    for (place, arguments, code) in [
+        ("recipient", &encrypting[..], 1),
+        ("wrap", &encrypting, 1),
+        ("identity", &["decrypt", "encrypted.yaml"], 128),
+        ("unwrap", &["decrypt", "encrypted.yaml"], 128),
+    ] {
+        let explodes = with(Ours, &[("AGE_EXPLODES", place)], arguments);
+        assert_eq!(explodes.code, code, "{place} {}", explodes.stderr);
+        let boom = "age plugin unencrypted: it ended before it was done: ";
+        assert!(explodes.stderr.contains(boom), "{}", explodes.stderr);
+        assert!(
+            explodes.stderr.contains("is set. Boom!"),
+            "{}",
+            explodes.stderr
+        );
+        assert!(explodes.stdout.is_empty());
+    }
+    let half = [("AGE_HALF_PLUGIN", "recipient")];
+    assert_eq!(with(Ours, &half, &encrypting).code, 0);
+    assert_eq!(with(Ours, &half, &["decrypt", "encrypted.yaml"]).code, 128);
+    let half = [("AGE_HALF_PLUGIN", "identity")];
+    assert_eq!(with(Ours, &half, &encrypting).code, 1);
+    assert_eq!(with(Ours, &half, &["decrypt", "encrypted.yaml"]).code, 0);
+
+    let without = [("PATH", "/usr/bin:/bin")];
+    for arguments in [&encrypting[..], &["decrypt", "encrypted.yaml"]] {
+        let missing = with(Ours, &without, arguments);
+        assert!(
+            missing
+                .stderr
+                .contains("age-plugin-unencrypted is not installed"),
+            "{}",
+            missing.stderr
+        );
+        assert!(missing.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_plugin_that_hangs_is_ended() {
+    let scratch = Scratch::new();
+    let plugin = scratch.write("age-plugin-unencrypted", "#!/bin/sh\nexec sleep 600\n");
+    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("a file of ours");
+    scratch.write("plain.yaml", PLAIN);
+    let mut command = command(&scratch, Ours);
+    let path = format!("{}:/usr/bin:/bin", scratch.folder().display());
+    command
+        .env("PATH", path)
+        .env("SOPS_AGE_PLUGIN_TIMEOUT", "1");
+    let start = Instant::now();
+    let arguments = ["encrypt", "-i", "--age", PLUGIN_RECIPIENT, "plain.yaml"];
+    let hung = run(command, &arguments);
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(hung.code, 1);
+    assert!(
+        hung.stderr.contains("it said nothing for 1 seconds"),
+        "{}",
+        hung.stderr
+    );
+    assert_eq!(scratch.read_text("plain.yaml"), PLAIN);
+}
+
+/// The folder of `age-plugin-unencrypted`.
+fn plugin_folder() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let named = env::var_os("SOPS_TEST_AGE_PLUGINS").map(PathBuf::from);
+    let mut folders = named.into_iter().chain(env::split_paths(&path));
+    let found = folders.find(|folder| folder.join("age-plugin-unencrypted").is_file());
+    if found.is_none() {
+        skip("age-plugin-unencrypted (SOPS_TEST_AGE_PLUGINS or on PATH)");
+    }
+    found
+}
+
+/// What came of a program on a terminal.
+struct Dialogue {
+    result: Value,
+}
+
+impl Dialogue {
+    /// Runs a program on a terminal, and types the answers to what it asks.
+    fn run(command: &Command, arguments: &[&str], answers: &[(&str, &str)]) -> Option<Self> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/terminal.py");
+        let mut python = Command::new("python3");
+        python.arg(script).arg(json!(answers).to_string());
+        python.arg(command.get_program()).args(arguments);
+        python.env_clear();
+        for (name, value) in command.get_envs() {
+            value.map(|value| python.env(name, value));
+        }
+        if let Some(folder) = command.get_current_dir() {
+            python.current_dir(folder);
+        }
+        let Ok(output) = python.output() else {
+            skip("python3");
+            return None;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let result = serde_json::from_str(&text);
+        Some(Self {
+            result: result.unwrap_or_else(|error| panic!("{error}: {text}{complaint}")),
+        })
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.result[key].as_str().expect("a text")
+    }
+
+    fn code(&self) -> i64 {
+        self.result["code"].as_i64().expect("a number")
+    }
+
+    /// Checks that everything was asked, nothing typed was shown, and the terminal is as it was.
+    #[track_caller]
+    fn check(&self) {
+        assert_eq!(self.result["unanswered"], 0, "{}", self.result);
+        assert_eq!(self.result["echoes"], true, "{}", self.result);
+        assert!(
+            !self.text("terminal").contains("pass phrase"),
+            "{}",
+            self.result
+        );
+    }
+}
+
+/// A file for `ssh/NAME.pub`, and a command that has the private key.
+fn locked(scratch: &Scratch, name: &str) -> Command {
+    let key = private(scratch, &format!("ssh/{name}"));
+    let encrypted = encrypt(scratch, Ours, &public(name));
+    scratch.write("encrypted.yaml", encrypted);
+    let mut command = command(scratch, Ours);
+    command.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", key);
+    command
+}
+
+#[test]
+fn a_passphrase_is_asked_for_on_the_terminal() {
+    let scratch = Scratch::new();
+    for name in ["ed25519-passphrase", "rsa-passphrase"] {
+        let command = locked(&scratch, name);
+        let question = format!("ssh-{name}: ");
+        let arguments = ["decrypt", "encrypted.yaml"];
+        let right = [(question.as_str(), PASSPHRASE)];
+        let Some(dialogue) = Dialogue::run(&command, &arguments, &right) else {
+            return;
+        };
+        dialogue.check();
+        assert_eq!(dialogue.code(), 0, "{}", dialogue.result);
+        assert_eq!(dialogue.text("stdout"), PLAIN);
+        assert_eq!(dialogue.text("stderr"), "");
+    }
+
+    let command = locked(&scratch, "ed25519-passphrase");
+    let question = "ssh-ed25519-passphrase: ";
+    let arguments = ["decrypt", "encrypted.yaml"];
+    // A mistake, taken back with the backspace key; then another, noticed too late.
+    let corrected = [
+        (question, "wrong\n"),
+        ("Wrong, try again", "pasx\x7fs phrase\n"),
+    ];
+    let dialogue = Dialogue::run(&command, &arguments, &corrected).expect("python");
+    dialogue.check();
+    assert_eq!(dialogue.text("stdout"), PLAIN, "{}", dialogue.result);
+
+    let wrong = [(question, "a\n"), ("again", "b\n"), ("again", "c\n")];
+    for (answers, expected) in [
+        (&wrong[..], "the answer was wrong 3 times"),
+        (&[(question, "pass\x03")], "cancelled"),
+        (&[(question, "\x04")], "cancelled"),
+    ] {
+        let dialogue = Dialogue::run(&command, &arguments, answers).expect("python");
+        dialogue.check();
+        assert_eq!(dialogue.code(), 128, "{}", dialogue.result);
+        assert!(
+            dialogue.text("stderr").contains(expected),
+            "{}",
+            dialogue.result
+        );
+        assert_eq!(dialogue.text("stdout"), "");
+    }
+}
+
+#[test]
+fn one_answer_does_for_all_files() {
+    let scratch = Scratch::new();
+    let identities = private(&scratch, "identities/passphrase.age");
+    let recipient = String::from_utf8(read_testdata("identities/recipient.txt")).expect("text");
+    let encrypted = encrypt(&scratch, Ours, recipient.trim());
+    let files: Vec<String> = (0..100).map(|number| format!("{number}.yaml")).collect();
+    for file in &files {
+        scratch.write(file, &encrypted);
+    }
+    let mut command = command(&scratch, Ours);
+    command.env("SOPS_AGE_KEY_FILE", identities);
+    let mut arguments = vec!["decrypt", "-i"];
+    arguments.extend(files.iter().map(String::as_str));
+    let answers = [("identities-passphrase.age: ", PASSPHRASE)];
+    let Some(dialogue) = Dialogue::run(&command, &arguments, &answers) else {
+        return;
+    };
+    dialogue.check();
+    assert_eq!(dialogue.code(), 0, "{}", dialogue.result);
+    assert_eq!(dialogue.text("terminal").matches("Passphrase").count(), 1);
+    for file in &files {
+        assert_eq!(scratch.read_text(file), PLAIN);
+    }
+}
+
+/// The reference opens what is encrypted for keys with a passphrase, and asks on the terminal, too.
+#[test]
+fn keys_with_a_passphrase_are_the_same_keys_for_the_reference() {
+    if !has_reference() {
+        return;
+    }
+    let scratch = Scratch::new();
+    for name in ["ed25519-passphrase", "rsa-passphrase", "ed25519-cbc"] {
+        let key = private(&scratch, &format!("ssh/{name}"));
+        for (from, to) in [(Ours, Reference), (Reference, Ours)] {
+            let encrypted = encrypt(&scratch, from, &public(name));
+            scratch.write("encrypted.yaml", encrypted);
+            let mut command = command(&scratch, to);
+            command.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &key);
+            let answers = [(key.to_str().expect("a path that is text"), PASSPHRASE)];
+            let dialogue = Dialogue::run(&command, &["decrypt", "encrypted.yaml"], &answers);
+            let Some(dialogue) = dialogue else { return };
+            assert_eq!(dialogue.text("stdout"), PLAIN, "{name} {}", dialogue.result);
+        }
+    }
+}
+
+/// With nobody to ask, there is an error, and no waiting.
+#[test]
+fn without_a_terminal_there_is_an_error_and_no_hang() {
+    let scratch = Scratch::new();
+    let command = locked(&scratch, "ed25519-passphrase");
+    let mut without = Command::new("setsid");
+    without.arg("--wait").arg(command.get_program());
+    without.args(["decrypt", "encrypted.yaml"]).env_clear();
+    for (name, value) in command.get_envs() {
+        value.map(|value| without.env(name, value));
+    }
+    without.current_dir(scratch.folder()).stdin(Stdio::piped());
+    let Ok(output) = without.output() else {
+        skip("setsid");
+        return;
+    };
+    let ran = Ran::from(output);
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("ssh-ed25519-passphrase: there is nobody to ask: there is no terminal"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("hint: run sops in a terminal"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.is_empty());
+}
+
+#[test]
+fn a_pinentry_asks_if_one_is_named() {
+    let scratch = Scratch::new();
+    let pinentry = scratch.write(
+        "pinentry",
+        "#!/bin/sh
+echo OK ready
+while read -r line; do
+  echo \"$line\" >> log
+  case \"$line\" in
+    GETPIN) [ \"$ANSWER\" ] && echo \"D $ANSWER\" && echo OK || echo ERR 83886179 cancelled;;
+    OPTION*) echo ERR 174 unknown;;
+    BYE) echo OK; exit;;
+    *) echo OK;;
+  esac
+done
+",
+    );
+    fs::set_permissions(&pinentry, fs::Permissions::from_mode(0o755)).expect("a file of ours");
+    let with = |program: &Path, answer: &str| {
+        let mut command = locked(&scratch, "ed25519-passphrase");
+        command
+            .env("PINENTRY_PROGRAM", program)
+            .env("ANSWER", answer);
+        run(command, &["decrypt", "encrypted.yaml"])
+    };
+    assert_eq!(with(&pinentry, "pass%20phrase").ok(), PLAIN.as_bytes());
+    let log = scratch.read_text("log");
+    assert!(log.contains("SETDESC Passphrase for ") && log.contains("ssh-ed25519-passphrase"));
+    assert_eq!(log.matches("GETPIN").count(), 1);
+    for (program, answer, expected) in [
+        (pinentry.as_path(), "", "cancelled"),
+        (&pinentry, "wrong", "wrong 3 times"),
+        (
+            Path::new("/does/not/exist"),
+            "",
+            "PINENTRY_PROGRAM (/does/not/exist): cannot run it",
+        ),
+        (Path::new("/bin/true"), "", "it ended without an answer"),
+    ] {
+        let ran = with(program, answer);
+        assert_eq!(ran.code, 128);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("pass phrase"));
+    }
+}
+
+#[test]
+fn identity_files_that_others_can_read_and_empty_ones_earn_a_word() {
+    let scratch = Scratch::new();
+    let kind = made(&scratch, "x25519", &[], (1, 0));
+    fs::set_permissions(&kind.file, fs::Permissions::from_mode(0o644)).expect("a file of ours");
+    let encrypted = encrypt(&scratch, Ours, &kind.recipient);
+    for name in ["a.yaml", "b.yaml", "c.yaml"] {
+        scratch.write(name, &encrypted);
+    }
+    let mut readable = command(&scratch, Ours);
+    readable.env("SOPS_AGE_KEY_FILE", &kind.file);
+    let ran = run(readable, &["decrypt", "-i", "a.yaml", "b.yaml", "c.yaml"]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        ran.stderr
+            .matches("others than its owner can read it")
+            .count(),
+        1
+    );
+
+    scratch.write("encrypted.yaml", &encrypted);
+    let mut empty = command(&scratch, Ours);
+    empty.env(
+        "SOPS_AGE_KEY_FILE",
+        scratch.write("empty.txt", "# nothing\n"),
+    );
+    let ran = run(empty, &["decrypt", "encrypted.yaml"]);
+    assert_eq!(ran.code, 128);
+    assert!(
+        ran.stderr.contains("empty.txt) holds no identity"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_doctor_tells_what_is_there_and_no_secret() {
+    let scratch = Scratch::new();
+    let kind = made(&scratch, "x25519", &[], (1, 0));
+    let stranger = made(&scratch, "stranger", &[], (1, 0));
+    for (name, recipient) in [
+        ("mine.yaml", &kind.recipient),
+        ("other.yaml", &stranger.recipient),
+    ] {
+        scratch.write(name, encrypt(&scratch, Ours, recipient));
+    }
+    scratch.write(
+        ".sops.yaml",
+        format!("creation_rules:\n  - age: {}\n", kind.recipient),
+    );
+    let plugin = scratch.write("bin/age-plugin-example", "");
+    let ask = |arguments: &[&str]| {
+        let mut command = command(&scratch, Ours);
+        command.env("SOPS_AGE_KEY_FILE", &kind.file);
+        command.env("PATH", plugin.parent().expect("a folder"));
+        run(command, arguments)
+    };
+    let ran = ask(&["doctor", "mine.yaml", "other.yaml"]);
+    assert_eq!(ran.code, 128);
+    let text = ran.text();
+    for expected in [
+        "x25519.txt): 1 age identity",
+        &format!("  recipient: {}\n", kind.recipient),
+        "  gpg: cannot be run",
+        "  age-plugin-example: ",
+        "SOPS_AGE_KEY_FILE",
+        ".sops.yaml, 1 creation rule\n",
+        "mine.yaml: can be opened\n",
+        "other.yaml: failed to get the data key",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let json = ask(&["doctor", "--json", "mine.yaml"]);
+    let value: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json.code, 0, "{}", json.stderr);
+    assert_eq!(value["age"]["recipients"], json!([kind.recipient]));
+    assert_eq!(
+        value["files"],
+        json!([{"file": "mine.yaml", "opens": true, "problem": null}])
+    );
+    assert_eq!(value["configuration"]["creation_rules"], 1);
+    for text in [text, json.text(), ran.stderr] {
+        assert!(!text.contains("AGE-SECRET"), "{text}");
+    }
+    assert_eq!(ask(&["doctor"]).code, 0);
+    assert_eq!(ask(&["doctor", "missing.yaml"]).code, 100);
+}
