@@ -24,6 +24,7 @@ mod foreign;
 #[cfg(unix)]
 mod gnupg;
 mod golden;
+mod http_server;
 mod interop;
 mod line_changes;
 mod lines;
@@ -40,5 +41,6 @@ mod rules;
 mod shrink;
 mod support;
 mod values;
+mod vault;
 mod yaml;
 mod yaml_facts;

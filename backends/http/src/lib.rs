@@ -1,0 +1,21 @@
+//! Calls to key services over HTTP and HTTPS, for the backends of `sops-core` that need no more than that.
+//!
+//! What is common to them is here, and nothing that belongs to one of them: one connection pool for a run, calls that end
+//! in time, a few repetitions when the service is busy, answers of bounded size, the proxies and the certificate
+//! authorities of the machine, and failures in words that hold no credential.
+
+mod client;
+mod problem;
+mod proxies;
+mod seconds;
+mod server_name;
+mod trust;
+mod words;
+
+pub use client::{Answer, Client, Limits, Redirects, Request};
+pub use problem::{Problem, ProblemKind};
+pub use proxies::Proxies;
+pub use seconds::seconds;
+pub use trust::Trust;
+pub use ureq::http::{HeaderName, HeaderValue, Method, Uri};
+pub use words::tidy;
