@@ -11,6 +11,8 @@ pub(crate) fn add(keyring: Keyring, prompt: UserPrompt) -> Keyring {
     let keyring = add_key_files(keyring, prompt);
     #[cfg(feature = "hc-vault")]
     let keyring = keyring.with_service(sops_hc_vault::HcVault::from_env());
+    #[cfg(feature = "huawei-kms")]
+    let keyring = keyring.with_service(sops_huawei_kms::HuaweiKms::from_env());
     keyring
 }
 

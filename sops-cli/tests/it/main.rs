@@ -25,6 +25,7 @@ mod foreign;
 mod gnupg;
 mod golden;
 mod http_server;
+mod huawei;
 mod interop;
 mod line_changes;
 mod lines;
