@@ -22,6 +22,7 @@ use sops_audit::Action;
 #[cfg(feature = "audit")]
 use crate::audit::Audit;
 use crate::{
+    backends::{self, with_backends, with_remote_services},
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
     prompt::UserPrompt,
@@ -199,9 +200,7 @@ impl Context {
     }
 
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
-        if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
-            return Err(Failure::not_yet("--keyservice"));
-        }
+        let time_limit = backends::time_limit()?;
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
@@ -209,11 +208,12 @@ impl Context {
                 let prompt = UserPrompt::from_env(self.ui);
                 Keyring::from_env_with_prompt(prompt.clone())
                     .map(|keyring| with_key_files(keyring, prompt))
+                    .map(|keyring| with_backends(keyring, time_limit))
             }
         };
-        Ok(keyring
-            .map_err(|error| Failure::from_key(&error, doing))?
-            .with_decryption_order(order))
+        let keyring = keyring.map_err(|error| Failure::from_key(&error, doing))?;
+        let keyring = with_remote_services(keyring, &self.global.keyservice, time_limit)?;
+        Ok(keyring.with_decryption_order(order))
     }
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {

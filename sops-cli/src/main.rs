@@ -2,6 +2,7 @@
 
 #[cfg(feature = "audit")]
 mod audit;
+mod backends;
 mod cli;
 mod commands;
 mod context;
