@@ -199,6 +199,12 @@ impl Context {
         Ok(())
     }
 
+    /// A keyring for somebody who keeps it.
+    #[cfg(feature = "keyservice")]
+    pub(crate) fn new_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
+        self.read_keyring(doing)
+    }
+
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
         let time_limit = backends::time_limit()?;
         let order = self.decryption_order()?;
