@@ -1,14 +1,24 @@
 //! The key services that this build has besides those of the library.
 
+use std::{env, time::Duration};
+
 use sops_core::Keyring;
 
-use crate::prompt::UserPrompt;
+use crate::{
+    error::{Code, Failure},
+    prompt::UserPrompt,
+};
+
+/// How long a call may take, if `SOPS_KEY_TIMEOUT` does not say.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Adds them. None of them reads, asks or opens anything before a key needs it.
 #[cfg_attr(not(feature = "openpgp"), expect(unused_variables))]
-pub(crate) fn add(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+pub(crate) fn add(keyring: Keyring, prompt: UserPrompt, time_limit: Duration) -> Keyring {
     #[cfg(feature = "openpgp")]
     let keyring = add_key_files(keyring, prompt);
+    #[cfg(feature = "aws-kms")]
+    let keyring = keyring.with_service(sops_aws_kms::AwsKms::from_env(time_limit));
     #[cfg(feature = "hc-vault")]
     let keyring = keyring.with_service(sops_hc_vault::HcVault::from_env());
     #[cfg(feature = "huawei-kms")]
@@ -26,5 +36,53 @@ fn add_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
     match OpenPgp::from_env() {
         Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
         None => keyring,
+    }
+}
+
+/// Adds the key services at these addresses, to be asked for what nothing before them can do.
+#[cfg(feature = "keyservice")]
+pub(crate) fn with_remote_services(
+    keyring: Keyring,
+    addresses: &[String],
+    time_limit: Duration,
+) -> Result<Keyring, Failure> {
+    let addresses = addresses.iter().filter(|address| !address.is_empty());
+    Ok(addresses.fold(keyring, |keyring, address| {
+        keyring.with_service(sops_keyservice::RemoteKeys::new(address, time_limit))
+    }))
+}
+
+#[cfg(not(feature = "keyservice"))]
+pub(crate) fn with_remote_services(
+    keyring: Keyring,
+    addresses: &[String],
+    _: Duration,
+) -> Result<Keyring, Failure> {
+    match addresses.iter().all(String::is_empty) {
+        true => Ok(keyring),
+        false => Err(Failure::new(
+            Code::Generic,
+            "this build cannot ask key services (--keyservice, SOPS_KEYSERVICE)",
+        )
+        .hint("a build with the feature `keyservice` can")),
+    }
+}
+
+/// How long a call may take, with all attempts.
+pub(crate) fn time_limit() -> Result<Duration, Failure> {
+    let Ok(text) = env::var("SOPS_KEY_TIMEOUT") else {
+        return Ok(TIME_LIMIT);
+    };
+    if text.is_empty() {
+        return Ok(TIME_LIMIT);
+    }
+    let seconds = text.strip_suffix('s').unwrap_or(&text).parse::<u32>().ok();
+    match seconds.filter(|&seconds| seconds > 0) {
+        Some(seconds) => Ok(Duration::from_secs(seconds.into())),
+        None => Err(Failure::new(
+            Code::Generic,
+            format!("SOPS_KEY_TIMEOUT: {text:?} is no number of seconds"),
+        )
+        .hint("write it as a number of seconds from 1, such as 30")),
     }
 }

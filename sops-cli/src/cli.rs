@@ -15,6 +15,8 @@ use crate::{
     ui::{self, Loudness, Ui},
 };
 
+#[cfg(feature = "keyservice")]
+use crate::commands::keyservice;
 #[cfg(feature = "age")]
 use crate::commands::{demo, doctor, init, keygen};
 
@@ -63,6 +65,8 @@ enum Command {
     Keygen(keygen::Args),
     #[cfg(feature = "age")]
     Demo(demo::Args),
+    #[cfg(feature = "keyservice")]
+    Keyservice(keyservice::Args),
     Completion(completion::Args),
     Man(man::Args),
 }
@@ -70,7 +74,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: publish, keyservice; keys other than age and OpenPGP.
+Not in this version yet: publish; keys of GCP KMS, Azure Key Vault and HuaweiCloud KMS.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -327,6 +331,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(&args, &context),
         #[cfg(feature = "age")]
         Command::Demo(args) => demo::run(&args, &context),
+        #[cfg(feature = "keyservice")]
+        Command::Keyservice(args) => keyservice::run(&args, &context),
         Command::Completion(args) => completion::run(&args, &context),
         Command::Man(args) => man::run(&args, &context),
     };

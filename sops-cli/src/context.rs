@@ -197,22 +197,26 @@ impl Context {
         Ok(())
     }
 
+    /// A keyring for somebody who keeps it.
+    #[cfg(feature = "keyservice")]
+    pub(crate) fn new_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
+        self.read_keyring(doing)
+    }
+
     fn read_keyring(&self, doing: Doing) -> Result<Keyring, Failure> {
-        if self.global.keyservice.iter().any(|uri| !uri.is_empty()) {
-            return Err(Failure::not_yet("--keyservice"));
-        }
+        let time_limit = backends::time_limit()?;
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
             Some(false) => Ok(Keyring::new()),
             _ => {
                 let prompt = UserPrompt::from_env(self.ui);
                 Keyring::from_env_with_prompt(prompt.clone())
-                    .map(|keyring| backends::add(keyring, prompt))
+                    .map(|keyring| backends::add(keyring, prompt, time_limit))
             }
         };
-        Ok(keyring
-            .map_err(|error| Failure::from_key(&error, doing))?
-            .with_decryption_order(order))
+        let keyring = keyring.map_err(|error| Failure::from_key(&error, doing))?;
+        let keyring = backends::with_remote_services(keyring, &self.global.keyservice, time_limit)?;
+        Ok(keyring.with_decryption_order(order))
     }
 
     fn decryption_order(&self) -> Result<Vec<String>, Failure> {

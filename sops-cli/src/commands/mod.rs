@@ -18,6 +18,8 @@ pub(crate) mod groups;
 pub(crate) mod init;
 #[cfg(feature = "age")]
 pub(crate) mod keygen;
+#[cfg(feature = "keyservice")]
+pub(crate) mod keyservice;
 pub(crate) mod man;
 pub(crate) mod recipients;
 pub(crate) mod rotate;

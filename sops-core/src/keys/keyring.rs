@@ -1,11 +1,12 @@
 //! The keyring: all key services together, key groups, and the order of trying.
 
-use std::fmt;
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use super::{
     KeyError, KeyService, KeyringError, Prompt,
     keyring_error::{GroupOutcome, KeyFailure, UnwrapFailure},
     prompt::Asker,
+    race::race,
     shamir,
 };
 use crate::{
@@ -20,13 +21,24 @@ const DECRYPTION_ORDER: [&str; 7] = [
     "age", "pgp", "kms", "gcp_kms", "hckms", "azure_kv", "hc_vault",
 ];
 
+/// How many calls that wait for a network are made at once when a data key is wrapped.
+const CALLS_AT_ONCE: usize = 32;
+
+/// How long one call that waits for a network is ahead of the next when a data key is unwrapped.
+const HEAD_START: Duration = Duration::from_millis(500);
+
+type Service = Arc<dyn KeyService + Send + Sync>;
+
 /// Everything that can wrap and unwrap data keys for one user.
+///
+/// Keys that need no network are tried first. Calls that wait for one are made at the same time, where more than one is
+/// needed.
 ///
 /// One keyring serves any number of files, also in parallel: identities are looked for at the first entry that needs
 /// them, and once.
 #[derive(Default)]
 pub struct Keyring {
-    services: Vec<Box<dyn KeyService + Send + Sync>>,
+    services: Vec<Service>,
     decryption_order: Vec<String>,
 }
 
@@ -91,7 +103,7 @@ impl Keyring {
     /// Adds a service, to be asked after those that are there.
     #[must_use]
     pub fn with_service(mut self, service: impl KeyService + Send + Sync + 'static) -> Self {
-        self.services.push(Box::new(service));
+        self.services.push(Arc::new(service));
         self
     }
 
@@ -101,7 +113,7 @@ impl Keyring {
         mut self,
         service: impl KeyService + Send + Sync + 'static,
     ) -> Self {
-        self.services.insert(0, Box::new(service));
+        self.services.insert(0, Arc::new(service));
         self
     }
 
@@ -151,12 +163,18 @@ impl Keyring {
             shamir::split(&secret, groups.len(), threshold)?
         };
 
+        let jobs = groups
+            .iter()
+            .zip(&shares)
+            .flat_map(|(group, share)| group.iter().map(move |key| (key, share)));
+        let mut outcomes = self.wrap_all(&jobs.collect::<Vec<_>>()).into_iter();
+
         let mut failures = Vec::new();
         let mut wrapped = Vec::with_capacity(groups.len());
-        for (group, share) in groups.iter().zip(&shares) {
+        for group in groups {
             let mut entries = Vec::with_capacity(group.len());
-            for key in group {
-                match self.wrap(key, share) {
+            for (key, outcome) in group.iter().zip(&mut outcomes) {
+                match outcome {
                     Ok(enc) => {
                         let created_at = !matches!(key, MasterKey::Age { .. });
                         let created_at = created_at.then(|| now.to_owned());
@@ -188,24 +206,20 @@ impl Keyring {
             None | Some(0) => groups.len(),
             Some(threshold) => threshold.max(2),
         };
-        let mut outcomes = Vec::with_capacity(groups.len());
+        let outcomes = self.unwrap_groups(groups, needed);
         let mut shares = Vec::with_capacity(needed.min(groups.len()));
-        for group in groups {
-            let (share, failures) = self.unwrap_group(group);
-            outcomes.push(GroupOutcome {
-                is_recovered: share.is_some(),
-                failures,
-            });
+        let mut reports = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            let (share, report) = outcome.finish();
             shares.extend(share);
-            if shares.len() == needed {
-                break;
-            }
+            reports.push(report);
         }
+        shares.truncate(needed);
         if shares.len() < needed {
             let searched = self.services.iter().flat_map(|service| service.searched());
             return Err(KeyringError::Unwrap(UnwrapFailure {
                 needed,
-                groups: outcomes,
+                groups: reports,
                 searched: searched.collect(),
             }));
         }
@@ -226,66 +240,88 @@ impl Keyring {
             .collect()
     }
 
-    fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Result<String, KeyError> {
-        self.first_success(key, |service| service.wrap(key, share))
-    }
-
-    /// Recovers what the keys of `group` hold: kind after kind, and of each kind in the order that suits its service.
-    fn unwrap_group(&self, group: &[KeyEntry]) -> (Option<SecretBytes>, Vec<KeyFailure>) {
-        let mut entries: Vec<&KeyEntry> = group.iter().collect();
-        entries.sort_by_key(|entry| self.rank(entry.key.kind()));
-        let mut failures = Vec::new();
-        for entries in entries.chunk_by(|left, right| left.key.kind() == right.key.kind()) {
-            // Several failures with a key become one.
-            let mut errors: Vec<Option<KeyError>> = entries.iter().map(|_| None).collect();
-            let mut share = None;
-            for service in &self.services {
-                let outcome = service.unwrap_any(entries);
-                for (index, error) in outcome.failures {
-                    if let Some(slot) = errors.get_mut(index) {
-                        *slot = Some(match slot.take() {
-                            Some(earlier) => earlier.and(error),
-                            None => error,
-                        });
+    /// Wraps each share for its key: first what needs no network, then all the rest at once.
+    fn wrap_all(&self, jobs: &[(&MasterKey, &SecretBytes)]) -> Vec<Result<String, KeyError>> {
+        let ask = |waits: bool, (key, share): (&MasterKey, &SecretBytes)| {
+            let services = self.services_that(waits);
+            first_success(services, |service| service.wrap(key, share))
+        };
+        let mut outcomes: Vec<_> = jobs.iter().map(|&job| ask(false, job)).collect();
+        if self.services_that(true).next().is_some() {
+            let open = |outcome: &&mut Option<Result<_, _>>| !matches!(outcome, Some(Ok(_)));
+            let mut waiting: Vec<_> = outcomes
+                .iter_mut()
+                .zip(jobs)
+                .filter(|(outcome, _)| open(outcome))
+                .collect();
+            for batch in waiting.chunks_mut(CALLS_AT_ONCE) {
+                thread::scope(|scope| {
+                    let (last, others) = match batch.split_last_mut() {
+                        Some(parts) => parts,
+                        None => return,
+                    };
+                    for (outcome, job) in others {
+                        scope.spawn(move || add(outcome, ask(true, **job)));
                     }
-                }
-                share = outcome.share;
-                if share.is_some() {
-                    break;
-                }
-            }
-            let is_recovered = share.is_some();
-            failures.extend(entries.iter().zip(errors).filter_map(|(entry, error)| {
-                let error = error.or_else(|| (!is_recovered).then(|| no_support(&entry.key)));
-                error.map(|error| failure(&entry.key, error))
-            }));
-            if is_recovered {
-                return (share, failures);
+                    add(last.0, ask(true, *last.1));
+                });
             }
         }
-        (None, failures)
+        let keys = jobs.iter().map(|(key, _)| key);
+        let outcomes = outcomes.into_iter().zip(keys);
+        outcomes
+            .map(|(outcome, key)| outcome.unwrap_or_else(|| Err(no_support(key))))
+            .collect()
     }
 
-    /// Asks one service after the other until one succeeds. Several failures become one.
-    fn first_success<T>(
-        &self,
-        key: &MasterKey,
-        ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
-    ) -> Result<T, KeyError> {
-        let mut failure: Option<KeyError> = None;
-        for service in &self.services {
-            match ask(service.as_ref()) {
-                Some(Ok(success)) => return Ok(success),
-                Some(Err(error)) => {
-                    failure = Some(match failure {
-                        Some(earlier) => earlier.and(error),
-                        None => error,
-                    });
-                }
-                None => {}
+    /// Tries as many groups as it takes.
+    fn unwrap_groups<'m>(&self, groups: &'m [Vec<KeyEntry>], needed: usize) -> Vec<Attempt<'m>> {
+        let mut attempts: Vec<Attempt<'m>> = Vec::with_capacity(groups.len());
+        let recovered = |attempts: &[Attempt<'_>]| {
+            let shares = attempts.iter().filter(|attempt| attempt.share.is_some());
+            shares.count()
+        };
+        for group in groups {
+            if recovered(&attempts) == needed {
+                return attempts;
+            }
+            let mut entries: Vec<&KeyEntry> = group.iter().collect();
+            entries.sort_by_key(|entry| self.rank(entry.key.kind()));
+            let mut attempt = Attempt::new(entries);
+            match self.decryption_order.is_empty() {
+                true => attempt.try_locally(0..attempt.entries.len(), &self.services),
+                // Somebody asked for this order, so it is kept, whatever has to be waited for.
+                false => attempt.try_in_order(&self.services),
+            }
+            attempts.push(attempt);
+        }
+        if !self.decryption_order.is_empty() || self.services_that(true).next().is_none() {
+            return attempts;
+        }
+        let missing = needed.saturating_sub(recovered(&attempts));
+        let (open, jobs): (Vec<usize>, Vec<_>) = attempts
+            .iter()
+            .enumerate()
+            .filter(|(_, attempt)| attempt.share.is_none())
+            .map(|(at, attempt)| {
+                let (entries, services) = (attempt.owned(), self.services.clone());
+                (at, move || ask_those_that_wait(entries, &services))
+            })
+            .unzip();
+        let is_success = |(share, _): &(Option<SecretBytes>, _)| share.is_some();
+        for (job, (share, failures)) in race(jobs, missing, HEAD_START, is_success) {
+            if let Some(attempt) = open.get(job).and_then(|&at| attempts.get_mut(at)) {
+                attempt.share = share;
+                attempt.add_failures(failures);
             }
         }
-        Err(failure.unwrap_or_else(|| no_support(key)))
+        attempts
+    }
+
+    fn services_that(&self, waits: bool) -> impl Iterator<Item = &Service> {
+        self.services
+            .iter()
+            .filter(move |service| service.waits() == waits)
     }
 
     /// Where keys of `kind` come in the order of trying.
@@ -294,6 +330,175 @@ impl Keyring {
         let usual = DECRYPTION_ORDER.iter().position(|other| *other == kind);
         (asked.unwrap_or(usize::MAX), usual.unwrap_or(usize::MAX))
     }
+}
+
+/// A keyring is a service itself, for example for a server that others ask.
+impl KeyService for Keyring {
+    fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
+        first_success(self.services.iter(), |service| service.wrap(key, share))
+    }
+
+    fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
+        first_success(self.services.iter(), |service| service.unwrap(entry))
+    }
+
+    fn waits(&self) -> bool {
+        self.services_that(true).next().is_some()
+    }
+
+    fn searched(&self) -> Vec<String> {
+        let places = self.services.iter().flat_map(|service| service.searched());
+        places.collect()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        Self::warnings(self)
+    }
+}
+
+/// What came of the keys of one group so far.
+struct Attempt<'m> {
+    /// In the order of trying.
+    entries: Vec<&'m KeyEntry>,
+    errors: Vec<Option<KeyError>>,
+    share: Option<SecretBytes>,
+    /// How many entries had their turn.
+    tried: usize,
+}
+
+impl<'m> Attempt<'m> {
+    fn new(entries: Vec<&'m KeyEntry>) -> Self {
+        Self {
+            errors: entries.iter().map(|_| None).collect(),
+            entries,
+            share: None,
+            tried: 0,
+        }
+    }
+
+    /// Kind after kind, with all services.
+    fn try_in_order(&mut self, services: &[Service]) {
+        while self.share.is_none() && self.tried < self.entries.len() {
+            let from = self.tried;
+            let kind = self.entries[from].key.kind();
+            let same = self.entries[from..].iter();
+            let count = same.take_while(|entry| entry.key.kind() == kind).count();
+            self.try_locally(from..from + count, services);
+            if self.share.is_none() {
+                let entries = self.entries[from..from + count].iter();
+                let owned = entries.map(|&entry| entry.clone()).collect();
+                let (share, failures) = ask_those_that_wait(owned, services);
+                self.share = share;
+                let failures = failures.into_iter();
+                self.add_failures(failures.map(|(at, error)| (from + at, error)).collect());
+            }
+        }
+    }
+
+    /// Kind after kind, and of each kind in the order that suits its service, with those services that do not wait.
+    fn try_locally(&mut self, range: std::ops::Range<usize>, services: &[Service]) {
+        let entries = self.entries[range.clone()].to_vec();
+        let mut from = range.start;
+        for entries in entries.chunk_by(|left, right| left.key.kind() == right.key.kind()) {
+            for service in services.iter().filter(|service| !service.waits()) {
+                let outcome = service.unwrap_any(entries);
+                let failures = outcome.failures.into_iter();
+                self.add_failures(failures.map(|(at, error)| (from + at, error)).collect());
+                self.share = outcome.share;
+                if self.share.is_some() {
+                    self.tried = from + entries.len();
+                    return;
+                }
+            }
+            from += entries.len();
+            self.tried = from;
+        }
+    }
+
+    fn owned(&self) -> Vec<KeyEntry> {
+        self.entries.iter().map(|&entry| entry.clone()).collect()
+    }
+
+    /// Several failures with a key become one.
+    fn add_failures(&mut self, failures: Vec<(usize, KeyError)>) {
+        for (index, error) in failures {
+            if let Some(slot) = self.errors.get_mut(index) {
+                *slot = Some(match slot.take() {
+                    Some(earlier) => earlier.and(error),
+                    None => error,
+                });
+            }
+        }
+    }
+
+    fn finish(self) -> (Option<SecretBytes>, GroupOutcome) {
+        let is_recovered = self.share.is_some();
+        let entries = self.entries.iter().zip(self.errors);
+        let failures = entries.filter_map(|(entry, error)| {
+            let error = error.or_else(|| (!is_recovered).then(|| no_support(&entry.key)));
+            error.map(|error| failure(&entry.key, error))
+        });
+        let failures = failures.collect();
+        (
+            self.share,
+            GroupOutcome {
+                is_recovered,
+                failures,
+            },
+        )
+    }
+}
+
+/// Asks the services that wait for a network for one of `entries`, the next when the one before takes long.
+fn ask_those_that_wait(
+    entries: Vec<KeyEntry>,
+    services: &[Service],
+) -> (Option<SecretBytes>, Vec<(usize, KeyError)>) {
+    let services: Vec<Service> = services
+        .iter()
+        .filter(|service| service.waits())
+        .cloned()
+        .collect();
+    let jobs = entries.into_iter().map(|entry| {
+        let services = services.clone();
+        move || first_success(services.iter(), |service| service.unwrap(&entry))
+    });
+    let is_success = |outcome: &Option<Result<_, _>>| matches!(outcome, Some(Ok(_)));
+    let mut share = None;
+    let mut failures = Vec::new();
+    for (at, outcome) in race(jobs.collect(), 1, HEAD_START, is_success) {
+        match outcome {
+            Some(Ok(success)) => share = Some(success),
+            Some(Err(error)) => failures.push((at, error)),
+            None => {}
+        }
+    }
+    failures.sort_by_key(|(at, _)| *at);
+    (share, failures)
+}
+
+/// Asks one service after the other until one succeeds. Several failures become one.
+fn first_success<'s, T>(
+    services: impl Iterator<Item = &'s Service>,
+    ask: impl Fn(&dyn KeyService) -> Option<Result<T, KeyError>>,
+) -> Option<Result<T, KeyError>> {
+    let mut outcome = None;
+    for service in services {
+        add(&mut outcome, ask(service.as_ref()));
+        if let Some(Ok(_)) = outcome {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Puts what came of a further attempt to what came of those before.
+fn add<T>(outcome: &mut Option<Result<T, KeyError>>, further: Option<Result<T, KeyError>>) {
+    *outcome = match (outcome.take(), further) {
+        (Some(Err(earlier)), Some(Err(error))) => Some(Err(earlier.and(error))),
+        (earlier, None) => earlier,
+        (_, further) => further,
+    };
 }
 
 impl fmt::Debug for Keyring {

@@ -28,6 +28,7 @@ mod pgp;
 mod plugin;
 #[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
 mod prompt;
+mod race;
 mod shamir;
 #[cfg(feature = "age")]
 mod survey;
@@ -84,6 +85,12 @@ pub trait KeyService {
             }
         }
         outcome
+    }
+
+    /// Returns whether its calls wait for a network. A [`Keyring`] makes several of them at once, and asks such a service
+    /// only for what no other can do.
+    fn waits(&self) -> bool {
+        false
     }
 
     /// Returns where keys were looked for and what was there, for the error of a file that cannot be unlocked. Looks at

@@ -1,0 +1,180 @@
+//! One client for each region, profile and role, and one pool of connections for all of them.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, retry::RetryConfig, sts::AssumeRoleProvider,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_kms::config::SharedHttpClient;
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use sops_core::keys::KeyError;
+use sops_runtime::run_within;
+
+use crate::{failure::Failure, session_name::session_name};
+
+/// How often a call is attempted.
+const ATTEMPTS: u32 = 4;
+
+/// A bundle of certificates ends here.
+const MAX_BUNDLE: u64 = 4 << 20;
+
+/// As whom a region is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    pub(crate) region: String,
+    /// Empty: what the environment says.
+    pub(crate) profile: String,
+    pub(crate) role: Option<String>,
+}
+
+impl Identity {
+    pub(crate) fn new(region: &str, profile: &str, role: Option<&str>) -> Self {
+        Self {
+            region: region.to_owned(),
+            profile: profile.to_owned(),
+            role: role.map(str::to_owned),
+        }
+    }
+
+    /// In words.
+    pub(crate) fn describe(&self) -> String {
+        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let base = match self.profile.as_str() {
+            "" if set("AWS_ACCESS_KEY_ID") => "the credentials in AWS_ACCESS_KEY_ID".to_owned(),
+            "" => match env::var("AWS_PROFILE") {
+                Ok(profile) if !profile.is_empty() => format!("the AWS profile {profile}"),
+                _ => "the default credentials".to_owned(),
+            },
+            profile => format!("the AWS profile {profile}"),
+        };
+        match &self.role {
+            Some(role) => format!("the role {role}, assumed with {base}"),
+            None => base,
+        }
+    }
+}
+
+/// The clients that were needed so far.
+#[derive(Default)]
+pub(crate) struct Clients {
+    http: OnceLock<Result<SharedHttpClient, String>>,
+    known: Mutex<HashMap<Identity, aws_sdk_kms::Client>>,
+}
+
+impl Clients {
+    /// The client for an identity. Making one reads files, but asks no server.
+    pub(crate) fn client(
+        &self,
+        identity: &Identity,
+        time_limit: Duration,
+    ) -> Result<aws_sdk_kms::Client, KeyError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = known.get(identity) {
+            return Ok(client.clone());
+        }
+        let http = self
+            .http
+            .get_or_init(http_client)
+            .clone()
+            .map_err(KeyError::new)?;
+        let wanted = identity.clone();
+        let config = run_within(
+            time_limit,
+            async move { load(&wanted, http, time_limit).await },
+        )
+        .map_err(|error| {
+            Failure::from_runtime(&error).to_key_error("encrypt or decrypt", "", identity)
+        })?;
+        let client = aws_sdk_kms::Client::new(&config);
+        known.insert(identity.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration) -> SdkConfig {
+    let region = Region::new(identity.region.clone());
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region.clone())
+        .http_client(http.clone())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(time_limit.min(Duration::from_secs(10)))
+                .operation_timeout(time_limit)
+                .build(),
+        );
+    if !identity.profile.is_empty() {
+        // A profile that a key names comes before credentials in the environment, as in the reference. The usual chain
+        // would take those.
+        let provider_config = ProviderConfig::default()
+            .with_region(Some(region))
+            .with_http_client(http);
+        loader = loader.profile_name(&identity.profile).credentials_provider(
+            ProfileFileCredentialsProvider::builder()
+                .configure(&provider_config)
+                .profile_name(&identity.profile)
+                .build(),
+        );
+    }
+    let config = loader.load().await;
+    let Some(role) = &identity.role else {
+        return config;
+    };
+    let provider = AssumeRoleProvider::builder(role)
+        .session_name(session_name())
+        .configure(&config)
+        .build()
+        .await;
+    let provider = aws_sdk_kms::config::SharedCredentialsProvider::new(provider);
+    config.into_builder().credentials_provider(provider).build()
+}
+
+/// The pool of connections, which trusts whom the system trusts, or `AWS_CA_BUNDLE` names, and uses the proxies that the
+/// environment names.
+fn http_client() -> Result<SharedHttpClient, String> {
+    let trusted = match env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+        None => TrustStore::default(),
+        Some(path) => {
+            let cannot =
+                |what: &str| format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
+            let length = fs::metadata(&path)
+                .map_err(|error| cannot(&error.to_string()))?
+                .len();
+            if length > MAX_BUNDLE {
+                return Err(cannot("it is too long for certificates"));
+            }
+            let pem = fs::read(&path).map_err(|error| cannot(&error.to_string()))?;
+            if !pem.windows(11).any(|part| part == b"-----BEGIN ") {
+                return Err(cannot("it has no certificate in PEM form"));
+            }
+            TrustStore::empty().with_pem_certificate(pem)
+        }
+    };
+    let context = TlsContext::builder()
+        .with_trust_store(trusted)
+        .build()
+        .map_err(|error| format!("cannot use the certificates for TLS: {error}"))?;
+    Ok(
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut builder = Connector::builder();
+            builder.set_connector_settings(settings.cloned());
+            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            builder
+                .proxy_config(ProxyConfig::from_env())
+                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+                .tls_context(context.clone())
+                .build()
+        }),
+    )
+}

@@ -1,0 +1,183 @@
+//! What went wrong, without anything that was sent.
+
+use aws_sdk_kms::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use sops_core::keys::KeyError;
+use sops_runtime::RuntimeError;
+
+use crate::clients::Identity;
+
+/// A call that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// KMS or STS said no.
+    Refused { code: String, message: String },
+    /// There is nobody to be.
+    NoCredentials(String),
+    /// There was no answer, or none that can be read.
+    NoAnswer(String),
+}
+
+/// What an error of the SDK says. Its own text would hold the answer with its headers.
+pub(crate) fn of<E>(error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    match &error {
+        SdkError::ServiceError(context) => {
+            let error = context.err();
+            match error.code() {
+                Some(code) => Failure::Refused {
+                    code: printable(code),
+                    message: printable(error.message().unwrap_or_default()),
+                },
+                None => Failure::NoAnswer(format!("status {}", context.raw().status().as_u16())),
+            }
+        }
+        SdkError::TimeoutError(_) => Failure::NoAnswer("no answer in time".to_owned()),
+        SdkError::ResponseError(context) => Failure::NoAnswer(format!(
+            "the answer (status {}) cannot be read",
+            context.raw().status().as_u16()
+        )),
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(error) if error.is_timeout() => Failure::NoAnswer("no answer in time".to_owned()),
+            Some(error) if !error.is_other() => Failure::NoAnswer(causes(error)),
+            // What the providers of credentials say comes this way, too.
+            Some(error) => by_cause(error),
+            None => Failure::NoAnswer("the connection failed".to_owned()),
+        },
+        _ => by_cause(&error),
+    }
+}
+
+fn by_cause(error: &(dyn std::error::Error + 'static)) -> Failure {
+    // STS says why in an error of its own, somewhere below.
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<AssumeRoleError>() {
+            if let Some(code) = refused.code() {
+                return Failure::Refused {
+                    code: printable(code),
+                    message: printable(refused.message().unwrap_or_default()),
+                };
+            }
+        }
+        cause = error.source();
+    }
+    let text = causes(error);
+    // Whoever gives out credentials may be out of reach, too.
+    if ["io error", "timeout", "timed out"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        return Failure::NoAnswer(text);
+    }
+    match ["credential", "identity", "profile", "token", "SSO"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        true => Failure::NoCredentials(text),
+        false => Failure::NoAnswer(text),
+    }
+}
+
+/// The texts of the causes, from the outside in, those left out that are said already.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let said = printable(&error.to_string());
+        let said = said.strip_prefix("other: ").unwrap_or(&said);
+        if !text.contains(said) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(said);
+        }
+        cause = error.source();
+    }
+    text.chars().take(600).collect()
+}
+
+/// One line of what a server says, and not too much of it.
+fn printable(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars()
+        .filter(|letter| !letter.is_control())
+        .take(400)
+        .collect()
+}
+
+impl Failure {
+    pub(crate) fn from_runtime(error: &RuntimeError) -> Self {
+        Self::NoAnswer(error.to_string())
+    }
+
+    pub(crate) fn to_key_error(&self, operation: &str, arn: &str, identity: &Identity) -> KeyError {
+        let who = identity.describe();
+        match self {
+            Self::Refused { code, message } => {
+                let separator = if message.is_empty() { "" } else { ": " };
+                let error = KeyError::new(format!(
+                    "AWS refused to {operation} with {who}: {code}{separator}{message}"
+                ));
+                match hint(code, operation) {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
+            }
+            Self::NoCredentials(what) => KeyError::new(format!("there are no credentials for AWS ({who}): {what}"))
+                .with_hint("`aws sts get-caller-identity` shows whether you are logged in; `aws sso login` or AWS_PROFILE may be missing"),
+            Self::NoAnswer(what) => {
+                let region = &identity.region;
+                let key = if arn.is_empty() { "" } else { " for the key" };
+                KeyError::new(format!("cannot reach AWS in {region}{key}: {what}"))
+                    .with_hint("is the region in the ARN right, and AWS reachable from here? HTTPS_PROXY, AWS_CA_BUNDLE and AWS_ENDPOINT_URL say how; SOPS_KEY_TIMEOUT=SECONDS waits longer")
+            }
+        }
+    }
+}
+
+fn hint(code: &str, operation: &str) -> Option<String> {
+    let text = match code {
+        "AccessDeniedException" | "AccessDenied" => {
+            let action = if operation == "encrypt" {
+                "kms:Encrypt"
+            } else {
+                "kms:Decrypt"
+            };
+            return Some(format!(
+                "does a policy allow {action} on this key, with this encryption context? `aws sts get-caller-identity` shows who you are"
+            ));
+        }
+        "NotFoundException" => "does the key exist in this account and region?",
+        "DisabledException" | "KMSInvalidStateException" => {
+            "the key is disabled or about to be deleted: its owner can enable it again"
+        }
+        "InvalidCiphertextException" => {
+            "the data key was encrypted with another key or another encryption context, or the entry was changed"
+        }
+        "IncorrectKeyException" => {
+            "the data key was encrypted with another key than the one the entry names"
+        }
+        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
+            "log in again, for example with `aws sso login`"
+        }
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => {
+            "the credentials are not valid: `aws sts get-caller-identity` tells which are used"
+        }
+        "ThrottlingException" | "LimitExceededException" | "KMSInternalException" => {
+            "try again later"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}

@@ -1,0 +1,158 @@
+//! Where the server listens, and who may connect.
+
+use std::io;
+
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::Address;
+
+/// Which users of this machine may connect to a Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Peers {
+    /// The user that the server runs as, root, and the users with these numbers.
+    Users(Vec<u32>),
+    /// Whoever the permissions of the socket admit.
+    Any,
+}
+
+/// An open socket to listen at. A Unix socket is removed when it is dropped.
+pub struct Listener {
+    pub(crate) socket: Socket,
+    address: Address,
+    #[cfg(unix)]
+    pub(crate) peers: Peers,
+}
+
+pub(crate) enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// A connection to somebody who may ask.
+pub(crate) enum Connection {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Opens a socket. A Unix socket can be used by its owner only, and takes the place of one that nobody listens at any
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is in use, or cannot be used.
+    pub fn bind(address: &Address, peers: Peers) -> io::Result<Self> {
+        let wanted = address.clone();
+        let opened = sops_runtime::run(async move { open(&wanted).await });
+        let (socket, address) = opened.map_err(io::Error::other)??;
+        Ok(Self {
+            socket,
+            address,
+            #[cfg(unix)]
+            peers,
+        })
+    }
+
+    /// Returns the address. Its port is the real one, if 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next connection. `None`: somebody who may not.
+    pub(crate) async fn accept(&self) -> io::Result<Option<Connection>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true).ok();
+                Ok(Some(Connection::Tcp(stream)))
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let may = match &self.peers {
+                    Peers::Any => true,
+                    Peers::Users(others) => stream.peer_cred().is_ok_and(|peer| {
+                        let user = peer.uid();
+                        user == 0 || user == own_user() || others.contains(&user)
+                    }),
+                };
+                Ok(may.then_some(Connection::Unix(stream)))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Address::Unix(path) = &self.address {
+            // Whoever removed it before was quicker.
+            std::fs::remove_file(path).ok();
+        }
+    }
+}
+
+#[cfg(unix)]
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+async fn open(address: &Address) -> io::Result<(Socket, Address)> {
+    match address {
+        Address::Tcp(text) => {
+            // An empty host is all of them, as everywhere in Go.
+            let host = match text.starts_with(':') {
+                true => format!("[::]{text}"),
+                false => text.clone(),
+            };
+            let listener = TcpListener::bind(host).await?;
+            let address = Address::Tcp(listener.local_addr()?.to_string());
+            Ok((Socket::Tcp(listener), address))
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => {
+            let path = std::path::absolute(path)?;
+            Ok((Socket::Unix(open_unix(&path).await?), Address::Unix(path)))
+        }
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Nobody may connect between opening it and setting its permissions, so it gets its name after that.
+#[cfg(unix)]
+async fn open_unix(path: &std::path::Path) -> io::Result<UnixListener> {
+    use std::{
+        fs,
+        os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    };
+
+    if let Ok(found) = fs::symlink_metadata(path) {
+        let is_left_over = found.file_type().is_socket()
+            && UnixStream::connect(path)
+                .await
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if !is_left_over {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut new_name = std::ffi::OsString::from(".");
+    new_name.push(name);
+    new_name.push(format!(".{}", std::process::id()));
+    let new = path.with_file_name(new_name);
+    let listener = UnixListener::bind(&new)?;
+    let named = fs::set_permissions(&new, fs::Permissions::from_mode(0o600))
+        .and_then(|()| fs::rename(&new, path));
+    if let Err(error) = named {
+        fs::remove_file(&new).ok();
+        return Err(error);
+    }
+    Ok(listener)
+}

@@ -1,0 +1,223 @@
+//! `sops keyservice`.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    thread,
+};
+
+use sops_core::metadata::MasterKey;
+use sops_keyservice::{Address, Listener, Operation, Peers, Question, Server, Stop, Verdict};
+
+use crate::{
+    context::Context,
+    error::{Code, Doing, Failure},
+    ui::Ui,
+};
+
+/// Wrap and unwrap data keys for other processes
+///
+/// They name this one with `--keyservice` or SOPS_KEYSERVICE. Neither is anything encrypted on the way, nor does anyone
+/// prove who they are: use a Unix socket, which only you can connect to, or the end of a tunnel.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The network to listen on: tcp or unix
+    #[arg(long, alias = "net", value_name = "NETWORK", default_value = "tcp")]
+    network: String,
+
+    /// The address to listen at: HOST:PORT, or the path of a socket
+    #[arg(
+        long,
+        alias = "addr",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:5000"
+    )]
+    address: String,
+
+    /// Ask before anything is done with a key
+    #[arg(long)]
+    prompt: bool,
+
+    /// Answer for this key only; may be given several times
+    #[arg(long, value_name = "KEY")]
+    allow_key: Vec<String>,
+
+    /// Answer this user, too, at a Unix socket; may be given several times
+    #[arg(long, value_name = "UID")]
+    allow_user: Vec<u32>,
+
+    /// Answer everyone whom the permissions of the Unix socket admit
+    #[arg(long, conflicts_with = "allow_user")]
+    allow_any_user: bool,
+
+    /// Accepted for compatibility
+    #[arg(value_name = "IGNORED", hide = true)]
+    _ignored: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let ui = context.ui;
+    let address = Address::on_network(&args.network, &args.address).map_err(|_| {
+        let message = format!("cannot listen at {}://{}", args.network, args.address);
+        Failure::new(Code::Generic, message)
+            .hint("--network is tcp or unix; --address is HOST:PORT or the path of a socket")
+    })?;
+    let keyring = context.new_keyring(Doing::Decrypting)?;
+    let peers = match args.allow_any_user {
+        true => Peers::Any,
+        false => Peers::Users(args.allow_user.clone()),
+    };
+    let listener = Listener::bind(&address, peers).map_err(|error| listening(&address, &error))?;
+    warn_of_strangers(ui, listener.address());
+
+    let stop = Stop::new();
+    stop_on_signals(stop.clone()).map_err(|error| {
+        Failure::new(Code::Generic, format!("cannot watch for signals: {error}"))
+    })?;
+    ui.note(&format!("listening on {}", listener.address()));
+
+    let (allowed, asks) = (args.allow_key.clone(), args.prompt);
+    let server = Server::new(keyring)
+        .with_judge(move |question| judge(question, &allowed, asks))
+        .with_report(move |question, outcome| match outcome {
+            Ok(()) => ui.detail(&format!(
+                "{} with {}",
+                done(question.operation),
+                name(question.key)
+            )),
+            Err(error) => ui.warning(&format!(
+                "did not {} with {}: {}",
+                verb(question.operation),
+                name(question.key),
+                one_line(&error.message)
+            )),
+        });
+    server
+        .serve(listener, &stop)
+        .map_err(|error| listening(&address, &error))
+}
+
+fn listening(address: &Address, error: &io::Error) -> Failure {
+    let failure = Failure::new(
+        Code::Generic,
+        format!("cannot listen on {address}: {error}"),
+    );
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            failure.hint("another process listens there; --address names another address")
+        }
+        _ => failure,
+    }
+}
+
+fn warn_of_strangers(ui: Ui, address: &Address) {
+    let is_local = match address {
+        Address::Tcp(text) => {
+            let address = text.parse::<std::net::SocketAddr>();
+            address.is_ok_and(|address| address.ip().is_loopback())
+        }
+        _ => true,
+    };
+    if !is_local {
+        ui.warning(&format!(
+            "everyone who can reach {address} can use your keys"
+        ));
+        ui.hint("use --network unix, or listen at 127.0.0.1 and use a tunnel");
+    }
+}
+
+/// Whether a request is answered.
+fn judge(question: Question<'_>, allowed: &[String], asks: bool) -> Verdict {
+    let names = |key: &MasterKey| match key {
+        MasterKey::Kms { arn, .. } => vec![key.to_string(), arn.clone()],
+        _ => vec![key.to_string()],
+    };
+    if !allowed.is_empty()
+        && !names(question.key)
+            .iter()
+            .any(|name| allowed.contains(name))
+    {
+        return Verdict::Refuse("this key service does not answer for that key".to_owned());
+    }
+    match asks && !ask(question) {
+        true => Verdict::Refuse("Request rejected by user".to_owned()),
+        false => Verdict::Answer,
+    }
+}
+
+/// Asks on standard error until standard input says yes or no, or ends.
+fn ask(question: Question<'_>) -> bool {
+    let mut lines = io::stdin().lock();
+    loop {
+        let request = format!(
+            "\nReceived {} request using {}. Respond to request? (y/n): ",
+            verb(question.operation),
+            name(question.key)
+        );
+        let mut stderr = io::stderr();
+        if stderr
+            .write_all(request.as_bytes())
+            .and_then(|()| stderr.flush())
+            .is_err()
+        {
+            return false;
+        }
+        let mut answer = String::new();
+        match lines.read_line(&mut answer) {
+            Ok(0) | Err(_) => return false,
+            Ok(_) => match answer.trim() {
+                "y" => return true,
+                "n" => return false,
+                _ => {}
+            },
+        }
+    }
+}
+
+fn verb(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Encrypt => "encrypt",
+        _ => "decrypt",
+    }
+}
+
+fn done(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Encrypt => "encrypted",
+        _ => "decrypted",
+    }
+}
+
+/// A key, whose text somebody else chose.
+fn name(key: &MasterKey) -> String {
+    one_line(&format!("{} key {key}", key.kind()))
+}
+
+fn one_line(text: &str) -> String {
+    let shown = text.chars().map(|letter| match letter {
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    });
+    shown.take(400).collect()
+}
+
+#[cfg(unix)]
+fn stop_on_signals(stop: Stop) -> io::Result<()> {
+    use signal_hook::{
+        consts::{SIGHUP, SIGINT, SIGTERM},
+        iterator::Signals,
+    };
+
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            stop.stop();
+        }
+    });
+    Ok(())
+}
+
+/// A signal ends the process; there is no socket to remove.
+#[cfg(not(unix))]
+fn stop_on_signals(_: Stop) -> io::Result<()> {
+    Ok(())
+}
