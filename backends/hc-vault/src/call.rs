@@ -302,7 +302,7 @@ fn uri(server: &str, path: &str) -> Result<Uri, Problem> {
     let is_usable = matches!(uri.scheme_str(), Some("http" | "https"))
         && uri.authority().is_some_and(|authority| {
             !authority.host().is_empty()
-                && authority.port().is_some() == authority.port_u16().is_some()
+                && (authority.as_str() == authority.host() || authority.port_u16().is_some())
         });
     is_usable.then_some(uri).ok_or_else(failed)
 }
