@@ -7,6 +7,7 @@
 mod age_keys;
 #[cfg(unix)]
 mod audit;
+mod aws;
 mod binary;
 #[cfg(unix)]
 mod callers;
@@ -27,6 +28,7 @@ mod golden;
 mod http_server;
 mod huawei;
 mod interop;
+mod keyservice;
 mod line_changes;
 mod lines;
 #[cfg(unix)]

@@ -1,0 +1,124 @@
+//! Key services: the one of the reference and ours, each with the client of the other.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    Program::{self, Ours, Reference},
+    RECIPIENT, Scratch, has_reference,
+};
+
+const PLAIN: &str = "password: opensesame\nport: 5432   # of the database\n";
+
+/// A key service at a Unix socket, ended when dropped.
+struct Service(Child);
+
+impl Service {
+    fn start(scratch: &Scratch, program: Program, socket: &Path) -> Self {
+        let mut command = scratch.command(program);
+        command
+            .args(["keyservice", "--network", "unix", "--address"])
+            .arg(socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let service = Self(command.spawn().expect("a program that runs"));
+        wait_until(|| socket.exists());
+        service
+    }
+
+    fn end(mut self) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill").success());
+        self.0.wait().expect("a child");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing came");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Arguments for using nothing but the service.
+fn only(address: &str) -> [String; 2] {
+    [
+        "--enable-local-keyservice=false".to_owned(),
+        format!("--keyservice={address}"),
+    ]
+}
+
+#[track_caller]
+fn goes_there_and_back(scratch: &Scratch, client: Program, address: &str) {
+    scratch.write("plain.yaml", PLAIN);
+    let [local, remote] = only(address);
+    let encrypt = ["encrypt", &local, &remote, "--age", RECIPIENT, "plain.yaml"];
+    let encrypted = scratch.run(client, encrypt).ok();
+    scratch.write("secret.yaml", &encrypted);
+    let decrypted = scratch.run(client, ["decrypt", &local, &remote, "secret.yaml"]);
+    let text = String::from_utf8(decrypted.ok()).expect("a text");
+    assert!(text.contains("password: opensesame\n"), "{text}");
+}
+
+#[test]
+fn ours_answers_and_asks() {
+    let scratch = Scratch::new();
+    let socket = scratch.path("ours.sock");
+    let address = format!("unix://{}", socket.display());
+    let service = Service::start(&scratch, Ours, &socket);
+    goes_there_and_back(&scratch, Ours, &address);
+    if has_reference() {
+        goes_there_and_back(&scratch, Reference, &address);
+    }
+    service.end();
+    assert!(!socket.exists());
+}
+
+#[test]
+fn the_reference_answers_ours() {
+    if !has_reference() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let socket = scratch.path("reference.sock");
+    let _service = Service::start(&scratch, Reference, &socket);
+    goes_there_and_back(&scratch, Ours, &format!("unix://{}", socket.display()));
+}
+
+#[test]
+fn a_service_that_is_not_there_is_an_error_that_names_it() {
+    let scratch = Scratch::new();
+    scratch.write("plain.yaml", PLAIN);
+    for (address, code) in [("unix:///nowhere/at.all", 1), ("tcp://127.0.0.1:1", 1)] {
+        let [local, remote] = only(address);
+        let arguments = [
+            "encrypt",
+            "--in-place",
+            &local,
+            &remote,
+            "--age",
+            RECIPIENT,
+            "plain.yaml",
+        ];
+        let ran = scratch.run(Ours, arguments);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stdout.is_empty());
+        assert!(ran.stderr.contains(address), "{}", ran.stderr);
+        assert_eq!(scratch.read_text("plain.yaml"), PLAIN);
+    }
+}
