@@ -11,12 +11,24 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Adds the services of this build that hold keys for the user.
 #[cfg_attr(
-    not(any(feature = "aws-kms", feature = "hc-vault")),
+    not(any(
+        feature = "aws-kms",
+        feature = "azure-kv",
+        feature = "gcp-kms",
+        feature = "hc-vault",
+        feature = "huawei-kms"
+    )),
     expect(unused_variables)
 )]
 pub(crate) fn with_backends(keyring: Keyring, time_limit: Duration) -> Keyring {
     #[cfg(feature = "aws-kms")]
     let keyring = keyring.with_service(sops_aws_kms::AwsKms::from_env(time_limit));
+    #[cfg(feature = "gcp-kms")]
+    let keyring = keyring.with_service(sops_gcp_kms::GcpKms::from_env(time_limit));
+    #[cfg(feature = "huawei-kms")]
+    let keyring = keyring.with_service(sops_huawei_kms::HuaweiKms::from_env(time_limit));
+    #[cfg(feature = "azure-kv")]
+    let keyring = keyring.with_service(sops_azure_kv::AzureKv::from_env(time_limit));
     #[cfg(feature = "hc-vault")]
     let keyring = keyring.with_service(sops_hc_vault::HcVault::from_env(time_limit));
     keyring

@@ -8,7 +8,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sops_core::{SecretBytes, keys::KeyError, metadata::MasterKey};
-use sops_rest::{Address, Answer, Call, Client, JsonBody, SecretString, Settings};
+use sops_rest::{
+    Address, Answer, Call, Client, JsonBody, SecretString, Settings, encode, one_line,
+};
 use zeroize::Zeroizing;
 
 use crate::{AllowList, Environment, error::Refusal, token::Token};
@@ -51,7 +53,7 @@ impl<'k> Key<'k> {
         let mut path = "/v1".to_owned();
         for step in steps {
             path.push('/');
-            encode(step, &mut path);
+            path.push_str(&encode(step));
         }
         Ok(path)
     }
@@ -266,12 +268,7 @@ fn reasons(answer: &Answer) -> String {
         .map(|said| said.errors)
         .unwrap_or_default();
     let text = errors.join("; ");
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text
-        .chars()
-        .filter(|letter| !letter.is_control())
-        .take(300)
-        .collect();
+    let text = one_line(&text);
     match text.is_empty() {
         true => "it does not say why".to_owned(),
         false => text,
@@ -284,17 +281,6 @@ fn unexpected(key: &Key<'_>) -> KeyError {
         key.address
     ))
     .with_hint("does the address lead to a server of Vault or OpenBao?")
-}
-
-/// Adds a step of a path, with everything encoded that could mean something else.
-fn encode(step: &str, path: &mut String) {
-    for byte in step.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -99,6 +99,6 @@ impl Answer {
     ///
     /// Fails if the body is not that. The error has no piece of the body.
     pub fn json<'de, T: serde::Deserialize<'de>>(&'de self) -> Result<T, super::CallError> {
-        serde_json::from_slice(&self.body).map_err(|_| super::CallError::Malformed)
+        super::read_json(&self.body)
     }
 }

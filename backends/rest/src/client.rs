@@ -17,7 +17,7 @@ use ureq::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Answer, Call, CallError, Settings, SettingsError};
+use crate::{Answer, Call, CallError, Settings, SettingsError, proxy::Proxies};
 
 /// No answer that holds a wrapped key is nearly as long.
 const MAX_ANSWER: usize = 1 << 20;
@@ -30,8 +30,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(150);
 /// Nothing is read or opened before the first call.
 pub struct Client {
     settings: Settings,
-    agent: OnceLock<Agent>,
-    agent_with_tls: OnceLock<Agent>,
+    /// With TLS or without, through a proxy or not.
+    agents: [[OnceLock<Agent>; 2]; 2],
+    proxies: [OnceLock<Proxies>; 2],
 }
 
 impl Client {
@@ -40,8 +41,8 @@ impl Client {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            agent: OnceLock::new(),
-            agent_with_tls: OnceLock::new(),
+            agents: Default::default(),
+            proxies: Default::default(),
         }
     }
 
@@ -147,22 +148,31 @@ impl Client {
     }
 
     fn agent(&self, url: &str) -> Result<&Agent, SettingsError> {
-        let is_https = url
-            .get(..8)
-            .is_some_and(|start| start.eq_ignore_ascii_case("https://"));
-        let agent = if is_https {
-            &self.agent_with_tls
-        } else {
-            &self.agent
+        let uri: Option<Uri> = url.parse().ok();
+        let is_https = uri
+            .as_ref()
+            .is_some_and(|uri| uri.scheme_str() == Some("https"));
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let proxies =
+            self.proxies[usize::from(is_https)].get_or_init(|| Proxies::from_env(is_https));
+        let proxy = match &self.settings.proxy {
+            Some(proxy) => Some(proxy),
+            None => proxies.proxy.as_ref().filter(|_| proxies.apply_to(host)),
         };
+        let agent = &self.agents[usize::from(is_https)][usize::from(proxy.is_some())];
         if let Some(agent) = agent.get() {
             return Ok(agent);
         }
-        let new = self.new_agent(is_https, url)?;
+        let new = self.new_agent(is_https, proxy, url)?;
         Ok(agent.get_or_init(|| new))
     }
 
-    fn new_agent(&self, is_https: bool, url: &str) -> Result<Agent, SettingsError> {
+    fn new_agent(
+        &self,
+        is_https: bool,
+        proxy: Option<&String>,
+        url: &str,
+    ) -> Result<Agent, SettingsError> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -173,11 +183,11 @@ impl Client {
         if is_https {
             config = config.tls_config(self.settings.tls()?);
         }
-        if let Some(proxy) = &self.settings.proxy {
-            let proxy = Proxy::new(proxy)
-                .map_err(|_| SettingsError::new("the address of the proxy cannot be used"))?;
-            config = config.proxy(Some(proxy));
-        }
+        let proxy = proxy.map(|proxy| {
+            Proxy::new(proxy)
+                .map_err(|_| SettingsError::new("the address of the proxy cannot be used"))
+        });
+        config = config.proxy(proxy.transpose()?);
         let config = config.build();
         Ok(match (&self.settings.server_name, is_https) {
             (Some(_), true) => {

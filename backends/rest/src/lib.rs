@@ -9,13 +9,20 @@
 mod address;
 mod call;
 mod client;
+mod command;
+mod encode;
 mod error;
 mod json;
+mod proxy;
 mod settings;
+mod token;
 
 pub use address::{Address, AddressError};
 pub use call::{Answer, Call};
 pub use client::Client;
+pub use command::output_of;
+pub use encode::{encode, form, one_line};
 pub use error::CallError;
-pub use json::{JsonBody, SecretString};
+pub use json::{JsonBody, SecretString, read_json};
 pub use settings::{ClientCertificate, Roots, Settings, SettingsError};
+pub use token::{AccessToken, Tokens};

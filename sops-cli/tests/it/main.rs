@@ -10,6 +10,16 @@ mod audit;
 mod binary;
 #[cfg(unix)]
 mod callers;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod cloud;
+#[cfg(feature = "hc-vault")]
+mod cloud_faults;
 mod commands;
 mod comments;
 mod compatibility;
@@ -25,6 +35,8 @@ mod foreign;
 mod gnupg;
 mod golden;
 mod interop;
+#[cfg(all(unix, feature = "keyservice"))]
+mod keyservice;
 mod line_changes;
 mod lines;
 #[cfg(unix)]
@@ -37,6 +49,7 @@ mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod rules;
+mod servers;
 mod shrink;
 mod support;
 mod values;
