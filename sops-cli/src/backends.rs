@@ -1,37 +1,48 @@
-//! Keys that others hold: cloud services and remote key services. None of them is looked at before a key needs it.
+//! The key services that this build has besides those of the library.
 
 use std::{env, time::Duration};
 
 use sops_core::Keyring;
 
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    prompt::UserPrompt,
+};
 
 /// How long a call may take, if `SOPS_KEY_TIMEOUT` does not say.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Adds the services of this build that hold keys for the user.
-#[cfg_attr(
-    not(any(
-        feature = "aws-kms",
-        feature = "azure-kv",
-        feature = "gcp-kms",
-        feature = "hc-vault",
-        feature = "huawei-kms"
-    )),
-    expect(unused_variables)
-)]
-pub(crate) fn with_backends(keyring: Keyring, time_limit: Duration) -> Keyring {
+/// Adds them. None of them reads, asks or opens anything before a key needs it.
+#[cfg_attr(not(feature = "openpgp"), expect(unused_variables))]
+pub(crate) fn add(keyring: Keyring, prompt: UserPrompt, time_limit: Duration) -> Keyring {
+    #[cfg(feature = "openpgp")]
+    let keyring = add_key_files(keyring, prompt);
     #[cfg(feature = "aws-kms")]
     let keyring = keyring.with_service(sops_aws_kms::AwsKms::from_env(time_limit));
-    #[cfg(feature = "gcp-kms")]
-    let keyring = keyring.with_service(sops_gcp_kms::GcpKms::from_env(time_limit));
-    #[cfg(feature = "huawei-kms")]
-    let keyring = keyring.with_service(sops_huawei_kms::HuaweiKms::from_env(time_limit));
     #[cfg(feature = "azure-kv")]
     let keyring = keyring.with_service(sops_azure_kv::AzureKv::from_env(time_limit));
+    #[cfg(feature = "gcp-kms")]
+    let keyring = keyring.with_service(sops_gcp_kms::GcpKms::from_env(time_limit));
     #[cfg(feature = "hc-vault")]
-    let keyring = keyring.with_service(sops_hc_vault::HcVault::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_hc_vault::HcVault::from_env().with_time_limit(time_limit));
+    #[cfg(feature = "huawei-kms")]
+    let keyring =
+        keyring.with_service(sops_huawei_kms::HuaweiKms::from_env().with_time_limit(time_limit));
     keyring
+}
+
+/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
+#[cfg(feature = "openpgp")]
+fn add_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
+    use sops_openpgp::OpenPgp;
+
+    let old_keyrings = OpenPgp::from_old_keyrings().with_prompt(prompt.clone());
+    let keyring = keyring.with_service(old_keyrings);
+    match OpenPgp::from_env() {
+        Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
+        None => keyring,
+    }
 }
 
 /// Adds the key services at these addresses, to be asked for what nothing before them can do.

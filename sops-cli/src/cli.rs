@@ -74,7 +74,7 @@ enum Command {
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
 
-Not in this version yet: publish; keys of GCP KMS, Azure Key Vault and HuaweiCloud KMS.
+Not in this version yet: publish.
 
 Start with `sops init`, or see `sops demo`.";
 

@@ -13,8 +13,6 @@ use sops_core::{
     EncryptOptions, Format, Keyring, Selector,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
-#[cfg(feature = "openpgp")]
-use sops_openpgp::OpenPgp;
 
 #[cfg(feature = "audit")]
 use sops_audit::Action;
@@ -22,7 +20,7 @@ use sops_audit::Action;
 #[cfg(feature = "audit")]
 use crate::audit::Audit;
 use crate::{
-    backends::{self, with_backends, with_remote_services},
+    backends,
     cli::{GlobalArgs, KeyArgs, SelectorArgs, TypeArgs},
     error::{Code, Doing, Failure},
     prompt::UserPrompt,
@@ -213,12 +211,11 @@ impl Context {
             _ => {
                 let prompt = UserPrompt::from_env(self.ui);
                 Keyring::from_env_with_prompt(prompt.clone())
-                    .map(|keyring| with_key_files(keyring, prompt))
-                    .map(|keyring| with_backends(keyring, time_limit))
+                    .map(|keyring| backends::add(keyring, prompt, time_limit))
             }
         };
         let keyring = keyring.map_err(|error| Failure::from_key(&error, doing))?;
-        let keyring = with_remote_services(keyring, &self.global.keyservice, time_limit)?;
+        let keyring = backends::with_remote_services(keyring, &self.global.keyservice, time_limit)?;
         Ok(keyring.with_decryption_order(order))
     }
 
@@ -294,22 +291,6 @@ impl Context {
     pub(crate) fn layout(&self) -> Result<bool, Failure> {
         Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
-}
-
-/// Adds OpenPGP keys in files: those that are named come before the keys of `gpg`, old keyrings after them.
-#[cfg(feature = "openpgp")]
-fn with_key_files(keyring: Keyring, prompt: UserPrompt) -> Keyring {
-    let old_keyrings = OpenPgp::from_old_keyrings().with_prompt(prompt.clone());
-    let keyring = keyring.with_service(old_keyrings);
-    match OpenPgp::from_env() {
-        Some(key_files) => keyring.with_preferred_service(key_files.with_prompt(prompt)),
-        None => keyring,
-    }
-}
-
-#[cfg(not(feature = "openpgp"))]
-fn with_key_files(keyring: Keyring, _prompt: UserPrompt) -> Keyring {
-    keyring
 }
 
 fn no_rules() -> Failure {

@@ -18,6 +18,7 @@ mod patterns;
 mod pinentry;
 mod private;
 mod process;
+mod progress;
 mod prompt;
 mod terminal;
 mod topics;

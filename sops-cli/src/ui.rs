@@ -102,6 +102,11 @@ impl Ui {
         self.loudness == Loudness::Verbose
     }
 
+    /// Returns whether a line of progress is welcome on a terminal.
+    pub(crate) fn has_progress(self) -> bool {
+        self.colours && self.loudness > Loudness::Quiet
+    }
+
     /// Prints what only `--verbose` shows.
     pub(crate) fn detail(self, message: &str) {
         if self.is_verbose() {

@@ -137,7 +137,16 @@ impl Plaintext {
         if output == Format::Binary {
             return Err(EmitError::NotBinary.into());
         }
-        self.emit(node, output)
+        let written = self.emit(node, output)?;
+        let is_list = matches!(
+            self.tree()[self.tree().resolve(node)].kind,
+            NodeKind::Sequence
+        );
+        match (output, written.expose()) {
+            // As the reference prints a list.
+            (Format::Json, [list @ .., b'\n']) if is_list => Ok(SecretBytes::new(list.to_vec())),
+            _ => Ok(written),
+        }
     }
 
     /// Returns what stands at a path in JSON, a text in quotes.
@@ -158,16 +167,7 @@ impl Plaintext {
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
         };
-        let written = emit(self.text(), self.tree(), node, output, &style)?;
-        let is_list = matches!(
-            self.tree()[self.tree().resolve(node)].kind,
-            NodeKind::Sequence
-        );
-        match (output, written.expose()) {
-            // As the reference prints a list.
-            (Format::Json, [list @ .., b'\n']) if is_list => Ok(SecretBytes::new(list.to_vec())),
-            _ => Ok(written),
-        }
+        emit(self.text(), self.tree(), node, output, &style)
     }
 
     /// Returns the whole file in another format, or with another indentation, in the style of the reference: nothing of

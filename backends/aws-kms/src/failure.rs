@@ -57,13 +57,13 @@ fn by_cause(error: &(dyn std::error::Error + 'static)) -> Failure {
     // STS says why in an error of its own, somewhere below.
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(refused) = error.downcast_ref::<AssumeRoleError>() {
-            if let Some(code) = refused.code() {
-                return Failure::Refused {
-                    code: printable(code),
-                    message: printable(refused.message().unwrap_or_default()),
-                };
-            }
+        if let Some(refused) = error.downcast_ref::<AssumeRoleError>()
+            && let Some(code) = refused.code()
+        {
+            return Failure::Refused {
+                code: printable(code),
+                message: printable(refused.message().unwrap_or_default()),
+            };
         }
         cause = error.source();
     }

@@ -1,7 +1,7 @@
 //! Which vaults may be asked.
 
 use sops_core::keys::KeyError;
-use sops_rest::Address;
+use sops_http::Address;
 
 /// The domains of Azure's vaults, each with what access tokens for it are for.
 const DOMAINS: [(&str, &str); 7] = [

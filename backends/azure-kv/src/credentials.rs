@@ -4,8 +4,9 @@ use std::{fs, io, path::Path, time::Duration};
 
 use serde::Deserialize;
 use sops_core::keys::KeyError;
-use sops_rest::{
-    AccessToken, Address, Call, CallError, Client, SecretString, encode, form, one_line, output_of,
+use sops_http::{
+    AccessToken, Address, Call, Client, Limits, Problem, Proxies, SecretString, Trust, encode,
+    form, output_of, tidy,
 };
 use zeroize::Zeroizing;
 
@@ -91,7 +92,7 @@ fn ways(environment: &Environment) -> Result<&'static [Way], KeyError> {
         "dev" => Ok(&ALL[3..]),
         name => match NAMES.iter().position(|known| *known == name) {
             Some(at) => Ok(&ALL[at..=at]),
-            None => Err(KeyError::new(format!("AZURE_TOKEN_CREDENTIALS: there are no credentials {:?}", one_line(&choice)))
+            None => Err(KeyError::new(format!("AZURE_TOKEN_CREDENTIALS: there are no credentials {:?}", tidy(&choice, &[])))
                 .with_hint("it is dev, prod, or one of EnvironmentCredential, WorkloadIdentityCredential, ManagedIdentityCredential, AzureCLICredential, AzureDeveloperCLICredential")),
         },
     }
@@ -196,8 +197,8 @@ impl Login<'_> {
         ];
         fields.extend_from_slice(proof);
         let body = form(&fields);
-        let call =
-            Call::post(&url, &body).header("Content-Type", "application/x-www-form-urlencoded");
+        let call = Call::post(&url, body.expose())
+            .header("content-type", "application/x-www-form-urlencoded");
         self.requested(&call, who)
     }
 
@@ -220,7 +221,7 @@ impl Login<'_> {
         if let (Some(endpoint), Some(header)) = of_app {
             let url = format!("{endpoint}?api-version=2019-08-01&{query}");
             let header = Zeroizing::new(header);
-            return self.requested(&Call::get(&url).header("X-IDENTITY-HEADER", &header), &who);
+            return self.requested(&Call::get(&url).header("x-identity-header", &header), &who);
         }
         let host = self.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let host = host.unwrap_or_else(|| "http://169.254.169.254".to_owned());
@@ -229,16 +230,17 @@ impl Login<'_> {
             host.trim_end_matches('/')
         );
         // Whether there is one is found out with a call that cannot last.
-        let probe = Call::get(&url)
-            .header("Metadata", "true")
-            .once(MACHINE_TIME_LIMIT);
-        match self.client.call(&probe) {
+        let call = Call::get(&url).header("metadata", "true");
+        match machine(0).call(&call) {
             Ok(answer) if answer.is_success() => self.read(&answer, &who),
-            Ok(answer) if answer.status() == 400 => {
+            Ok(answer) if answer.status == 400 => {
                 Outcome::Absent("this machine has no such managed identity".to_owned())
             }
-            Ok(answer) if matches!(answer.status(), 404 | 410 | 429 | 500..=599) => {
-                self.requested(&Call::get(&url).header("Metadata", "true"), &who)
+            Ok(answer) if matches!(answer.status, 404 | 410 | 429 | 500..=599) => {
+                match machine(3).call(&call) {
+                    Ok(answer) => self.read(&answer, &who),
+                    Err(problem) => Outcome::Failed(unreachable(problem, &who)),
+                }
             }
             _ => Outcome::Absent("this is no machine of Azure".to_owned()),
         }
@@ -291,7 +293,7 @@ impl Login<'_> {
                 return Outcome::Absent(format!("{program} gives no token, {error}: {hint}"));
             }
         };
-        match sops_rest::read_json::<Printed>(&output) {
+        match sops_http::read_json::<Printed>(&output) {
             Ok(printed) => {
                 // It is asked again rather than believed for long.
                 Outcome::Token(AccessToken::new(
@@ -307,11 +309,11 @@ impl Login<'_> {
     fn requested(self, call: &Call<'_>, who: &str) -> Outcome {
         match self.client.call(call) {
             Ok(answer) => self.read(&answer, who),
-            Err(error) => Outcome::Failed(unreachable(&error, who)),
+            Err(error) => Outcome::Failed(unreachable(error, who)),
         }
     }
 
-    fn read(self, answer: &sops_rest::Answer, who: &str) -> Outcome {
+    fn read(self, answer: &sops_http::Answer, who: &str) -> Outcome {
         #[derive(Deserialize)]
         struct Token {
             access_token: SecretString,
@@ -342,14 +344,23 @@ impl Login<'_> {
             }
             _ => {
                 let said = answer.json::<Said>().unwrap_or_default();
-                let said = one_line(&format!("{} {}", said.error, said.error_description));
+                let said = tidy(&format!("{} {}", said.error, said.error_description), &[]);
                 Outcome::Failed(
-                    KeyError::new(format!("Azure does not let {who} log in: {said} (status {})", answer.status()))
+                    KeyError::new(format!("Azure does not let {who} log in: {said} (status {})", answer.status))
                         .with_hint("are AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret right and not expired? AZURE_TOKEN_CREDENTIALS chooses another way to log in"),
                 )
             }
         }
     }
+}
+
+/// For the machine itself: no proxy leads there.
+fn machine(repetitions: u32) -> Client {
+    let limits = Limits {
+        timeout: MACHINE_TIME_LIMIT * (repetitions + 1),
+        repetitions,
+    };
+    Client::new(Trust::default(), Proxies::default(), limits)
 }
 
 fn asserted(assertion: &str) -> [(&str, &str); 2] {
@@ -362,12 +373,8 @@ fn asserted(assertion: &str) -> [(&str, &str); 2] {
     ]
 }
 
-fn unreachable(error: &CallError, who: &str) -> KeyError {
-    let failure = KeyError::new(format!("cannot reach Azure to log in as {who}: {error}"));
-    match error.hint() {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+fn unreachable(problem: Problem, who: &str) -> KeyError {
+    KeyError::from(problem.when(&format!("cannot reach Azure to log in as {who}")))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! The calls: encrypt, decrypt, and which version is the current one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use sops_core::{SecretBytes, keys::KeyError, metadata::MasterKey};
-use sops_rest::{
-    AccessToken, Address, Answer, Call, Client, JsonBody, SecretString, Settings, Tokens, encode,
-    one_line,
+use sops_http::{
+    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Proxies, SecretString,
+    Tokens, Trust, encode, tidy,
 };
 use zeroize::Zeroizing;
 
@@ -66,20 +70,21 @@ impl<'k> Key<'k> {
 /// All vaults.
 pub(crate) struct Vaults {
     environment: Environment,
-    client: Client,
+    client: OnceLock<Result<Client, Problem>>,
     tokens: Tokens,
+    /// The current versions that were asked for so far, by the URLs of their keys.
+    versions: Mutex<HashMap<String, String>>,
     time_limit: Duration,
 }
 
 impl Vaults {
     pub(crate) fn new(environment: Environment, time_limit: Duration) -> Self {
-        let mut settings = Settings::default();
-        settings.time_limit = time_limit;
         Self {
             environment,
-            client: Client::new(settings),
-            tokens: Tokens::default(),
+            client: OnceLock::new(),
             time_limit,
+            tokens: Tokens::default(),
+            versions: Mutex::default(),
         }
     }
 
@@ -93,6 +98,11 @@ impl Vaults {
             kid: String,
         }
 
+        let url = format!("{}{}", key.vault_url, key.path()?);
+        let known = || self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(version) = known().get(&url) {
+            return Ok(version.clone());
+        }
         let answer = self.call(key, "get", &key.path()?, None)?;
         let found = answer.json::<Found>().map_err(|_| unexpected())?;
         let version = found
@@ -108,7 +118,10 @@ impl Vaults {
         };
         // `…/keys/NAME/VERSION`, and nothing that could not be written into a file.
         match !version.is_empty() && version != key.name && named.path().is_ok() {
-            true => Ok(version),
+            true => {
+                known().insert(url, version.clone());
+                Ok(version)
+            }
             false => Err(unexpected()),
         }
     }
@@ -161,7 +174,7 @@ impl Vaults {
         let mut token = self.token(resource)?;
         let mut answer = self.send(&vault, &url, &token, body)?;
         // A token can be withdrawn before its time.
-        if answer.status() == 401 {
+        if answer.status == 401 {
             self.tokens.forget();
             token = self.token(resource)?;
             answer = self.send(&vault, &url, &token, body)?;
@@ -172,8 +185,21 @@ impl Vaults {
         }
     }
 
+    /// The connections. The environment is read for the first call.
+    fn client(&self) -> Result<&Client, KeyError> {
+        let limits = Limits {
+            timeout: self.time_limit,
+            repetitions: 3,
+        };
+        let client = self
+            .client
+            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+        client.as_ref().map_err(|problem| problem.clone().into())
+    }
+
     fn token(&self, resource: &str) -> Result<Arc<AccessToken>, KeyError> {
-        let get = || credentials::token(&self.environment, &self.client, resource, self.time_limit);
+        let get =
+            || credentials::token(&self.environment, self.client()?, resource, self.time_limit);
         self.tokens.get_or_try(resource, get)
     }
 
@@ -186,18 +212,12 @@ impl Vaults {
     ) -> Result<Answer, KeyError> {
         let bearer = Zeroizing::new(format!("Bearer {}", token.secret.expose()));
         let call = match body {
-            Some(body) => Call::post(url, body).header("Content-Type", "application/json"),
+            Some(body) => Call::post(url, body.expose()).header("content-type", "application/json"),
             None => Call::get(url),
         };
-        self.client
-            .call(&call.header("Authorization", &bearer))
-            .map_err(|error| {
-                let failure = KeyError::new(format!("cannot reach the vault {vault}: {error}"));
-                match error.hint() {
-                    Some(hint) => failure.with_hint(hint),
-                    None => failure,
-                }
-            })
+        self.client()?
+            .call(&call.header("authorization", &bearer))
+            .map_err(|error| KeyError::from(error.when(&format!("cannot reach the vault {vault}"))))
     }
 }
 
@@ -225,10 +245,10 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
     }
 
     let said = match answer.json::<Said>() {
-        Ok(Said { error }) => one_line(&format!("{} {}", error.code, error.message)),
+        Ok(Said { error }) => tidy(&format!("{} {}", error.code, error.message), &[]),
         Err(_) => "it does not say why".to_owned(),
     };
-    let status = answer.status();
+    let status = answer.status;
     let what = if operation == "get" {
         "say which version of the key is the current one"
     } else {

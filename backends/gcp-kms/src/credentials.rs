@@ -8,7 +8,9 @@ use std::{
 
 use serde::Deserialize;
 use sops_core::keys::KeyError;
-use sops_rest::{AccessToken, Answer, Call, Client, SecretString, form, one_line};
+use sops_http::{
+    AccessToken, Answer, Call, Client, Limits, Proxies, SecretString, Trust, form, tidy,
+};
 use zeroize::Zeroizing;
 
 use crate::{Environment, assertion::assertion, external};
@@ -136,7 +138,7 @@ impl Credentials {
                 Ok(AccessToken::new(token, "GOOGLE_OAUTH_ACCESS_TOKEN", None))
             }
             Self::File { file, origin } => file.token(client, origin, SCOPE, 0),
-            Self::Machine => of_machine(environment, client),
+            Self::Machine => of_machine(environment),
         }
     }
 }
@@ -178,7 +180,7 @@ impl CredentialsFile {
             }
             kind => Err(KeyError::new(format!(
                 "credentials of the type {:?}, as in {origin}, are not supported",
-                one_line(kind)
+                tidy(kind, &[])
             ))
             .with_hint(
                 "`gcloud auth print-access-token` prints a token for GOOGLE_OAUTH_ACCESS_TOKEN",
@@ -250,7 +252,7 @@ impl CredentialsFile {
 
 /// Secrets are not sent where others can read them.
 pub(crate) fn secure<'u>(url: &'u str, origin: &str) -> Result<&'u str, KeyError> {
-    match sops_rest::Address::parse(url) {
+    match sops_http::Address::parse(url) {
         Ok(address)
             if address.is_https()
                 || matches!(address.host(), "127.0.0.1" | "localhost" | "[::1]") =>
@@ -259,7 +261,7 @@ pub(crate) fn secure<'u>(url: &'u str, origin: &str) -> Result<&'u str, KeyError
         }
         _ => Err(KeyError::new(format!(
             "the address {:?} in {origin} is not one of https",
-            one_line(url)
+            tidy(url, &[])
         ))),
     }
 }
@@ -293,13 +295,10 @@ pub(crate) fn request_token(
     who: &str,
 ) -> Result<AccessToken, KeyError> {
     let body = form(fields);
-    let call = Call::post(url, &body).header("Content-Type", "application/x-www-form-urlencoded");
+    let call =
+        Call::post(url, body.expose()).header("content-type", "application/x-www-form-urlencoded");
     let answer = client.call(&call).map_err(|error| {
-        let failure = KeyError::new(format!("cannot reach {url} to log in as {who}: {error}"));
-        match error.hint() {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
+        KeyError::from(error.when(&format!("cannot reach {url} to log in as {who}")))
     })?;
     match answer.json::<Token>() {
         Ok(token) if answer.is_success() => Ok(AccessToken::new(
@@ -330,10 +329,10 @@ fn no_token(answer: &Answer, who: &str) -> KeyError {
         .as_deref()
         .or_else(|| said.error["message"].as_str())
         .unwrap_or_default();
-    let said = one_line(&format!("{code} {text}"));
+    let said = tidy(&format!("{code} {text}"), &[]);
     KeyError::new(format!(
         "Google does not let {who} log in: {said} (status {})",
-        answer.status()
+        answer.status
     ))
     .with_hint("`gcloud auth application-default login` logs in anew")
 }
@@ -356,9 +355,9 @@ pub(crate) fn impersonate(
     let json = serde_json::json!({"scope": [scope], "delegates": delegates, "lifetime": "3600s"});
     let body = sops_core::SecretBytes::new(json.to_string().into_bytes());
     let bearer = Zeroizing::new(format!("Bearer {}", token.secret.expose()));
-    let call = Call::post(url, &body)
-        .header("Content-Type", "application/json")
-        .header("Authorization", &bearer);
+    let call = Call::post(url, body.expose())
+        .header("content-type", "application/json")
+        .header("authorization", &bearer);
     let who = format!("a service account on behalf of {}", token.origin);
     let answer = client.call(&call).map_err(|error| {
         KeyError::new(format!("cannot reach {url} to log in as {who}: {error}"))
@@ -372,14 +371,17 @@ pub(crate) fn impersonate(
 }
 
 /// The account of a machine in the cloud.
-fn of_machine(environment: &Environment, client: &Client) -> Result<AccessToken, KeyError> {
+fn of_machine(environment: &Environment) -> Result<AccessToken, KeyError> {
     let host = environment
         .get("GCE_METADATA_HOST")
         .unwrap_or_else(|| "169.254.169.254".to_owned());
     let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
-    let call = Call::get(&url)
-        .header("Metadata-Flavor", "Google")
-        .once(MACHINE_TIME_LIMIT);
+    let call = Call::get(&url).header("metadata-flavor", "Google");
+    let limits = Limits {
+        timeout: MACHINE_TIME_LIMIT,
+        repetitions: 0,
+    };
+    let client = Client::new(Trust::default(), Proxies::default(), limits);
     let answer = client.call(&call).ok().filter(Answer::is_success);
     let token = answer.and_then(|answer| answer.json::<Token>().ok());
     match token {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs};
 
 use serde::Deserialize;
 use sops_core::keys::KeyError;
-use sops_rest::{AccessToken, Call, Client};
+use sops_http::{AccessToken, Call, Client};
 use zeroize::Zeroizing;
 
 use crate::credentials::{CredentialsFile, impersonate, needed, request_token, secure};
@@ -120,9 +120,9 @@ impl Source {
                     .call(&call)
                     .map_err(|error| failed(error.to_string()))?;
                 if !answer.is_success() {
-                    return Err(failed(format!("status {}", answer.status())));
+                    return Err(failed(format!("status {}", answer.status)));
                 }
-                let text = std::str::from_utf8(answer.body())
+                let text = std::str::from_utf8(&answer.body)
                     .map_err(|_| failed("it is no text".to_owned()))?;
                 Zeroizing::new(text.to_owned())
             }

@@ -8,9 +8,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sops_core::{SecretBytes, keys::KeyError};
-use sops_rest::{
-    AccessToken, Address, Answer, Call, Client, JsonBody, SecretString, Settings, Tokens, encode,
-    one_line,
+use sops_http::{
+    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Proxies, SecretString,
+    Tokens, Trust, encode, tidy,
 };
 use zeroize::Zeroizing;
 
@@ -18,18 +18,18 @@ use crate::{Environment, crc32c::crc32c, credentials::Credentials};
 
 pub(crate) struct Kms {
     environment: Environment,
-    client: Client,
+    client: OnceLock<Result<Client, Problem>>,
     credentials: OnceLock<Credentials>,
     tokens: Tokens,
+    time_limit: Duration,
 }
 
 impl Kms {
     pub(crate) fn new(environment: Environment, time_limit: Duration) -> Self {
-        let mut settings = Settings::default();
-        settings.time_limit = time_limit;
         Self {
             environment,
-            client: Client::new(settings),
+            client: OnceLock::new(),
+            time_limit,
             credentials: OnceLock::new(),
             tokens: Tokens::default(),
         }
@@ -107,17 +107,17 @@ impl Kms {
         let credentials = self.credentials()?;
         let endpoint = self.endpoint(credentials)?;
         let url = format!("{endpoint}/v1/{path}:{operation}");
-        let token = self
-            .tokens
-            .get_or_try("kms", || credentials.token(&self.environment, &self.client))?;
+        let token = self.tokens.get_or_try("kms", || {
+            credentials.token(&self.environment, self.client()?)
+        })?;
         let answer = self.send(&url, &token, credentials, body)?;
         // A token can be withdrawn before its time.
-        let answer = match answer.status() {
+        let answer = match answer.status {
             401 if !matches!(credentials, Credentials::Token(_)) => {
                 self.tokens.forget();
-                let token = self
-                    .tokens
-                    .get_or_try("kms", || credentials.token(&self.environment, &self.client))?;
+                let token = self.tokens.get_or_try("kms", || {
+                    credentials.token(&self.environment, self.client()?)
+                })?;
                 self.send(&url, &token, credentials, body)?
             }
             _ => answer,
@@ -153,22 +153,28 @@ impl Kms {
             .environment
             .get("GOOGLE_CLOUD_QUOTA_PROJECT")
             .or(of_file);
-        let mut call = Call::post(url, body)
-            .header("Content-Type", "application/json")
-            .header("Authorization", &bearer);
+        let mut call = Call::post(url, body.expose())
+            .header("content-type", "application/json")
+            .header("authorization", &bearer);
         if let Some(project) = &quota_project {
-            call = call.header("X-Goog-User-Project", project);
+            call = call.header("x-goog-user-project", project);
         }
-        self.client.call(&call).map_err(|error| {
+        self.client()?.call(&call).map_err(|error| {
             let server = url.split("/v1/").next().unwrap_or_default();
-            let failure = KeyError::new(format!(
-                "cannot reach Google Cloud KMS at {server}: {error}"
-            ));
-            match error.hint() {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
+            KeyError::from(error.when(&format!("cannot reach Google Cloud KMS at {server}")))
         })
+    }
+
+    /// The connections. The environment is read for the first call.
+    fn client(&self) -> Result<&Client, KeyError> {
+        let limits = Limits {
+            timeout: self.time_limit,
+            repetitions: 3,
+        };
+        let client = self
+            .client
+            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+        client.as_ref().map_err(|problem| problem.clone().into())
     }
 
     fn credentials(&self) -> Result<&Credentials, KeyError> {
@@ -288,10 +294,10 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
     }
 
     let said = match answer.json::<Said>() {
-        Ok(Said { error }) => one_line(&format!("{} {}", error.status, error.message)),
+        Ok(Said { error }) => tidy(&format!("{} {}", error.status, error.message), &[]),
         Err(_) => "it does not say why".to_owned(),
     };
-    let status = answer.status();
+    let status = answer.status;
     let error = KeyError::new(format!(
         "Google Cloud refused to {operation} as {}: {said} (status {status})",
         token.origin

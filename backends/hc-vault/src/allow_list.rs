@@ -1,61 +1,59 @@
-//! Which servers may be asked.
+//! Where tokens may be sent to.
 
-/// The servers that files may name: the value of `SOPS_HC_VAULT_ALLOWLIST`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AllowList {
-    /// Any server.
+use sops_http::Problem;
+
+/// Names the addresses, separated by commas.
+pub(crate) const VARIABLE: &str = "SOPS_HC_VAULT_ALLOWLIST";
+
+/// The addresses that may be asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AllowList {
     All,
-    /// Servers whose address starts with one of these, each of which ends with a slash. None: no server.
-    Prefixes(Vec<String>),
-}
-
-/// An allow-list with an empty entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("SOPS_HC_VAULT_ALLOWLIST: entry {entry} is empty")]
-#[non_exhaustive]
-pub struct AllowListError {
-    /// The number of the entry, from 1.
-    pub entry: usize,
+    /// Only those that begin with one of these, each of which ends with a slash.
+    Only(Vec<String>),
 }
 
 impl AllowList {
-    /// Reads `all`, `none`, or a list of addresses separated by commas. The empty text is `all`.
+    /// Reads a list as the reference does: `all`, which nothing stands for too; `none`; or beginnings of addresses.
     ///
     /// # Errors
     ///
     /// Fails if an entry is empty.
-    pub fn parse(text: &str) -> Result<Self, AllowListError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         match text {
             "" | "all" => return Ok(Self::All),
-            "none" => return Ok(Self::Prefixes(Vec::new())),
+            "none" => return Ok(Self::Only(Vec::new())),
             _ => {}
         }
-        let prefixes =
-            text.split(',')
-                .enumerate()
-                .map(|(index, entry)| match entry.trim_matches(' ') {
-                    "" => Err(AllowListError { entry: index + 1 }),
-                    entry => Ok(with_slash(entry)),
-                });
-        prefixes.collect::<Result<_, _>>().map(Self::Prefixes)
+        let mut beginnings = Vec::new();
+        for (index, entry) in text.split(',').enumerate() {
+            let entry = entry.trim_matches(' ');
+            if entry.is_empty() {
+                let message = format!("{VARIABLE}: entry {} is empty", index + 1);
+                return Err(Problem::setting(message).with_hint(format!(
+                    "write {VARIABLE}=https://vault.example.com:8200,https://other.example.com:8200, or all, or none"
+                )));
+            }
+            beginnings.push(with_slash(entry));
+        }
+        Ok(Self::Only(beginnings))
     }
 
-    /// Returns whether a server may be asked.
-    #[must_use]
-    pub fn allows(&self, address: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Prefixes(prefixes) => {
-                let address = with_slash(address);
-                prefixes.iter().any(|prefix| address.starts_with(prefix))
-            }
-        }
+    /// Returns whether `address` may be asked.
+    pub(crate) fn allows(&self, address: &str) -> bool {
+        let Self::Only(beginnings) = self else {
+            return true;
+        };
+        let address = with_slash(address);
+        beginnings
+            .iter()
+            .any(|beginning| address.starts_with(beginning))
     }
 }
 
 fn with_slash(text: &str) -> String {
-    format!("{}/", text.strip_suffix('/').unwrap_or(text))
+    let slash = if text.ends_with('/') { "" } else { "/" };
+    format!("{text}{slash}")
 }
 
 #[cfg(test)]
@@ -63,29 +61,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists() {
-        let allows =
-            |list: &str, address: &str| AllowList::parse(list).expect(list).allows(address);
-        assert!(allows("", "https://h"));
-        assert!(allows("all", "https://h"));
-        assert!(!allows("none", "https://h"));
-        assert!(allows("https://a, https://h/", "https://h"));
-        assert!(allows("https://h:8200", "https://h:8200/"));
-        assert!(!allows("https://h", "https://h.evil"));
-        assert!(!allows("https://h", "https://h:8200"));
-        assert!(!allows("https://h", "http://h"));
-        assert!(!allows("ALL", "https://h"));
-        for (bad, entry) in [
-            (",", 1),
-            ("https://a,", 2),
-            ("https://a, ,https://b", 2),
-            (" ", 1),
+    fn addresses_as_the_reference_compares_them() {
+        let allows = |list, address| AllowList::parse(list).expect(list).allows(address);
+        for (list, address) in [
+            ("", "https://a:8200"),
+            ("all", "https://a:8200"),
+            ("https://a:8200", "https://a:8200"),
+            ("https://a:8200/", "https://a:8200"),
+            ("https://b , https://a:8200", "https://a:8200/"),
+            ("https://a", "https://a/prefix"),
         ] {
-            assert_eq!(
-                AllowList::parse(bad),
-                Err(AllowListError { entry }),
-                "{bad:?}"
-            );
+            assert!(allows(list, address), "{list:?} {address}");
+        }
+        for (list, address) in [
+            ("none", "https://a:8200"),
+            ("https://a", "https://a:8200"),
+            ("https://a", "https://a.example.com"),
+            ("https://a", "https://a@b"),
+            ("https://a:8200", "http://a:8200"),
+            ("https://a:8200", "https://A:8200"),
+            ("https://a/prefix", "https://a"),
+            ("none,https://b", "https://a"),
+            ("all,https://b", "https://a"),
+            (" ALL", "https://a"),
+        ] {
+            assert!(!allows(list, address), "{list:?} {address}");
+        }
+        for list in [",", " ", "https://a,", "https://a,,https://b"] {
+            assert!(AllowList::parse(list).is_err(), "{list:?}");
         }
     }
 }

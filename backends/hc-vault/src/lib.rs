@@ -1,58 +1,113 @@
 //! Keys of the transit engine of HashiCorp Vault and OpenBao.
 //!
-//! [`HcVault`] is the [`KeyService`] for them. The server and the mount path of the engine are those that the key names;
-//! everything else comes from the variables that every client of Vault knows (`VAULT_TOKEN`, `VAULT_NAMESPACE`,
-//! `VAULT_CACERT`, …), `~/.vault-token` or a token helper. All of it is read when the first key needs it.
+//! [`HcVault`] lets the server wrap and unwrap data keys. It is a [`KeyService`] like any other:
 //!
-//! A file names the server that it wants to be asked, and whoever can write the file chooses it. `SOPS_HC_VAULT_ALLOWLIST`
-//! says which servers are asked at all.
+//! ```no_run
+//! use sops_core::Keyring;
+//! use sops_hc_vault::HcVault;
+//!
+//! let keyring = Keyring::new().with_service(HcVault::from_env());
+//! let text = std::fs::read("secrets.enc.yaml")?;
+//! let plaintext = sops_core::decrypt(&text, sops_core::Format::Yaml, &keyring)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The address of the server is part of the key, and so of the file: whoever wrote the file says where the token is sent
+//! to. `SOPS_HC_VAULT_ALLOWLIST` says where it may be sent.
 
 mod allow_list;
-mod environment;
-mod error;
+mod call;
+mod helper;
+mod settings;
 mod token;
-mod transit;
 
-use std::{sync::OnceLock, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sops_core::{
-    SecretBytes,
+    SecretBytes, SecretText,
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
+use sops_http::{Limits, Problem};
+use zeroize::Zeroizing;
 
-pub use allow_list::{AllowList, AllowListError};
-pub use environment::Environment;
-use transit::Transit;
+use crate::{
+    call::{Call, Operation},
+    settings::Settings,
+    token::Token,
+};
 
-/// The key service for keys of the transit engine.
+/// Wraps and unwraps data keys with keys of the transit engine.
+///
+/// The settings are read and the token is looked for when the first such key is needed, and once. One service is for one
+/// run: it keeps its connections.
 pub struct HcVault {
-    environment: Environment,
-    transit: OnceLock<Result<Transit, error::Refusal>>,
+    time_limit: Duration,
+    settings: OnceLock<Result<Settings, Problem>>,
+    token: OnceLock<Result<Option<Token>, Problem>>,
 }
 
 impl HcVault {
-    /// Returns the service with what the environment says, which is read when the first key needs it. A call may take as
-    /// long as `time_limit`, unless `VAULT_CLIENT_TIMEOUT` says otherwise.
+    /// Returns a service with the settings of the client of Vault: `VAULT_TOKEN`, `VAULT_NAMESPACE`, `VAULT_CACERT` and
+    /// the others, the token helper that `~/.vault` names, and `~/.vault-token`. Reads the environment and these files
+    /// when the first key needs them.
     #[must_use]
-    pub fn from_env(time_limit: Duration) -> Self {
-        Self::new(Environment::of_process(time_limit))
-    }
-
-    /// Returns the service with what `environment` says.
-    #[must_use]
-    pub fn new(environment: Environment) -> Self {
+    pub fn from_env() -> Self {
         Self {
-            environment,
-            transit: OnceLock::new(),
+            time_limit: Limits::default().timeout,
+            settings: OnceLock::new(),
+            token: OnceLock::new(),
         }
     }
 
-    fn transit(&self) -> Result<&Transit, KeyError> {
-        self.transit
-            .get_or_init(|| Transit::new(&self.environment))
-            .as_ref()
-            .map_err(error::Refusal::to_key_error)
+    /// Sets how long a call may take, with all repetitions, where `VAULT_CLIENT_TIMEOUT` does not say. Without, it is 30
+    /// seconds.
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
+    }
+
+    /// Sets the token. Without, it is looked for where [`from_env`](Self::from_env) says.
+    #[must_use]
+    pub fn with_token(self, token: SecretText) -> Self {
+        Self {
+            token: OnceLock::from(Ok(Some(Token::new(token, "the token that was given")))),
+            ..self
+        }
+    }
+
+    fn settings(&self) -> Result<&Settings, KeyError> {
+        let settings = self
+            .settings
+            .get_or_init(|| Settings::from_env(self.time_limit));
+        settings.as_ref().map_err(|problem| problem.clone().into())
+    }
+
+    /// Asks the server for one thing.
+    fn ask(
+        &self,
+        key: &MasterKey,
+        operation: Operation,
+        body: &[u8],
+    ) -> Option<Result<SecretText, KeyError>> {
+        let MasterKey::HcVault {
+            vault_address,
+            engine_path,
+            key_name,
+        } = key
+        else {
+            return None;
+        };
+        let ask = || {
+            let settings = self.settings()?;
+            let call = Call::new(settings, vault_address, engine_path, key_name, operation)?;
+            // Whether the address may be asked is known: only now is it worth a token.
+            let token = self.token.get_or_init(token::find);
+            let token = token.as_ref().map_err(|problem| problem.clone())?;
+            call.make(settings, token.as_ref(), body)
+        };
+        Some(ask())
     }
 }
 
@@ -62,18 +117,28 @@ impl KeyService for HcVault {
     }
 
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
-        let key = transit::Key::of(key)?;
-        Some(
-            self.transit()
-                .and_then(|transit| transit.encrypt(&key, share)),
-        )
+        let text = Zeroizing::new(BASE64_STANDARD.encode(share.expose()));
+        let body = Zeroizing::new(format!(r#"{{"plaintext":"{}"}}"#, text.as_str()));
+        let answer = self.ask(key, Operation::Encrypt, body.as_bytes())?;
+        Some(answer.map(|text| text.expose().to_owned()))
     }
 
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
-        let key = transit::Key::of(&entry.key)?;
-        Some(
-            self.transit()
-                .and_then(|transit| transit.decrypt(&key, &entry.enc)),
-        )
+        let body = serde_json::json!({ "ciphertext": entry.enc }).to_string();
+        let answer = self.ask(&entry.key, Operation::Decrypt, body.as_bytes())?;
+        Some(answer.and_then(|text| {
+            let share = BASE64_STANDARD.decode(text.expose());
+            // The cause would quote a byte of it.
+            share.map(SecretBytes::new).map_err(|_| {
+                KeyError::new("Vault answered with a plaintext that is not Base64")
+                    .with_hint("is the key one of the transit engine?")
+            })
+        }))
+    }
+}
+
+impl fmt::Debug for HcVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HcVault").finish_non_exhaustive()
     }
 }

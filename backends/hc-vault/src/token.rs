@@ -1,229 +1,154 @@
-//! The token: from `VAULT_TOKEN`, a token helper, or `~/.vault-token`.
+//! The token, and where it is looked for.
 
 use std::{
-    fs,
+    env, fmt,
+    fs::File,
     io::{self, Read as _},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
 };
 
-use sops_rest::SecretString;
+use sops_core::SecretText;
+use sops_http::{HeaderValue, Problem};
 use zeroize::Zeroizing;
 
-use crate::{Environment, error::Refusal};
+use crate::helper;
 
-/// Tokens end here, and so does the configuration of the command line of Vault.
-const MAX_LENGTH: u64 = 64 << 10;
+/// What holds the token.
+const VARIABLE: &str = "VAULT_TOKEN";
+/// Where `vault login` keeps it.
+const FILE: &str = ".vault-token";
+/// Longer ones are no tokens.
+pub(crate) const MAX_TOKEN: u64 = 64 << 10;
 
 /// A token, and where it is from.
 pub(crate) struct Token {
-    pub(crate) secret: SecretString,
-    pub(crate) origin: String,
+    text: SecretText,
+    source: String,
 }
 
 impl Token {
-    /// Looks for the token. There may be none: an agent or a proxy on the way may add one.
-    pub(crate) fn find(environment: &Environment) -> Result<Option<Self>, Refusal> {
-        if let Some(text) = environment.get("VAULT_TOKEN") {
-            return Self::new(Zeroizing::new(text), "VAULT_TOKEN".to_owned());
-        }
-        if let Some(helper) = helper(environment)? {
-            let text = run(&helper)?;
-            return Self::new(text, format!("the token helper {}", helper.display()));
-        }
-        let Some(home) = &environment.home else {
-            return Ok(None);
-        };
-        let path = home.join(".vault-token");
-        match read(&path) {
-            Ok(text) => Self::new(text, path.display().to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Refusal::new(format!(
-                "cannot read {}: {error}",
-                path.display()
-            ))),
+    pub(crate) fn new(text: SecretText, source: impl Into<String>) -> Self {
+        Self {
+            text,
+            source: source.into(),
         }
     }
 
-    fn new(text: Zeroizing<String>, origin: String) -> Result<Option<Self>, Refusal> {
-        let token = text.trim();
-        if token.is_empty() {
-            return Ok(None);
-        }
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(
-                Refusal::new(format!("what {origin} holds is no token of Vault"))
-                    .with_hint("`vault login` gets a token"),
-            );
-        }
-        let secret = SecretString::new(token.to_owned());
-        Ok(Some(Self { secret, origin }))
+    /// Returns where it is from.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns the token itself.
+    pub(crate) fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// Returns the token as the value of a header.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it holds what no token does.
+    pub(crate) fn header(&self) -> Result<HeaderValue, Problem> {
+        let text = self.expose();
+        let is_plain = text.chars().all(|letter| letter.is_ascii_graphic());
+        let value = HeaderValue::from_str(text).ok().filter(|_| is_plain);
+        let mut value = value.ok_or_else(|| {
+            Problem::setting(format!("what is in {} is no token", self.source))
+                .with_hint("a token has no blanks and no line breaks in it")
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 }
 
-/// The program that the configuration of Vault's command line names as `token_helper`.
-fn helper(environment: &Environment) -> Result<Option<PathBuf>, Refusal> {
-    let named = environment.get("VAULT_CONFIG_PATH").map(PathBuf::from);
-    let path = match (&named, &environment.home) {
-        (Some(path), _) => path.clone(),
-        (None, Some(home)) => home.join(".vault"),
-        (None, None) => return Ok(None),
+/// Looks for the token: in `VAULT_TOKEN`, then what the token helper says, then in `~/.vault-token`. `None` if there is
+/// none, which is enough for an agent that adds its own.
+///
+/// # Errors
+///
+/// Fails if there may be one, but it cannot be read.
+pub(crate) fn find() -> Result<Option<Token>, Problem> {
+    if let Some(text) = env::var(VARIABLE).ok().filter(|text| !text.is_empty()) {
+        return Ok(Some(Token::new(SecretText::new(text), VARIABLE)));
+    }
+    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let of_helper = helper::token(home.as_deref());
+    if let Ok(Some(token)) = of_helper {
+        return Ok(Some(token));
+    }
+    // The reference knows no helpers: one that fails is no reason not to use what it would.
+    match home.map(|home| home.join(FILE)).map(from_file) {
+        Some(Ok(Some(token))) => Ok(Some(token)),
+        Some(Err(problem)) => Err(problem),
+        _ => of_helper,
+    }
+}
+
+fn from_file(path: PathBuf) -> Result<Option<Token>, Problem> {
+    let failed = |error: &io::Error| {
+        Problem::setting(format!(
+            "cannot read the token in {}: {error}",
+            path.display()
+        ))
+        .with_hint("set VAULT_TOKEN, or log in again: `vault login`")
     };
-    let text = match read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
-            return Ok(None);
-        }
-        // A folder of that name has nothing to do with it.
-        Err(_) if named.is_none() && path.is_dir() => return Ok(None),
-        Err(error) => {
-            return Err(Refusal::new(format!(
-                "cannot read {}: {error}",
-                path.display()
-            )));
-        }
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
     };
-    match helper_in(&text) {
-        Some(helper) => {
-            let helper = PathBuf::from(helper);
-            if !helper.is_absolute() {
-                return Err(Refusal::new(format!(
-                    "the token helper in {} is named without its folder",
-                    path.display()
-                ))
-                .with_hint("write its absolute path"));
-            }
-            Ok(Some(helper))
-        }
-        None => Ok(None),
-    }
+    let text = read(file).map_err(|error| failed(&error))?;
+    Ok(text.map(|text| Token::new(text, path.display().to_string())))
 }
 
-/// `token_helper = "…"`, the one thing that this configuration can say.
-fn helper_in(configuration: &str) -> Option<String> {
-    configuration.lines().find_map(|line| {
-        let value = line.trim().strip_prefix("token_helper")?.trim_start();
-        let value = value.strip_prefix('=')?.trim_start().strip_prefix('"')?;
-        let (value, _) = value.split_once('"')?;
-        (!value.is_empty()).then(|| value.to_owned())
-    })
+/// Reads a token, without the blanks around it; nothing is none.
+pub(crate) fn read(source: impl io::Read) -> io::Result<Option<SecretText>> {
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    source.take(MAX_TOKEN + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TOKEN {
+        return Err(io::Error::other("it is too long for a token"));
+    }
+    let token = text.trim();
+    Ok((!token.is_empty()).then(|| SecretText::new(token.to_owned())))
 }
 
-fn run(helper: &Path) -> Result<Zeroizing<String>, Refusal> {
-    let failed = |what: String| {
-        Refusal::new(format!("the token helper {} {what}", helper.display()))
-            .with_hint("~/.vault names it; VAULT_TOKEN is used instead, if it is set")
-    };
-    let mut child = Command::new(helper)
-        .arg("get")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let text = match child.stdout.take() {
-        Some(stdout) => read_from(stdout),
-        None => Err(io::ErrorKind::BrokenPipe.into()),
-    };
-    if text.is_err() {
-        // It may already have ended, which is as well.
-        child.kill().ok();
-    }
-    let status = child
-        .wait()
-        .map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let text = text.map_err(|error| failed(format!("prints what cannot be read: {error}")))?;
-    match status.success() {
-        true => Ok(text),
-        false => Err(failed(format!("failed ({status})"))),
-    }
-}
-
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    read_from(fs::File::open(path)?)
-}
-
-fn read_from(reader: impl io::Read) -> io::Result<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4 << 10));
-    reader.take(MAX_LENGTH + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_LENGTH {
-        return Err(io::Error::other("it is too long"));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(io::Error::other("it is no text")),
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    fn environment(home: &Path, token: Option<&'static str>) -> Environment {
-        let variable = move |name: &str| token.filter(|_| name == "VAULT_TOKEN").map(str::to_owned);
-        Environment::new(variable, Some(home.to_owned()), Duration::from_secs(30))
-    }
-
-    fn found(environment: &Environment) -> Option<(String, String)> {
-        let token = Token::find(environment).expect("can be read");
-        token.map(|token| (token.secret.expose().to_owned(), token.origin))
+    #[test]
+    fn what_is_a_token() {
+        let read = |text: &str| {
+            let token = read(text.as_bytes()).expect("text");
+            token.map(|token| token.expose().to_owned())
+        };
+        assert_eq!(read(" hvs.abc\n").as_deref(), Some("hvs.abc"));
+        assert_eq!(read("\n"), None);
+        assert!(super::read(&b"\xff"[..]).is_err());
+        assert!(super::read(io::repeat(b'a')).is_err());
+        let header = |text: &str| Token::new(SecretText::new(text.to_owned()), "X").header();
+        assert!(header("hvs.CAESI-_.").is_ok());
+        for bad in ["two words", "two\nlines", "\u{7f}", "ä"] {
+            let problem = header(bad).expect_err(bad);
+            assert!(!problem.message.contains(bad));
+        }
     }
 
     #[test]
-    fn places() {
-        let home = tempfile::tempdir().expect("a folder");
-        assert_eq!(found(&environment(home.path(), None)), None);
-        fs::write(home.path().join(".vault-token"), " from-file\n").expect("written");
-        let (token, origin) = found(&environment(home.path(), None)).expect("a token");
-        assert_eq!(token, "from-file");
-        assert!(origin.ends_with(".vault-token"));
-        let (token, origin) = found(&environment(home.path(), Some("from-env"))).expect("a token");
-        assert_eq!(
-            (token.as_str(), origin.as_str()),
-            ("from-env", "VAULT_TOKEN")
-        );
-        assert!(Token::find(&environment(home.path(), Some("a\nb"))).is_err());
-        fs::write(home.path().join(".vault-token"), [0xff]).expect("written");
-        assert!(Token::find(&environment(home.path(), None)).is_err());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn helpers() {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        let home = tempfile::tempdir().expect("a folder");
-        fs::write(home.path().join(".vault-token"), "from-file").expect("written");
-        let helper = home.path().join("helper");
-        let set_up = |script: &str| {
-            // Written and renamed, so that no other test's child has it open for writing.
-            fs::write(home.path().join("new"), script).expect("written");
-            fs::set_permissions(home.path().join("new"), fs::Permissions::from_mode(0o700))
-                .expect("set");
-            fs::rename(home.path().join("new"), &helper).expect("renamed");
-        };
-        let name = |path: &str| {
-            fs::write(
-                home.path().join(".vault"),
-                format!("# x\n token_helper = \"{path}\"\n"),
-            )
-            .expect("written");
-        };
-        name(helper.to_str().expect("text"));
-        set_up("#!/bin/sh\n[ \"$1\" = get ] && echo from-helper\n");
-        assert_eq!(
-            found(&environment(home.path(), None)).expect("a token").0,
-            "from-helper"
-        );
-        set_up("#!/bin/sh\nexit 3\n");
-        assert!(Token::find(&environment(home.path(), None)).is_err());
-        name("helper");
-        assert!(Token::find(&environment(home.path(), None)).is_err());
-        fs::write(home.path().join(".vault"), "token_helper = \"\"\n").expect("written");
-        assert_eq!(
-            found(&environment(home.path(), None)).expect("a token").0,
-            "from-file"
-        );
+    fn a_file_that_is_not_there_is_no_token() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        assert!(from_file(path.clone()).expect("nothing").is_none());
+        std::fs::create_dir(&path).expect("a folder");
+        assert!(from_file(path).is_err());
     }
 }

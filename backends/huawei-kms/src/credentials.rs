@@ -1,161 +1,145 @@
-//! Who we are: an access key and its secret.
+//! The access key, and where it is looked for.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+};
 
-use serde::Deserialize;
-use sops_core::{SecretBytes, keys::KeyError};
-use sops_rest::{Call, Client, SecretString};
+use sops_core::SecretText;
+use sops_http::Problem;
 use zeroize::Zeroizing;
 
-use crate::Environment;
-
-/// The machine answers in an instant, or there is nothing to answer.
-const MACHINE_TIME_LIMIT: Duration = Duration::from_secs(2);
-
-/// Credentials files end here.
+/// Names the file with credentials.
+const FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
+/// Larger files hold something else.
 const MAX_FILE: u64 = 1 << 20;
 
-const METADATA: &str = "http://169.254.169.254";
-
-/// An access key.
-#[derive(Debug)]
+/// An access key, and what belongs to it.
 pub(crate) struct Credentials {
+    /// The name of the key (AK), which is no secret.
     pub(crate) access_key: String,
-    pub(crate) secret_key: SecretString,
-    pub(crate) security_token: Option<SecretString>,
+    /// The key itself (SK), which signs.
+    pub(crate) secret_key: SecretText,
+    /// A token that goes with a key for a while.
+    pub(crate) security_token: Option<SecretText>,
     pub(crate) project_id: Option<String>,
     pub(crate) iam_endpoint: Option<String>,
-    /// Where it is from, in words.
-    pub(crate) origin: String,
+    /// Where they are from.
+    pub(crate) source: String,
 }
 
 impl Credentials {
-    /// Looks in the environment, in the credentials file, and at the machine.
-    pub(crate) fn find(environment: &Environment, client: &Client) -> Result<Self, KeyError> {
-        if let Some(found) = Self::in_variables(environment) {
+    /// Looks for an access key: in `HUAWEICLOUD_SDK_AK` and `HUAWEICLOUD_SDK_SK`, then in the section `basic` of
+    /// `~/.huaweicloud/credentials`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub(crate) fn find() -> Result<Self, Problem> {
+        let variable = |name: &str| {
+            let name = format!("HUAWEICLOUD_SDK_{}", name.to_ascii_uppercase());
+            env::var(name).ok().map(Zeroizing::new)
+        };
+        if let Some(found) = Self::from(&variable, "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK")? {
             return Ok(found);
         }
-        if let Some(found) = Self::in_file(environment)? {
-            return Ok(found);
+        let home = || env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        let path = match env::var_os(FILE).filter(|path| !path.is_empty()) {
+            Some(path) => Some(PathBuf::from(path)),
+            None => home().map(|home| home.join(".huaweicloud/credentials")),
+        };
+        let mut problem = Problem::setting("there is no access key for HuaweiCloud");
+        if let Some(path) = path {
+            let source = path.display().to_string();
+            match read(&path) {
+                Ok(text) => {
+                    let find = |name: &str| setting(&text, "basic", name);
+                    if let Some(found) = Self::from(&find, &source)? {
+                        return Ok(found);
+                    }
+                    problem.message = format!("{source} holds no ak and sk in a section [basic]");
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => problem.message = format!("cannot read {source}: {error}"),
+            }
         }
-        Self::of_machine(client).ok_or_else(|| {
-            KeyError::new("there are no credentials for HuaweiCloud").with_hint(
-                "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write ak and sk under [basic] in ~/.huaweicloud/credentials",
-            )
-        })
+        Err(problem.with_hint(
+            "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write ak and sk into ~/.huaweicloud/credentials",
+        ))
     }
 
-    fn in_variables(environment: &Environment) -> Option<Self> {
-        Some(Self {
-            access_key: environment.get("HUAWEICLOUD_SDK_AK")?,
-            secret_key: SecretString::new(environment.get("HUAWEICLOUD_SDK_SK")?),
-            security_token: environment
-                .get("HUAWEICLOUD_SDK_SECURITY_TOKEN")
-                .map(SecretString::new),
-            project_id: environment.get("HUAWEICLOUD_SDK_PROJECT_ID"),
-            iam_endpoint: None,
-            origin: "HUAWEICLOUD_SDK_AK".to_owned(),
-        })
-    }
-
-    fn in_file(environment: &Environment) -> Result<Option<Self>, KeyError> {
-        let named = environment
-            .get("HUAWEICLOUD_SDK_CREDENTIALS_FILE")
-            .map(PathBuf::from);
-        let usual = environment
-            .home
-            .as_ref()
-            .map(|home| home.join(".huaweicloud/credentials"));
-        let Some(path) = named.clone().or(usual) else {
+    /// Takes an access key from settings, if it is in them.
+    fn from(
+        find: &dyn Fn(&str) -> Option<Zeroizing<String>>,
+        source: &str,
+    ) -> Result<Option<Self>, Problem> {
+        let find = |name| find(name).filter(|text| !text.is_empty());
+        let (Some(access_key), Some(secret_key)) = (find("ak"), find("sk")) else {
             return Ok(None);
         };
-        let unreadable =
-            |what: &str| KeyError::new(format!("cannot read {}: {what}", path.display()));
-        let text = match fs::metadata(&path) {
-            Ok(found) if found.len() > MAX_FILE => {
-                return Err(unreadable("it is too long for credentials"));
-            }
-            Ok(_) => fs::read_to_string(&path).map_err(|error| unreadable(&error.to_string()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(unreadable(&error.to_string())),
+        let secret = |text: Zeroizing<String>| SecretText::new(text.as_str().to_owned());
+        let project_id = find("project_id").map(|text| text.as_str().to_owned());
+        let is_plain = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        let text = Zeroizing::new(text);
-        let value = |name| in_section(&text, "basic", name);
-        match (value("ak"), value("sk")) {
-            (Some(access_key), Some(secret_key)) => Ok(Some(Self {
-                access_key: access_key.to_owned(),
-                secret_key: SecretString::new(secret_key.to_owned()),
-                security_token: value("security_token")
-                    .map(|token| SecretString::new(token.to_owned())),
-                project_id: value("project_id").map(str::to_owned),
-                iam_endpoint: value("iam_endpoint").map(str::to_owned),
-                origin: path.display().to_string(),
-            })),
-            _ => Err(KeyError::new(format!(
-                "there is no ak and sk under [basic] in {}",
-                path.display()
-            ))
-            .with_hint("other ways to log in, such as idp_id, are not supported")),
+        if !is_plain(&access_key) {
+            return Err(Problem::setting(format!(
+                "the access key from {source} is none"
+            )));
         }
-    }
-
-    /// What the agency of a machine in the cloud may.
-    fn of_machine(client: &Client) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Answer {
-            credential: Key,
+        if project_id.as_deref().is_some_and(|id| !is_plain(id)) {
+            return Err(Problem::setting(format!(
+                "the project id from {source} is none"
+            )));
         }
-        #[derive(Deserialize)]
-        struct Key {
-            access: String,
-            secret: SecretString,
-            securitytoken: SecretString,
-        }
-
-        let url = format!("{METADATA}/meta-data/latest/api/token");
-        let nothing = SecretBytes::new(Vec::new());
-        let call = Call::put(&url, &nothing).header("X-Metadata-Token-Ttl-Seconds", "21600");
-        let token = client.call(&call.once(MACHINE_TIME_LIMIT)).ok()?;
-        let url = format!("{METADATA}/openstack/latest/securitykey");
-        let mut call = Call::get(&url);
-        if token.is_success() {
-            call = call.header("X-Metadata-Token", std::str::from_utf8(token.body()).ok()?);
-        }
-        let answer = client.call(&call.once(MACHINE_TIME_LIMIT)).ok()?;
-        let key = answer.json::<Answer>().ok()?.credential;
-        Some(Self {
-            access_key: key.access,
-            secret_key: key.secret,
-            security_token: Some(key.securitytoken),
-            project_id: None,
-            iam_endpoint: None,
-            origin: "the agency of this machine".to_owned(),
-        })
+        Ok(Some(Self {
+            access_key: access_key.as_str().to_owned(),
+            secret_key: secret(secret_key),
+            security_token: find("security_token").map(secret),
+            project_id,
+            iam_endpoint: find("iam_endpoint").map(|text| text.as_str().to_owned()),
+            source: source.to_owned(),
+        }))
     }
 }
 
-/// The value of a key in a section of an INI file.
-fn in_section<'t>(text: &'t str, section: &str, key: &str) -> Option<&'t str> {
-    let mut is_inside = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
+fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    if fs::metadata(path)?.len() > MAX_FILE {
+        return Err(std::io::Error::other("it is too large"));
+    }
+    fs::read_to_string(path).map(Zeroizing::new)
+}
+
+/// Returns a setting in a section of a file in INI.
+fn setting(text: &str, section: &str, name: &str) -> Option<Zeroizing<String>> {
+    let mut is_in_section = false;
+    let mut found = None;
+    for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
+        if let Some(line) = line.strip_prefix('[') {
+            is_in_section = line.trim_end().strip_suffix(']').map(str::trim) == Some(section);
+        } else if is_in_section
+            && !line.starts_with(['#', ';'])
+            && let Some((key, value)) = line.split_once(['=', ':'])
+            && key.trim() == name
         {
-            is_inside = name.trim() == section;
-        } else if is_inside && !line.starts_with(['#', ';']) {
-            let Some((name, value)) = line.split_once(['=', ':']) else {
-                continue;
-            };
-            if name.trim() == key {
-                let value = value.trim();
-                return (!value.is_empty()).then_some(value);
-            }
+            let value = value.trim();
+            let bare = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'));
+            found = Some(Zeroizing::new(bare.unwrap_or(value).to_owned()));
         }
     }
-    None
+    found
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key", &self.access_key)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -163,42 +147,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections() {
-        let text = "[global]\nak = no\n[ basic ]\n# ak = comment\nak = 1=2\nsk: s\nempty =\n[other]\nx = y\n";
-        let value = |key| in_section(text, "basic", key);
-        assert_eq!((value("ak"), value("sk")), (Some("1=2"), Some("s")));
-        assert_eq!((value("empty"), value("x")), (None, None));
+    fn settings_of_a_section() {
+        let text = "ak = outside\n[global]\nak = no\n[basic]\n# ak = no\n;ak=no\nak = one\nak : two\nsk=\"a=b\"\n[other]\nak=no\n";
+        let find = |name| setting(text, "basic", name).map(|text| text.as_str().to_owned());
+        assert_eq!(find("ak").as_deref(), Some("two"));
+        assert_eq!(find("sk").as_deref(), Some("a=b"));
+        assert_eq!(find("project_id"), None);
+        assert!(setting("[basic", "basic", "ak").is_none());
     }
 
     #[test]
-    fn files() {
-        let home = tempfile::tempdir().expect("a folder");
-        let environment = || Environment::new(|_| None, Some(home.path().to_owned()));
-        assert!(
-            Credentials::in_file(&environment())
-                .expect("none is fine")
-                .is_none()
-        );
-        fs::create_dir(home.path().join(".huaweicloud")).expect("made");
-        let path = home.path().join(".huaweicloud/credentials");
-        fs::write(&path, "[basic]\nak = a\nsk = secret-key\nproject_id = p\n").expect("written");
-        let found = Credentials::in_file(&environment())
-            .expect("valid")
-            .expect("there");
-        assert_eq!(
-            (found.access_key.as_str(), found.secret_key.expose()),
-            ("a", "secret-key")
-        );
-        assert_eq!(found.project_id.as_deref(), Some("p"));
-        assert!(!format!("{found:?}").contains("secret-key"));
-        for bad in ["", "[basic]\nak = a\n", "[global]\nak = a\nsk = b\n"] {
-            fs::write(&path, bad).expect("written");
-            assert!(Credentials::in_file(&environment()).is_err(), "{bad:?}");
+    fn keys_that_are_none_are_not_shown() {
+        let from = |ak: &'static str, sk: &'static str, project: &'static str| {
+            Credentials::from(
+                &move |name| match name {
+                    "ak" => Some(Zeroizing::new(ak.to_owned())),
+                    "sk" => Some(Zeroizing::new(sk.to_owned())),
+                    "project_id" => Some(Zeroizing::new(project.to_owned())),
+                    _ => None,
+                },
+                "X",
+            )
+        };
+        let found = from("AK", "SECRET", "p1").expect("usable").expect("there");
+        assert!(!format!("{found:?}").contains("SECRET"));
+        assert!(from("AK", "", "p1").expect("usable").is_none());
+        assert!(from("", "SECRET", "p1").expect("usable").is_none());
+        for (ak, project) in [("A K", "p"), ("AK\n", "p"), ("AK", "../x"), ("AK", "a/b")] {
+            let problem = from(ak, "SECRET", project).expect_err(project);
+            assert!(!problem.message.contains("SECRET"));
         }
-        let named = Environment::new(
-            |name| name.ends_with("FILE").then(|| "/no/such/file".to_owned()),
-            None,
-        );
-        assert!(Credentials::in_file(&named).is_err());
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     error::{Code, Failure},
     files::{self, ChangedFolders, Original},
     parallel::{self, Waits},
+    progress::Progress,
     ui,
 };
 
@@ -139,25 +140,34 @@ impl FileArgs {
         };
         let mut first_failure = None;
         let mut failed = 0;
+        let mut progress = Progress::new(self.files.len(), context.ui);
         parallel::for_each_in_order(
             self.files.iter().collect(),
             Waits::ForTheDisk,
             |file| (file, one(file)),
-            |(file, result)| match result {
-                Ok((warnings, has_other_names)) => {
-                    let name = name_of(Some(file));
-                    context.ui.warn_of_all(&name, &warnings);
-                    if has_other_names {
-                        warn_of_other_names(&name, context);
+            |(file, result)| {
+                match result {
+                    Ok((warnings, has_other_names)) => {
+                        let name = name_of(Some(file));
+                        if has_other_names || !warnings.is_empty() {
+                            progress.clear();
+                        }
+                        context.ui.warn_of_all(&name, &warnings);
+                        if has_other_names {
+                            warn_of_other_names(&name, context);
+                        }
+                    }
+                    Err(failure) => {
+                        failed += 1;
+                        progress.clear();
+                        failure.print(context.ui);
+                        first_failure.get_or_insert(failure.code);
                     }
                 }
-                Err(failure) => {
-                    failed += 1;
-                    failure.print(context.ui);
-                    first_failure.get_or_insert(failure.code);
-                }
+                progress.step();
             },
         );
+        progress.clear();
         folders.sync();
         let all = self.files.len();
         if all > 1 {

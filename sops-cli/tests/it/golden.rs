@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::gnupg::Gnupg;
 use crate::support::{
     Program::Ours, Ran, Scratch, Tree, cases, has_reference, in_parallel, json_documents,
     read_testdata, report, testdata, tree_of_encrypted, tree_of_plain, types,
@@ -186,44 +188,58 @@ fn damaged_files_are_refused_as_there() {
 fn rules_choose_what_they_choose_there() {
     let mut rows = cases("golden/rules/cases.json");
     rows.retain(|case| is_supported(text(case, "path")) && !text(case, "config").contains("pgp"));
-    each(&rows, |case| {
-        let scratch = Scratch::new();
-        scratch.write(".sops.yaml", text(case, "config"));
-        let path = text(case, "path");
-        let input = match path.ends_with("json") {
-            true => "{\"value\": \"x\", \"other\": 1}\n",
-            false => "value: x\nother: 1\n",
+    each(&rows, |case| chooses_what_is_chosen_there(case, &[]));
+}
+
+/// The same for those with OpenPGP keys.
+#[cfg(unix)]
+#[test]
+fn rules_with_openpgp_keys_choose_what_they_choose_there() {
+    let Some(gnupg) = Gnupg::golden() else { return };
+    let mut rows = cases("golden/rules/cases.json");
+    rows.retain(|case| text(case, "config").contains("pgp"));
+    let home = [("GNUPGHOME", gnupg.home())];
+    each(&rows, |case| chooses_what_is_chosen_there(case, &home));
+}
+
+fn chooses_what_is_chosen_there(case: &Value, settings: &[(&str, &str)]) -> Result<(), String> {
+    let scratch = Scratch::new();
+    scratch.write(".sops.yaml", text(case, "config"));
+    let path = text(case, "path");
+    let input = match path.ends_with("json") {
+        true => "{\"value\": \"x\", \"other\": 1}\n",
+        false => "value: x\nother: 1\n",
+    };
+    scratch.write(path, input);
+    let ran = scratch.run_with(Ours, ["encrypt", path], settings.iter().copied(), None);
+    if Some(ran.code) != code(case, "exit") {
+        return Err(format!("exit {}: {}", ran.code, ran.stderr));
+    }
+    if ran.code != 0 {
+        return match ran.stdout.is_empty() {
+            true => Ok(()),
+            false => Err("something on stdout".to_owned()),
         };
-        scratch.write(path, input);
-        let ran = scratch.run(Ours, ["encrypt", path]);
-        if Some(ran.code) != code(case, "exit") {
-            return Err(format!("exit {}: {}", ran.code, ran.stderr));
+    }
+    let theirs = read_testdata(&format!("golden/{}", text(case, "encrypted")));
+    let theirs = String::from_utf8_lossy(&theirs).into_owned();
+    let ours = ran.text();
+    for (what, summary) in [
+        ("recipients", recipients as fn(&str) -> Vec<String>),
+        ("types", types),
+        ("metadata", metadata_keys),
+    ] {
+        let (left, right) = (summary(&ours), summary(&theirs));
+        if left != right {
+            return Err(format!("{what}: {left:?}, not {right:?}"));
         }
-        if ran.code != 0 {
-            return match ran.stdout.is_empty() {
-                true => Ok(()),
-                false => Err("something on stdout".to_owned()),
-            };
-        }
-        let theirs = read_testdata(&format!("golden/{}", text(case, "encrypted")));
-        let theirs = String::from_utf8_lossy(&theirs).into_owned();
-        let ours = ran.text();
-        for (what, summary) in [
-            ("recipients", recipients as fn(&str) -> Vec<String>),
-            ("types", types),
-            ("metadata", metadata_keys),
-        ] {
-            let (left, right) = (summary(&ours), summary(&theirs));
-            if left != right {
-                return Err(format!("{what}: {left:?}, not {right:?}"));
-            }
-        }
-        let opened = scratch.decrypt(Ours, path, ours.as_bytes());
-        if opened.code != 0 || opened.stdout != input.as_bytes() {
-            return Err(format!("does not come back: {}", opened.stderr));
-        }
-        Ok(())
-    });
+    }
+    scratch.write(path, &ours);
+    let opened = scratch.run_with(Ours, ["decrypt", path], settings.iter().copied(), None);
+    if opened.code != 0 || opened.stdout != input.as_bytes() {
+        return Err(format!("does not come back: {}", opened.stderr));
+    }
+    Ok(())
 }
 
 /// Returns the recipients of a file, in order; one that a rule names twice, which there is written twice, once.

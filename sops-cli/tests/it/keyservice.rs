@@ -1,254 +1,124 @@
-//! The key service protocol: ours asking the reference, the reference asking ours, and ours asking ours.
+//! Key services: the one of the reference and ours, each with the client of the other.
 
 use std::{
-    fs,
-    io::Write as _,
-    net::{TcpListener, TcpStream},
-    os::unix::{fs::PermissionsExt as _, net::UnixStream},
-    process::{Child, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::{
-    servers::peer::wait_until,
-    support::{Program, RECIPIENT, Ran, Scratch, has_reference},
+use crate::support::{
+    Program::{self, Ours, Reference},
+    RECIPIENT, Scratch, has_reference,
 };
 
-const PLAIN: &[u8] = b"a: 1\nb: secret\n";
+const PLAIN: &str = "password: opensesame\nport: 5432   # of the database\n";
 
-/// A server with the test identities; ended when it is dropped.
-struct Serving {
-    child: Child,
-    uri: String,
-}
+/// A key service at a Unix socket, ended when dropped.
+struct Service(Child);
 
-impl Serving {
-    fn start(
-        scratch: &Scratch,
-        program: Program,
-        is_unix: bool,
-        flags: &[&str],
-        input: Option<&str>,
-    ) -> Self {
-        let (network, address) = match is_unix {
-            true => ("unix", scratch.path("s").display().to_string()),
-            false => ("tcp", format!("127.0.0.1:{}", free_port())),
-        };
-        let mut child = scratch
-            .command(program)
-            .args(["keyservice", "--net", network, "--addr", &address])
-            .args(flags)
-            .stdin(if input.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
-            .spawn()
-            .expect("the program starts");
-        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-            stdin.write_all(input.as_bytes()).expect("written");
-        }
-        wait_until(|| match is_unix {
-            true => UnixStream::connect(&address).is_ok(),
-            false => TcpStream::connect(&address).is_ok(),
-        });
-        let uri = format!("{network}://{address}");
-        Self { child, uri }
+impl Service {
+    fn start(scratch: &Scratch, program: Program, socket: &Path) -> Self {
+        let mut command = scratch.command(program);
+        command
+            .args(["keyservice", "--network", "unix", "--address"])
+            .arg(socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let service = Self(command.spawn().expect("a program that runs"));
+        wait_until(|| socket.exists());
+        service
     }
 
-    /// Ends it as Ctrl-C does, and returns what it did.
-    fn interrupt(self) -> Ran {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).expect("it runs");
-        let mut this = std::mem::ManuallyDrop::new(self);
-        let stderr = this.child.stderr.take();
-        let code = this.child.wait().expect("it ends").code().unwrap_or(-1);
-        let stderr = stderr.and_then(|stderr| std::io::read_to_string(stderr).ok());
-        Ran {
-            code,
-            stdout: Vec::new(),
-            stderr: stderr.unwrap_or_default(),
-        }
+    fn end(mut self) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill").success());
+        self.0.wait().expect("a child");
     }
 }
 
-impl Drop for Serving {
+impl Drop for Service {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
-/// Somebody without keys, who asks the service for everything.
-fn ask(scratch: &Scratch, program: Program, arguments: &[&str], uri: &str) -> Ran {
-    let mut command = scratch.command(program);
-    let (verb, rest) = arguments.split_first().expect("a verb");
-    command
-        .args([verb, "--enable-local-keyservice=false", "--keyservice", uri])
-        .args(rest)
-        .env_remove("SOPS_AGE_KEY_FILE")
-        .env("SOPS_KEY_TIMEOUT", "10");
-    command.output().expect("the program starts").into()
-}
-
-#[test]
-fn both_ways() {
-    let programs: &[_] = match has_reference() {
-        true => &[Program::Ours, Program::Reference],
-        false => &[Program::Ours],
-    };
-    for &server in programs {
-        for is_unix in [true, false] {
-            let scratch = Scratch::new();
-            scratch.write("f.yaml", PLAIN);
-            let serving = Serving::start(&scratch, server, is_unix, &[], None);
-            for &client in programs {
-                let encrypt = ["encrypt", "--age", RECIPIENT, "f.yaml"];
-                let encrypted = ask(&scratch, client, &encrypt, &serving.uri).ok();
-                scratch.write("e.yaml", encrypted);
-                let ran = ask(&scratch, client, &["decrypt", "e.yaml"], &serving.uri);
-                assert_eq!(ran.ok(), PLAIN, "{client:?} asks {server:?}");
-            }
-        }
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing came");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
-#[test]
-fn the_socket_is_private_and_removed() {
-    let scratch = Scratch::new();
-    let serving = Serving::start(&scratch, Program::Ours, true, &["--verbose"], None);
-    let mode = fs::metadata(scratch.path("s"))
-        .expect("a socket")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let ran = scratch.run(
-        Program::Ours,
-        ["keyservice", "--network=unix", "--address=s"],
-    );
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("cannot listen"), "{}", ran.stderr);
-    let ran = serving.interrupt();
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(!scratch.path("s").exists());
-
-    // What a server left that was killed is no obstacle; a file is.
-    let serving = Serving::start(&scratch, Program::Ours, true, &[], None);
-    drop(serving);
-    assert!(scratch.path("s").exists());
-    let serving = Serving::start(&scratch, Program::Ours, true, &[], None);
-    serving.interrupt();
-    scratch.write("s", "a file");
-    let ran = scratch.run(
-        Program::Ours,
-        ["keyservice", "--network=unix", "--address=s"],
-    );
-    assert_eq!(ran.code, 1);
-    assert_eq!(scratch.read("s"), b"a file");
+/// Arguments for using nothing but the service.
+fn only(address: &str) -> [String; 2] {
+    [
+        "--enable-local-keyservice=false".to_owned(),
+        format!("--keyservice={address}"),
+    ]
 }
 
-/// Nothing is done with a key before the user says yes.
+#[track_caller]
+fn goes_there_and_back(scratch: &Scratch, client: Program, address: &str) {
+    scratch.write("plain.yaml", PLAIN);
+    let [local, remote] = only(address);
+    let encrypt = ["encrypt", &local, &remote, "--age", RECIPIENT, "plain.yaml"];
+    let encrypted = scratch.run(client, encrypt).ok();
+    scratch.write("secret.yaml", &encrypted);
+    let decrypted = scratch.run(client, ["decrypt", &local, &remote, "secret.yaml"]);
+    let text = String::from_utf8(decrypted.ok()).expect("a text");
+    assert!(text.contains("password: opensesame\n"), "{text}");
+}
+
 #[test]
-fn prompts() {
+fn ours_answers_and_asks() {
     let scratch = Scratch::new();
-    scratch.write("f.yaml", PLAIN);
-    let encrypted = scratch
-        .run(Program::Ours, ["encrypt", "--age", RECIPIENT, "f.yaml"])
-        .ok();
-    scratch.write("e.yaml", encrypted);
-    let serving = Serving::start(
-        &scratch,
-        Program::Ours,
-        true,
-        &["--prompt"],
-        Some("what\ny\nn\n"),
-    );
-    let decrypt = || {
-        ask(
-            &scratch,
-            Program::Ours,
-            &["decrypt", "e.yaml"],
-            &serving.uri,
-        )
-    };
-    assert_eq!(decrypt().ok(), PLAIN);
-    for _ in 0..2 {
-        // The second time there is nobody to answer any more.
-        let ran = decrypt();
-        assert_eq!((ran.code, ran.stdout.len()), (128, 0), "{}", ran.stderr);
-        assert!(
-            ran.stderr.contains("Request rejected by user"),
-            "{}",
-            ran.stderr
-        );
+    let socket = scratch.path("ours.sock");
+    let address = format!("unix://{}", socket.display());
+    let service = Service::start(&scratch, Ours, &socket);
+    goes_there_and_back(&scratch, Ours, &address);
+    if has_reference() {
+        goes_there_and_back(&scratch, Reference, &address);
     }
-    let ran = serving.interrupt();
-    let question =
-        format!("Received decrypt request using age key {RECIPIENT}. Respond to request? (y/n): ");
-    assert_eq!(ran.stderr.matches(&question).count(), 4, "{}", ran.stderr);
+    service.end();
+    assert!(!socket.exists());
 }
 
 #[test]
-fn only_allowed_keys() {
-    let scratch = Scratch::new();
-    scratch.write("f.yaml", PLAIN);
-    let encrypt = |key: &str| {
-        let serving = Serving::start(&scratch, Program::Ours, false, &["--allow-key", key], None);
-        ask(
-            &scratch,
-            Program::Ours,
-            &["encrypt", "--age", RECIPIENT, "f.yaml"],
-            &serving.uri,
-        )
-    };
-    encrypt(RECIPIENT).ok();
-    let ran = encrypt("age1another");
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.contains("does not answer for that key"),
-        "{}",
-        ran.stderr
-    );
-}
-
-#[test]
-fn who_cannot_be_asked() {
-    let scratch = Scratch::new();
-    scratch.write("f.yaml", PLAIN);
-    let nobody = format!("tcp://127.0.0.1:{}", free_port());
-    for (uri, words) in [
-        (nobody.as_str(), "Connection refused"),
-        ("unix:///no/such/socket", "No such file"),
-        ("nonsense", "names no key service"),
-        ("http://127.0.0.1:1", "names no key service"),
-    ] {
-        let ran = ask(
-            &scratch,
-            Program::Ours,
-            &["encrypt", "--age", RECIPIENT, "f.yaml"],
-            uri,
-        );
-        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{uri}");
-        assert!(ran.stderr.contains(words), "{uri}: {}", ran.stderr);
+fn the_reference_answers_ours() {
+    if !has_reference() {
+        return;
     }
-    // Local keys need nobody.
-    let mut command = scratch.command(Program::Ours);
-    command.args([
-        "encrypt",
-        "--keyservice",
-        &nobody,
-        "--age",
-        RECIPIENT,
-        "f.yaml",
-    ]);
-    Ran::from(command.output().expect("the program starts")).ok();
-    // Neither network is one.
-    let ran = scratch.run(Program::Ours, ["keyservice", "--network", "udp"]);
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let scratch = Scratch::new();
+    let socket = scratch.path("reference.sock");
+    let _service = Service::start(&scratch, Reference, &socket);
+    goes_there_and_back(&scratch, Ours, &format!("unix://{}", socket.display()));
+}
+
+#[test]
+fn a_service_that_is_not_there_is_an_error_that_names_it() {
+    let scratch = Scratch::new();
+    scratch.write("plain.yaml", PLAIN);
+    for (address, code) in [("unix:///nowhere/at.all", 1), ("tcp://127.0.0.1:1", 1)] {
+        let [local, remote] = only(address);
+        let arguments = [
+            "encrypt",
+            "--in-place",
+            &local,
+            &remote,
+            "--age",
+            RECIPIENT,
+            "plain.yaml",
+        ];
+        let ran = scratch.run(Ours, arguments);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stdout.is_empty());
+        assert!(ran.stderr.contains(address), "{}", ran.stderr);
+        assert_eq!(scratch.read_text("plain.yaml"), PLAIN);
+    }
 }

@@ -5,21 +5,16 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(all(unix, feature = "keyservice"))]
+mod answering;
 #[cfg(unix)]
 mod audit;
+mod aws;
 mod binary;
 #[cfg(unix)]
 mod callers;
-#[cfg(all(
-    feature = "aws-kms",
-    feature = "azure-kv",
-    feature = "gcp-kms",
-    feature = "hc-vault",
-    feature = "huawei-kms"
-))]
+#[cfg(all(feature = "azure-kv", feature = "gcp-kms"))]
 mod cloud;
-#[cfg(feature = "hc-vault")]
-mod cloud_faults;
 mod commands;
 mod comments;
 mod compatibility;
@@ -34,8 +29,9 @@ mod foreign;
 #[cfg(unix)]
 mod gnupg;
 mod golden;
+mod http_server;
+mod huawei;
 mod interop;
-#[cfg(all(unix, feature = "keyservice"))]
 mod keyservice;
 mod line_changes;
 mod lines;
@@ -49,9 +45,13 @@ mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod rules;
+#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "hc-vault"))]
 mod servers;
 mod shrink;
 mod support;
 mod values;
+mod vault;
+#[cfg(feature = "hc-vault")]
+mod waiting;
 mod yaml;
 mod yaml_facts;

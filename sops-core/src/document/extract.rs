@@ -74,7 +74,7 @@ impl Unlocked<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "age"))]
 mod tests {
     use super::*;
     use crate::{

@@ -594,4 +594,62 @@ mod tests {
         );
         assert_eq!(path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "x")]), None);
     }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn private_keys_of_ssh_are_looked_for_in_all_their_places() {
+        let home = Home::new();
+        let read = |name: &str| {
+            let path = format!("{}/../testdata/ssh/{name}", env!("CARGO_MANIFEST_DIR"));
+            fs::read_to_string(path).expect("a key")
+        };
+        home.write(".ssh/id_ed25519", &read("ed25519-passphrase"));
+        home.write(".ssh/id_rsa", &read("ecdsa"));
+        let named = home.write("named", &read("rsa"));
+        let named = named.to_string_lossy().into_owned();
+        let environment = home.environment(&[
+            (SSH_KEY_FILE, &named),
+            (SSH_KEY_COMMAND, &format!("cat '{named}'")),
+        ]);
+        assert!(environment.common().identities.is_empty());
+        assert_eq!(environment.already_found().len(), 1, "none of SSH was read");
+        let found = environment.ssh().expect("places");
+        assert_eq!(found.identities.open().len(), 1);
+        assert_eq!(found.identities.locked_keys().len(), 1);
+        assert_eq!(found.problems.len(), 1);
+        assert!(
+            found.problems[0]
+                .message
+                .contains("id_rsa: SSH keys of this type")
+        );
+        assert_eq!(found.searched.len(), 4);
+        assert!(found.searched[2].ends_with("id_ed25519: 1 SSH key, with a passphrase"));
+        let by_command = environment
+            .for_recipient("ssh-rsa AAAA", true)
+            .expect("a command");
+        assert_eq!(by_command.identities.len(), 1);
+        assert!(environment.for_recipient("age1", false).is_none());
+
+        let nothing = Home::new();
+        let environment = nothing.environment(&[(SSH_KEY_FILE, "/does/not/exist")]);
+        let found = environment.ssh().expect("places");
+        assert_eq!(found.problems.len(), 1);
+        assert!(found.problems[0].message.contains(SSH_KEY_FILE));
+        assert!(found.searched[3].ends_with("id_rsa: does not exist"));
+    }
+
+    #[test]
+    fn the_patience_with_plugins_is_a_number_of_seconds() {
+        let timeout = |text: &str| plugin_timeout(Some(text.into()));
+        assert_eq!(plugin_timeout(None).expect("unset"), None);
+        assert_eq!(timeout("").expect("empty"), None);
+        assert_eq!(timeout("0").expect("a number"), Some(None));
+        assert_eq!(
+            timeout("7").expect("a number"),
+            Some(Some(Duration::from_secs(7)))
+        );
+        for wrong in ["-1", "1.5", "soon", "99999999999999999999"] {
+            assert!(timeout(wrong).expect_err(wrong).hint.is_some());
+        }
+    }
 }

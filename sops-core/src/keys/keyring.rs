@@ -277,9 +277,8 @@ impl Keyring {
                 .collect();
             for batch in waiting.chunks_mut(CALLS_AT_ONCE) {
                 thread::scope(|scope| {
-                    let (last, others) = match batch.split_last_mut() {
-                        Some(parts) => parts,
-                        None => return,
+                    let Some((last, others)) = batch.split_last_mut() else {
+                        return;
                     };
                     for (outcome, job) in others {
                         scope.spawn(move || add(outcome, ask(true, **job)));

@@ -8,7 +8,7 @@ use getrandom::SysRng;
 use rsa::{
     oaep::{DecryptingKey, EncryptingKey},
     pkcs8::DecodePrivateKey as _,
-    traits::{Decryptor as _, RandomizedEncryptor as _},
+    traits::{Decryptor as _, PublicKeyParts as _, RandomizedEncryptor as _},
 };
 use serde_json::json;
 use sha2::Sha256;
@@ -33,7 +33,7 @@ pub(crate) const VERSIONS: [&str; 2] = [
 pub(crate) fn start() -> Web {
     let keys = [1, 2].map(|number| {
         let pem =
-            fs::read_to_string(testdata(&format!("tls/vault-key-{number}.pem"))).expect("a key");
+            fs::read_to_string(testdata(&format!("cloud/vault-key-{number}.pem"))).expect("a key");
         rsa::PrivateKey::from_pkcs8_pem(&pem).expect("a key")
     });
     Web::start(move |asked| {
@@ -132,13 +132,17 @@ fn vault(asked: &Asked, keys: &[rsa::PrivateKey; 2]) -> Reply {
         return refuse(400, "BadParameter");
     }
     match operation {
-        "get" => Reply::Json(
-            200,
-            json!({
-                "key": {"kid": kid, "kty": "RSA", "key_ops": ["encrypt", "decrypt"], "n": "AQAB", "e": "AQAB"},
-                "attributes": {"enabled": true},
-            }),
-        ),
+        "get" => {
+            let n = URL_SAFE_NO_PAD.encode(keys[at].n_bytes());
+            Reply::Json(
+                200,
+                json!({
+                    "key": {"kid": kid, "kty": "RSA", "key_ops": ["encrypt", "decrypt"], "n": n, "e": "AQAB"},
+                    "attributes": {"enabled": true},
+                }),
+            )
+        }
+
         "encrypt" => {
             let public = rsa::PublicKey::from(&keys[at]);
             let sealed = EncryptingKey::<Sha256>::new(public)

@@ -21,13 +21,16 @@ pub(crate) const KEY: &str = "projects/p/locations/global/keyRings/r/cryptoKeys/
 
 /// Starts the service. It knows the key ring `r` of the project `p`, and no key called `missing`.
 pub(crate) fn start() -> Web {
+    Web::start(answering())
+}
+
+/// What the service answers.
+pub(crate) fn answering() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
     let nonces = AtomicU64::new(1);
-    Web::start(move |asked| {
-        if asked.path() == "/token" {
-            return token(asked);
-        }
-        kms(asked, &nonces)
-    })
+    move |asked| match asked.path() {
+        "/token" => token(asked),
+        _ => kms(asked, &nonces),
+    }
 }
 
 /// Gives out access tokens to who has the refresh token.

@@ -3,8 +3,6 @@
 
 pub(crate) mod azure;
 pub(crate) mod google;
-pub(crate) mod huawei;
-pub(crate) mod peer;
 pub(crate) mod web;
 
 /// Returns the `=` separated fields of a form.

@@ -14,7 +14,6 @@ use std::{
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
 };
 
 use crate::support::testdata;
@@ -71,25 +70,11 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn start(handler: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_with(handler, false)
-    }
-
-    /// A server that talks only to who has the certificate of the client, once TLS is spoken.
-    pub(crate) fn start_with_mutual_tls(
-        handler: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
-    ) -> Self {
-        Self::start_with(handler, true)
-    }
-
-    fn start_with(
-        handler: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
-        asks_client: bool,
-    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (calls, connections) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let ends = Arc::<AtomicBool>::default();
-        let tls = Arc::new(tls(asks_client));
+        let tls = Arc::new(tls());
         let server = Serving {
             handler: Arc::new(handler),
             calls: Arc::clone(&calls),
@@ -254,24 +239,15 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<(String, Vec<(String, Stri
     }
 }
 
-fn tls(asks_client: bool) -> ServerConfig {
+fn tls() -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate =
-        CertificateDer::from_pem_file(testdata("tls/server.pem")).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_file(testdata("tls/server.key")).expect("a key");
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        CertificateDer::from_pem_file(testdata("cloud/server.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(testdata("cloud/server.key")).expect("a key");
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions of TLS");
-    let builder = if asks_client {
-        let mut roots = rustls::RootCertStore::empty();
-        let authority =
-            CertificateDer::from_pem_file(testdata("tls/ca.pem")).expect("an authority");
-        roots.add(authority).expect("an authority");
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-    } else {
-        builder.with_no_client_auth()
-    };
+    let builder = builder.with_no_client_auth();
     builder
         .with_single_cert(vec![certificate], key)
         .expect("a certificate and its key")

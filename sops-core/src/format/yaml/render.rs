@@ -95,6 +95,10 @@ pub(crate) fn pinned(source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit
         _ => return,
     };
     let block = BlockScalar::read(source, tree, id);
+    // What follows ends the line of the header, and the value stays empty.
+    if value.is_empty() && !source[block.header.end..].contains(LINE_BREAKS) {
+        return;
+    }
     let header = match value {
         [.., b'\n', b'\n'] | b"\n" => return,
         [.., b'\n'] => block.clipping_header(),

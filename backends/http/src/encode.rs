@@ -43,16 +43,6 @@ pub fn form(fields: &[(&str, &str)]) -> SecretBytes {
     SecretBytes::new(body)
 }
 
-/// Returns one line of what a server says, without what a terminal would obey, and not too much of it.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars()
-        .filter(|letter| !letter.is_control())
-        .take(400)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,11 +53,5 @@ mod tests {
         assert_eq!(encode("a b/ü?&=%").as_str(), "a%20b%2F%C3%BC%3F%26%3D%25");
         let body = form(&[("a", "1&2"), ("b", "")]);
         assert_eq!(body.expose(), b"a=1%262&b=");
-    }
-
-    #[test]
-    fn lines() {
-        assert_eq!(one_line(" a\n\tb\u{1b}[31m "), "a b[31m");
-        assert_eq!(one_line(&"x".repeat(1000)).len(), 400);
     }
 }

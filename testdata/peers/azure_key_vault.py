@@ -9,8 +9,6 @@ key = KeyClient(vault, credential).get_key("sops")
 assert key.id.endswith("/fedcba9876543210fedcba9876543210"), key.id
 client = CryptographyClient(key.id, credential)
 plain = b"0123456789abcdef0123456789abcdef"
-# Encrypting would be done here, with the public key; so the server encrypts, as it does for sops.
-client._not_before = client._expires_on = None
-client._local_provider = type("None_", (), {"supports": lambda *_: False})()
+# Encrypted here, with the public key, and decrypted by the server.
 sealed = client.encrypt(EncryptionAlgorithm.rsa_oaep_256, plain)
 assert client.decrypt(EncryptionAlgorithm.rsa_oaep_256, sealed.ciphertext).plaintext == plain

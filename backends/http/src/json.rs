@@ -6,8 +6,6 @@ use serde::Deserialize;
 use sops_core::SecretBytes;
 use zeroize::Zeroizing;
 
-use crate::CallError;
-
 /// A JSON object of texts, put together without leaving copies behind.
 pub struct JsonBody(Zeroizing<Vec<u8>>);
 
@@ -81,15 +79,6 @@ impl Default for JsonBody {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Reads JSON.
-///
-/// # Errors
-///
-/// Fails if it is not what was expected. The error has no piece of it.
-pub fn read_json<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, CallError> {
-    serde_json::from_slice(text).map_err(|_| CallError::Malformed)
 }
 
 /// A text in an answer that is wiped when dropped, and never printed.

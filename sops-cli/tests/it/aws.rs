@@ -1,0 +1,160 @@
+//! Keys of AWS KMS at moto, a server that does what KMS and STS do, beside the reference.
+
+use std::{
+    env,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    Program::{Ours, Reference},
+    Scratch, has_reference, skip,
+};
+
+/// Names the program `moto_server`, with a `python` that has boto3 beside it.
+const SERVER: &str = "SOPS_TEST_MOTO";
+const PLAIN: &str = "password: opensesame\n";
+
+/// Makes a key and an alias of it, and prints the ARN of the key.
+const MAKE_KEY: &str = "
+import boto3
+kms = boto3.client('kms')
+key = kms.create_key()['KeyMetadata']
+kms.create_alias(AliasName='alias/sops', TargetKeyId=key['KeyId'])
+print(key['Arn'])
+";
+
+/// A server that is ended when dropped.
+struct Moto {
+    child: Child,
+    url: String,
+    python: PathBuf,
+}
+
+impl Moto {
+    fn start() -> Option<Self> {
+        let Some(program) = env::var_os(SERVER).map(PathBuf::from) else {
+            println!("skipped: {SERVER} names no moto_server");
+            return None;
+        };
+        if !program.is_file() {
+            skip("moto_server");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let child = Command::new(&program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a program that runs");
+        let moto = Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            python: program.parent().unwrap_or(Path::new("")).join("python"),
+        };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "no answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+        Some(moto)
+    }
+
+    fn settings(&self) -> [(&str, &str); 5] {
+        [
+            ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+        ]
+    }
+
+    fn make_key(&self) -> String {
+        let made = Command::new(&self.python)
+            .args(["-c", MAKE_KEY])
+            .envs(self.settings())
+            .output()
+            .expect("python");
+        let stderr = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{stderr}");
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_one_program_encrypts_the_other_decrypts() {
+    let Some(moto) = Moto::start() else {
+        return;
+    };
+    if !has_reference() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let key = moto.make_key();
+    let account = key.split(':').nth(4).expect("an account");
+    let alias = format!("arn:aws:kms:us-east-1:{account}:alias/sops");
+    let with_role = format!("{key}+arn:aws:iam::{account}:role/sops");
+    scratch.write("plain.yaml", PLAIN);
+    for (from, to) in [(Ours, Reference), (Reference, Ours), (Ours, Ours)] {
+        for (key, context) in [(&key, "app:web,env:prod"), (&alias, ""), (&with_role, "")] {
+            let mut arguments = vec!["encrypt", "--kms", key];
+            if !context.is_empty() {
+                arguments.extend(["--encryption-context", context]);
+            }
+            arguments.push("plain.yaml");
+            let encrypted = scratch
+                .run_with(from, arguments, moto.settings(), None)
+                .ok();
+            scratch.write("secret.yaml", encrypted);
+            let decrypted = scratch.run_with(to, ["decrypt", "secret.yaml"], moto.settings(), None);
+            assert_eq!(decrypted.text(), PLAIN, "{key}: {}", decrypted.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_fails_is_an_error_without_secrets() {
+    let Some(moto) = Moto::start() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let key = moto.make_key();
+    scratch.write("plain.yaml", PLAIN);
+    let missing = key.replace(|letter: char| letter.is_ascii_hexdigit(), "0");
+    let missing = format!(
+        "arn:aws:kms:us-east-1:123456789012:key/{}",
+        &missing[missing.len() - 36..]
+    );
+    let encrypt = ["encrypt", "--in-place", "--kms", &missing, "plain.yaml"];
+    let ran = scratch.run_with(Ours, encrypt, moto.settings(), None);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(&missing), "{}", ran.stderr);
+
+    let encrypt = ["encrypt", "--kms", &key, "plain.yaml"];
+    let encrypted = scratch.run_with(Ours, encrypt, moto.settings(), None).ok();
+    scratch.write("secret.yaml", encrypted);
+    let mut nobody = moto.settings();
+    nobody[0].1 = "http://127.0.0.1:1";
+    let ran = scratch.run_with(Ours, ["decrypt", "secret.yaml"], nobody, None);
+    assert_eq!(ran.code, 128, "{}", ran.stderr);
+    assert!(ran.stdout.is_empty());
+    assert!(ran.stderr.contains("cannot reach AWS"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    assert_eq!(scratch.read_text("plain.yaml"), PLAIN);
+}
