@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     commands::{
         check, completion, decrypt, edit, encrypt, exec_env, exec_file, filestatus, get, groups,
-        man, recipients, rotate, set, unset, updatekeys,
+        man, publish, recipients, rotate, set, unset, updatekeys,
     },
     context::Context,
     error::{Code, Failure},
@@ -67,14 +67,13 @@ enum Command {
     Demo(demo::Args),
     #[cfg(feature = "keyservice")]
     Keyservice(keyservice::Args),
+    Publish(publish::Args),
     Completion(completion::Args),
     Man(man::Args),
 }
 
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
-
-Not in this version yet: publish.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -333,6 +332,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, &context),
         #[cfg(feature = "keyservice")]
         Command::Keyservice(args) => keyservice::run(&args, &context),
+        Command::Publish(args) => publish::run(&args, &context),
         Command::Completion(args) => completion::run(&args, &context),
         Command::Man(args) => man::run(&args, &context),
     };

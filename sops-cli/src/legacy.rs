@@ -96,9 +96,6 @@ pub(crate) fn rewrite(
             )),
         );
     }
-    if LATER_VERBS.contains(&verb.as_str()) {
-        return Err(Failure::not_yet(format_args!("sops {verb}")));
-    }
     let Some(subcommand) = command.find_subcommand(&verb) else {
         return Err(Failure::new(
             Code::Generic,
@@ -145,9 +142,6 @@ pub(crate) fn rewrite(
         warnings,
     })
 }
-
-/// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: &[&str] = &["publish"];
 
 /// What the reference's completion scripts put behind the words that are there.
 pub(crate) const CANDIDATES_FLAG: &str = "--generate-bash-completion";
@@ -437,10 +431,7 @@ fn refuse_misspelt_verb(
     if is_path || flags.iter().any(Flag::is_mode) {
         return Ok(());
     }
-    let verbs = command
-        .get_subcommands()
-        .map(Command::get_name)
-        .chain(LATER_VERBS.iter().copied());
+    let verbs = command.get_subcommands().map(Command::get_name);
     match closest(word, verbs) {
         Some(verb) => Err(Failure::new(
             Code::Generic,
@@ -530,11 +521,8 @@ const KEY_FLAGS: [&str; 7] = [
 ];
 
 fn is_verb(command: &Command, word: &OsStr) -> bool {
-    word.to_str().is_some_and(|word| {
-        is_help_verb(word.as_ref())
-            || LATER_VERBS.contains(&word)
-            || command.find_subcommand(word).is_some()
-    })
+    word.to_str()
+        .is_some_and(|word| is_help_verb(word.as_ref()) || command.find_subcommand(word).is_some())
 }
 
 fn is_help_verb(word: &OsStr) -> bool {
@@ -546,9 +534,6 @@ fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Reques
     let mut arguments = vec![OsString::from("sops")];
     if let Some(verb) = verb {
         let name = verb.to_string_lossy();
-        if LATER_VERBS.contains(&&*name) {
-            return Err(Failure::not_yet(format_args!("sops {name}")));
-        }
         if command.find_subcommand(&*name).is_none() {
             if let Some(topic) = Topic::find(&name) {
                 return Ok(Request::Topic(topic));
@@ -860,10 +845,6 @@ mod tests {
                 "there is no command and no topic \"nothing\"",
             ),
             ("--extract x f", "--extract works on decrypting only"),
-            (
-                "help publish",
-                "sops publish: this version cannot do that yet",
-            ),
             ("--set", "flag needs an argument: --set"),
             (
                 "decrypt --add-age x f",

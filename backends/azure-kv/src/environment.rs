@@ -2,9 +2,12 @@
 
 use std::{env, fmt, path::PathBuf};
 
+/// Where a variable is looked up.
+type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// The variables and the home folder of a user.
 pub struct Environment {
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Box<Variable>,
     pub(crate) home: Option<PathBuf>,
 }
 

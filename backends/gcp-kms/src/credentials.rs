@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::{Environment, assertion::assertion, external};
 
 /// What access tokens are for.
-pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
+pub(crate) const KMS_SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 
 /// Credentials files end here.
 const MAX_FILE: u64 = 1 << 20;
@@ -131,13 +131,14 @@ impl Credentials {
         &self,
         environment: &Environment,
         client: &Client,
+        scope: &str,
     ) -> Result<AccessToken, KeyError> {
         match self {
             Self::Token(token) => {
                 let token = SecretString::new(token.expose().trim().to_owned());
                 Ok(AccessToken::new(token, "GOOGLE_OAUTH_ACCESS_TOKEN", None))
             }
-            Self::File { file, origin } => file.token(client, origin, SCOPE, 0),
+            Self::File { file, origin } => file.token(client, origin, scope, 0),
             Self::Machine => of_machine(environment),
         }
     }

@@ -14,7 +14,11 @@ use sops_http::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Environment, crc32c::crc32c, credentials::Credentials};
+use crate::{
+    Environment,
+    crc32c::crc32c,
+    credentials::{Credentials, KMS_SCOPE},
+};
 
 pub(crate) struct Kms {
     environment: Environment,
@@ -108,7 +112,7 @@ impl Kms {
         let endpoint = self.endpoint(credentials)?;
         let url = format!("{endpoint}/v1/{path}:{operation}");
         let token = self.tokens.get_or_try("kms", || {
-            credentials.token(&self.environment, self.client()?)
+            credentials.token(&self.environment, self.client()?, KMS_SCOPE)
         })?;
         let answer = self.send(&url, &token, credentials, body)?;
         // A token can be withdrawn before its time.
@@ -116,7 +120,7 @@ impl Kms {
             401 if !matches!(credentials, Credentials::Token(_)) => {
                 self.tokens.forget();
                 let token = self.tokens.get_or_try("kms", || {
-                    credentials.token(&self.environment, self.client()?)
+                    credentials.token(&self.environment, self.client()?, KMS_SCOPE)
                 })?;
                 self.send(&url, &token, credentials, body)?
             }

@@ -14,6 +14,7 @@ mod credentials;
 mod environment;
 mod external;
 mod kms;
+mod storage;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use sops_core::{
 
 pub use environment::Environment;
 use kms::Kms;
+pub use storage::CloudStorage;
 
 /// The key service for keys of Google Cloud KMS.
 pub struct GcpKms(Kms);

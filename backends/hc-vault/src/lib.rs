@@ -18,6 +18,7 @@
 mod allow_list;
 mod call;
 mod helper;
+mod key_value;
 mod settings;
 mod token;
 
@@ -31,6 +32,8 @@ use sops_core::{
 };
 use sops_http::{Limits, Problem};
 use zeroize::Zeroizing;
+
+pub use key_value::{Published, SecretPlace};
 
 use crate::{
     call::{Call, Operation},

@@ -28,6 +28,12 @@ impl<'a> Call<'a> {
         Self::new(Method::POST, url, body)
     }
 
+    /// Returns a call that puts `body` at `url`.
+    #[must_use]
+    pub fn put(url: &'a str, body: &'a [u8]) -> Self {
+        Self::new(Method::PUT, url, body)
+    }
+
     fn new(method: Method, url: &'a str, body: &'a [u8]) -> Self {
         Self {
             method,

@@ -38,6 +38,8 @@ mod lines;
 #[cfg(unix)]
 mod pgp;
 mod precommit;
+#[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
+mod publish;
 mod readers;
 mod readme;
 mod recipients;
