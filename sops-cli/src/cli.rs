@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     commands::{
@@ -10,6 +10,7 @@ use crate::{
         man, recipients, rotate, set, unset, updatekeys,
     },
     context::Context,
+    definitions::Definitions,
     error::{Code, Failure},
     legacy::{self, Request},
     ui::{self, Loudness, Ui},
@@ -28,19 +29,20 @@ use crate::commands::{demo, doctor, init, keygen};
 #[command(
     name = "sops",
     args_override_self = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
     disable_help_subcommand = true,
     disable_version_flag = true,
     after_help = AFTER_HELP,
 )]
-struct Cli {
+pub(crate) struct Program {
     #[command(flatten)]
     global: GlobalArgs,
-    #[command(subcommand)]
-    command: Command,
 }
 
+/// The command to run. `definitions` has the same list, which a test compares with this one.
 #[derive(Subcommand, Debug)]
-enum Command {
+pub(crate) enum Verb {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(edit::Args),
@@ -286,63 +288,64 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
             std::env::var_os("_CLI_ZSH_AUTOCOMPLETE_HACK").is_some_and(|value| value == "1");
         return completion::print_candidates(&words, describing);
     }
-    let mut command = definition();
+    let definitions = Definitions::new();
     let exists = |name: &std::ffi::OsStr| std::path::Path::new(name).exists();
-    let (arguments, warnings) = match legacy::rewrite(&command, arguments, exists)? {
+    let (verb, arguments, warnings) = match legacy::rewrite(&definitions, arguments, exists)? {
         Request::Version => return print_version(),
         Request::Topic(topic) => return ui::print(topic.text),
         Request::Run {
+            verb,
             arguments,
             warnings,
-        } => (arguments, warnings),
+        } => (verb, arguments, warnings),
+    };
+    let mut command = match verb {
+        Some(verb) => definitions.with_verb(&verb),
+        None => definitions.with_verbs(),
     };
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => return ui::print(&error.render().to_string()),
         Err(error) => return Err(usage(&error)),
     };
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+    let program = Program::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+    let verb = Verb::from_arg_matches(&matches).map_err(|error| usage(&error))?;
 
-    let ui = Ui::new(Loudness::of(cli.global.verbose, cli.global.quiet));
+    let ui = Ui::new(Loudness::of(program.global.verbose, program.global.quiet));
     for warning in warnings {
         ui.warning(&warning);
     }
-    let context = Context::new(cli.global, ui);
-    let result = match cli.command {
-        Command::Encrypt(args) => encrypt::run(&args, &context),
-        Command::Decrypt(args) => decrypt::run(&args, &context),
-        Command::Edit(args) => edit::run(&args, &context),
-        Command::Get(args) => get::run(&args, &context),
-        Command::Set(args) => set::run(&args, &context),
-        Command::Unset(args) => unset::run(&args, &context),
-        Command::Rotate(args) => rotate::run(&args, &context),
-        Command::Updatekeys(args) => updatekeys::run(&args, &context),
-        Command::Groups(args) => groups::run(&args, &context),
-        Command::Recipients(args) => recipients::run(&args, &context),
-        Command::ExecEnv(args) => exec_env::run(&args, &context),
-        Command::ExecFile(args) => exec_file::run(&args, &context),
-        Command::Filestatus(args) => filestatus::run(&args, &context),
-        Command::Check(args) => check::run(&args, &context),
+    let context = Context::new(program.global, ui);
+    let result = match verb {
+        Verb::Encrypt(args) => encrypt::run(&args, &context),
+        Verb::Decrypt(args) => decrypt::run(&args, &context),
+        Verb::Edit(args) => edit::run(&args, &context),
+        Verb::Get(args) => get::run(&args, &context),
+        Verb::Set(args) => set::run(&args, &context),
+        Verb::Unset(args) => unset::run(&args, &context),
+        Verb::Rotate(args) => rotate::run(&args, &context),
+        Verb::Updatekeys(args) => updatekeys::run(&args, &context),
+        Verb::Groups(args) => groups::run(&args, &context),
+        Verb::Recipients(args) => recipients::run(&args, &context),
+        Verb::ExecEnv(args) => exec_env::run(&args, &context),
+        Verb::ExecFile(args) => exec_file::run(&args, &context),
+        Verb::Filestatus(args) => filestatus::run(&args, &context),
+        Verb::Check(args) => check::run(&args, &context),
         #[cfg(feature = "age")]
-        Command::Doctor(args) => doctor::run(&args, &context),
+        Verb::Doctor(args) => doctor::run(&args, &context),
         #[cfg(feature = "age")]
-        Command::Init(args) => init::run(&args, &context),
+        Verb::Init(args) => init::run(&args, &context),
         #[cfg(feature = "age")]
-        Command::Keygen(args) => keygen::run(&args, &context),
+        Verb::Keygen(args) => keygen::run(&args, &context),
         #[cfg(feature = "age")]
-        Command::Demo(args) => demo::run(&args, &context),
+        Verb::Demo(args) => demo::run(&args, &context),
         #[cfg(feature = "keyservice")]
-        Command::Keyservice(args) => keyservice::run(&args, &context),
-        Command::Completion(args) => completion::run(&args, &context),
-        Command::Man(args) => man::run(&args, &context),
+        Verb::Keyservice(args) => keyservice::run(&args, &context),
+        Verb::Completion(args) => completion::run(&args, &context),
+        Verb::Man(args) => man::run(&args, &context),
     };
     context.warn_about_keys();
     result
-}
-
-/// The definitions of all commands.
-pub(crate) fn definition() -> clap::Command {
-    Cli::command()
 }
 
 /// The definitions with the flags of the older form, for those who read them: `legacy` takes them apart itself.
@@ -354,7 +357,8 @@ pub(crate) fn with_older_form() -> clap::Command {
             .action(ArgAction::SetTrue)
             .help(help)
     };
-    definition()
+    Definitions::new()
+        .with_verbs()
         .subcommand_required(false)
         .arg(flag("encrypt", 'e', "Encrypt the file: sops encrypt"))
         .arg(flag("decrypt", 'd', "Decrypt the file: sops decrypt"))

@@ -9,7 +9,7 @@
 //! - Without a verb, `-e`, `-d` decide, and without those it is `edit`. There, a flag that means nothing to the verb
 //!   is no error.
 //!
-//! What flags there are, and whether they take a value, comes from the definitions in `cli`, save for those that exist
+//! What flags there are, and whether they take a value, comes from the definitions of the commands, save for those that exist
 //! in the older form only.
 
 use std::ffi::{OsStr, OsString};
@@ -17,6 +17,7 @@ use std::ffi::{OsStr, OsString};
 use clap::{ArgAction, Command};
 
 use crate::{
+    definitions::Definitions,
     error::{Code, Failure},
     topics::Topic,
 };
@@ -28,8 +29,9 @@ pub(crate) enum Request {
     Version,
     /// `help TOPIC`.
     Topic(&'static Topic),
-    /// Anything else: arguments for clap, and warnings to print first.
+    /// Anything else: arguments for clap, and warnings to print first. Without a verb it is the help about all of them.
     Run {
+        verb: Option<String>,
         arguments: Vec<OsString>,
         warnings: Vec<String>,
     },
@@ -37,11 +39,11 @@ pub(crate) enum Request {
 
 /// Reads the arguments, without the program's name. `exists` tells whether there is a file of that name.
 pub(crate) fn rewrite(
-    command: &Command,
+    definitions: &Definitions,
     arguments: Vec<OsString>,
     exists: impl Fn(&OsStr) -> bool,
 ) -> Result<Request, Failure> {
-    let mut words = Words::read(command, arguments)?;
+    let mut words = Words::read(definitions, arguments)?;
     if words.verb_first
         && words
             .flags
@@ -60,11 +62,11 @@ pub(crate) fn rewrite(
     let asks_help = asks_help.map(|flag| flag.name.clone());
 
     let (verb, form) = if words.verb_first && is_help_verb(&files[0]) {
-        return help(command, files.get(1), "help");
+        return help(definitions, files.get(1), "help");
     } else if words.verb_first {
         let verb = files.remove(0).to_string_lossy().into_owned();
         let is_own = |flag: &Flag| {
-            let subcommand = command.find_subcommand(&verb);
+            let subcommand = definitions.verb(&verb);
             takes_mode(flag, Form::Verb)
                 && subcommand.is_some_and(|subcommand| defines(subcommand, &flag.name))
         };
@@ -77,14 +79,14 @@ pub(crate) fn rewrite(
         }
         (verb, Form::Verb)
     } else if let Some(flag) = &asks_help {
-        return help(command, None, flag);
+        return help(definitions, None, flag);
     } else {
         let verb = verb_of_modes(&words.flags, &mut warnings)?;
         if verb == "edit" {
             refuse_keys_of_no_file(&words.flags, &files, &exists)?;
         }
         if verb == "edit" && words.before_dashes.is_none() {
-            refuse_misspelt_verb(command, &words.flags, &files, exists)?;
+            refuse_misspelt_verb(&words.flags, &files, exists)?;
         }
         (verb.to_owned(), Form::Legacy)
     };
@@ -99,14 +101,14 @@ pub(crate) fn rewrite(
     if LATER_VERBS.contains(&verb.as_str()) {
         return Err(Failure::not_yet(format_args!("sops {verb}")));
     }
-    let Some(subcommand) = command.find_subcommand(&verb) else {
+    let Some(subcommand) = definitions.verb(&verb) else {
         return Err(Failure::new(
             Code::Generic,
             format!("unknown command {verb}"),
         ));
     };
     if let Some(flag) = asks_help {
-        return help(command, Some(&verb.into()), &flag);
+        return help(definitions, Some(&verb.into()), &flag);
     }
 
     let mut global = vec![OsString::from("sops")];
@@ -117,7 +119,9 @@ pub(crate) fn rewrite(
             Known::Mode if takes_mode(&flag, form) && defines(subcommand, &flag.name) => {
                 local.push(flag.written());
             }
-            Known::Defined { .. } if defines(command, &flag.name) => global.push(flag.written()),
+            Known::Defined { .. } if defines(definitions.program(), &flag.name) => {
+                global.push(flag.written())
+            }
             Known::Defined { .. } if defines(subcommand, &flag.name) => {
                 local.push(flag.written());
             }
@@ -125,7 +129,7 @@ pub(crate) fn rewrite(
             Known::Defined { .. } if form == Form::Legacy || flag.before_verb => {
                 warnings.push(format!("--{} has no effect on {verb}", flag.name));
             }
-            Known::Defined { .. } => return Err(undefined(command, Some(&verb), &flag.name)),
+            Known::Defined { .. } => return Err(undefined(definitions, Some(&verb), &flag.name)),
             _ => {}
         }
     }
@@ -141,6 +145,7 @@ pub(crate) fn rewrite(
     global.push("--".into());
     global.extend(files);
     Ok(Request::Run {
+        verb: Some(verb),
         arguments: global,
         warnings,
     })
@@ -213,7 +218,7 @@ enum Takes {
 }
 
 impl Words {
-    fn read(command: &Command, arguments: Vec<OsString>) -> Result<Self, Failure> {
+    fn read(definitions: &Definitions, arguments: Vec<OsString>) -> Result<Self, Failure> {
         let mut words = Self {
             flags: Vec::new(),
             positionals: Vec::new(),
@@ -229,7 +234,7 @@ impl Words {
             }
             let Some((name, value)) = split_flag(&argument) else {
                 if words.positionals.is_empty() {
-                    words.verb_first = is_verb(command, &argument);
+                    words.verb_first = is_verb(&argument);
                 }
                 words.positionals.push(argument);
                 continue;
@@ -237,8 +242,8 @@ impl Words {
             let verb = words
                 .verb_first
                 .then(|| words.positionals[0].to_string_lossy());
-            let Some((name, known)) = look_up(command, &name) else {
-                return Err(undefined(command, verb.as_deref(), &name));
+            let Some((name, known)) = look_up(definitions, words.likely_verb(), &name) else {
+                return Err(undefined(definitions, verb.as_deref(), &name));
             };
             let before_verb = !words.verb_first;
             let value = match takes(&name, known) {
@@ -268,6 +273,15 @@ impl Words {
             });
         }
         Ok(words)
+    }
+
+    /// The command that is meant, by what was read so far.
+    fn likely_verb(&self) -> Option<&str> {
+        let mode = || self.flags.iter().find(|flag| flag.is_mode());
+        match self.verb_first {
+            true => self.positionals[0].to_str(),
+            false => mode().map(|flag| flag.name.as_str()),
+        }
     }
 }
 
@@ -320,8 +334,9 @@ fn split_bytes(_argument: &OsStr) -> Option<(String, Option<OsString>)> {
     None
 }
 
-/// Finds a flag by its long or short name, whichever command defines it: a flag has the same shape everywhere.
-fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
+/// Finds a flag by its long or short name, whichever command defines it: a flag has the same shape everywhere. The one
+/// that is `likely` meant is looked at first, so that the others need not be described.
+fn look_up(definitions: &Definitions, likely: Option<&str>, name: &str) -> Option<(String, Known)> {
     let special = match name {
         "help" => Some(("help", Known::Help)),
         "h" => Some(("h", Known::Help)),
@@ -335,7 +350,10 @@ fn look_up(command: &Command, name: &str) -> Option<(String, Known)> {
     if let Some((long, known)) = special {
         return Some((long.to_owned(), known));
     }
-    commands(command)
+    let likely = likely.and_then(|verb| definitions.verb(verb));
+    std::iter::once(definitions.program())
+        .chain(likely)
+        .chain(definitions.verbs())
         .flat_map(Command::get_arguments)
         .find_map(|arg| {
             let long = arg.get_long()?;
@@ -425,7 +443,6 @@ fn refuse_keys_of_no_file(
 
 /// `sops decrpyt FILE` would edit a new file of that name.
 fn refuse_misspelt_verb(
-    command: &Command,
     flags: &[Flag],
     files: &[OsString],
     exists: impl Fn(&OsStr) -> bool,
@@ -437,10 +454,7 @@ fn refuse_misspelt_verb(
     if is_path || flags.iter().any(Flag::is_mode) {
         return Ok(());
     }
-    let verbs = command
-        .get_subcommands()
-        .map(Command::get_name)
-        .chain(LATER_VERBS.iter().copied());
+    let verbs = Definitions::names().chain(LATER_VERBS.iter().copied());
     match closest(word, verbs) {
         Some(verb) => Err(Failure::new(
             Code::Generic,
@@ -455,13 +469,13 @@ fn refuse_misspelt_verb(
 }
 
 /// An undefined flag, in the words of the reference.
-fn undefined(command: &Command, verb: Option<&str>, name: &str) -> Failure {
+fn undefined(definitions: &Definitions, verb: Option<&str>, name: &str) -> Failure {
     let failure = Failure::new(
         Code::Generic,
         format!("flag provided but not defined: --{name}"),
     );
-    let subcommand = verb.and_then(|verb| command.find_subcommand(verb));
-    let names = [Some(command), subcommand]
+    let subcommand = verb.and_then(|verb| definitions.verb(verb));
+    let names = [Some(definitions.program()), subcommand]
         .into_iter()
         .flatten()
         .flat_map(Command::get_arguments)
@@ -473,13 +487,14 @@ fn undefined(command: &Command, verb: Option<&str>, name: &str) -> Failure {
                 .into_iter()
                 .flatten(),
         );
-    let everywhere = commands(command)
+    let everywhere = definitions
+        .verbs()
         .flat_map(Command::get_arguments)
         .filter_map(clap::Arg::get_long);
     let all_short = (2..=4).contains(&name.len())
         && name
             .chars()
-            .all(|letter| look_up(command, letter.encode_utf8(&mut [0; 4])).is_some());
+            .all(|letter| look_up(definitions, verb, letter.encode_utf8(&mut [0; 4])).is_some());
     if all_short {
         let apart: Vec<String> = name.chars().map(|letter| format!("-{letter}")).collect();
         return failure.hint(format!("short flags stand apart: {}", apart.join(" ")));
@@ -529,11 +544,11 @@ const KEY_FLAGS: [&str; 7] = [
     "hc-vault-transit",
 ];
 
-fn is_verb(command: &Command, word: &OsStr) -> bool {
+fn is_verb(word: &OsStr) -> bool {
     word.to_str().is_some_and(|word| {
         is_help_verb(word.as_ref())
             || LATER_VERBS.contains(&word)
-            || command.find_subcommand(word).is_some()
+            || Definitions::names().any(|verb| verb == word)
     })
 }
 
@@ -542,18 +557,22 @@ fn is_help_verb(word: &OsStr) -> bool {
 }
 
 /// Asks clap for the help: `-h` for a summary, `--help` for all of it.
-fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Request, Failure> {
+fn help(
+    definitions: &Definitions,
+    verb: Option<&OsString>,
+    flag: &str,
+) -> Result<Request, Failure> {
     let mut arguments = vec![OsString::from("sops")];
     if let Some(verb) = verb {
         let name = verb.to_string_lossy();
         if LATER_VERBS.contains(&&*name) {
             return Err(Failure::not_yet(format_args!("sops {name}")));
         }
-        if command.find_subcommand(&*name).is_none() {
+        if definitions.verb(&name).is_none() {
             if let Some(topic) = Topic::find(&name) {
                 return Ok(Request::Topic(topic));
             }
-            let names = command.get_subcommands().map(Command::get_name);
+            let names = Definitions::names();
             let failure = Failure::new(
                 Code::Generic,
                 format!("there is no command and no topic {name:?}"),
@@ -570,13 +589,10 @@ fn help(command: &Command, verb: Option<&OsString>, flag: &str) -> Result<Reques
     }
     arguments.push(if flag == "h" { "-h" } else { "--help" }.into());
     Ok(Request::Run {
+        verb: verb.map(|verb| verb.to_string_lossy().into_owned()),
         arguments,
         warnings: Vec::new(),
     })
-}
-
-fn commands(command: &Command) -> impl Iterator<Item = &Command> {
-    std::iter::once(command).chain(command.get_subcommands())
 }
 
 /// Whether a mode can be a flag of the command: before a verb it stands for another one.
@@ -593,11 +609,10 @@ fn defines(command: &Command, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli;
 
     fn rewritten(line: &str) -> Result<Request, Failure> {
         let arguments = line.split_whitespace().map(OsString::from).collect();
-        rewrite(&cli::definition(), arguments, |name| name == "existing")
+        rewrite(&Definitions::new(), arguments, |name| name == "existing")
     }
 
     fn arguments(line: &str) -> (String, Vec<String>) {
@@ -605,6 +620,7 @@ mod tests {
             Ok(Request::Run {
                 arguments,
                 warnings,
+                ..
             }) => {
                 let words: Vec<_> = arguments
                     .iter()

@@ -6,6 +6,7 @@ mod backends;
 mod cli;
 mod commands;
 mod context;
+mod definitions;
 mod editor;
 mod error;
 #[cfg(unix)]

@@ -5,6 +5,7 @@ use clap_complete::Shell;
 use crate::{
     cli,
     context::Context,
+    definitions::Definitions,
     error::{Code, Failure},
     legacy, ui,
 };
@@ -43,8 +44,8 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<(), Failure> {
 /// Prints what may stand next, a word a line, for scripts that the reference's `completion` wrote. `describing` is
 /// what zsh gets: words with their meaning.
 pub(crate) fn print_candidates(words: &[String], describing: bool) -> Result<(), Failure> {
-    let command = cli::definition();
-    let verb = words.iter().find_map(|word| command.find_subcommand(word));
+    let definitions = Definitions::new();
+    let verb = words.iter().find_map(|word| definitions.verb(word));
     let wants_flag = words.last().is_some_and(|word| word.starts_with('-'));
     let mut text = String::new();
     let mut add = |name: &str, about: String| {
@@ -57,13 +58,13 @@ pub(crate) fn print_candidates(words: &[String], describing: bool) -> Result<(),
     };
     match (verb, wants_flag) {
         (None, false) => {
-            for verb in command.get_subcommands() {
+            for verb in definitions.verbs() {
                 let about = verb.get_about().map(ToString::to_string);
                 add(verb.get_name(), about.unwrap_or_default());
             }
         }
         (verb, true) => {
-            for flag in verb.unwrap_or(&command).get_arguments() {
+            for flag in verb.unwrap_or(definitions.program()).get_arguments() {
                 if let (Some(long), false) = (flag.get_long(), flag.is_hide_set()) {
                     let about = flag.get_help().map(ToString::to_string);
                     add(&format!("--{long}"), about.unwrap_or_default());

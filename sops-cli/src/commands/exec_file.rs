@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 /// The texts as the program finds them.
 struct Given {
-    /// What each placeholder stands for, in their order. The last one is for all that follow.
+    /// What each `{}` stands for, in their order. The last one is for all that follow.
     paths: Vec<PathBuf>,
     /// Ended before the folder is removed.
     #[cfg(unix)]

@@ -58,8 +58,12 @@ pub(crate) fn on_all_cores<R: Send>(
     wanted: fn(ValueRef<'_>) -> bool,
     work: impl Fn(Part<'_>) -> R + Sync,
 ) -> Result<Vec<R>, LeafError> {
+    // To count the cores, files of the system are read: only if it matters.
+    if tree.len() < LARGE {
+        return Ok(Vec::new());
+    }
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    if tree.len() < LARGE || cores == 1 {
+    if cores == 1 {
         return Ok(Vec::new());
     }
     let mut leaves = Leaves {

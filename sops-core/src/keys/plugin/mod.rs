@@ -306,7 +306,7 @@ struct Session<'p> {
     name: &'p str,
     key: KeyHash,
     process: Process,
-    /// The answers of the user in this session, by question.
+    /// The answers of the user to this run of the plugin, by question.
     given: Vec<(String, Arc<SecretText>)>,
     /// Why the user did not answer.
     refusal: Option<PromptError>,
