@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand};
 use crate::{
     commands::{
         check, completion, decrypt, edit, encrypt, exec_env, exec_file, filestatus, get, groups,
-        man, recipients, rotate, set, unset, updatekeys,
+        man, publish, recipients, rotate, set, unset, updatekeys,
     },
     context::Context,
     definitions::Definitions,
@@ -69,14 +69,13 @@ pub(crate) enum Verb {
     Demo(demo::Args),
     #[cfg(feature = "keyservice")]
     Keyservice(keyservice::Args),
+    Publish(publish::Args),
     Completion(completion::Args),
     Man(man::Args),
 }
 
 const AFTER_HELP: &str = "\
 The older forms work too: `sops -e FILE` encrypts, `sops -d FILE` decrypts, flags as above.
-
-Not in this version yet: publish; keys of GCP KMS and Azure Key Vault.
 
 Start with `sops init`, or see `sops demo`.";
 
@@ -341,6 +340,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Verb::Demo(args) => demo::run(&args, &context),
         #[cfg(feature = "keyservice")]
         Verb::Keyservice(args) => keyservice::run(&args, &context),
+        Verb::Publish(args) => publish::run(&args, &context),
         Verb::Completion(args) => completion::run(&args, &context),
         Verb::Man(args) => man::run(&args, &context),
     };

@@ -139,6 +139,18 @@ impl Context {
         }
     }
 
+    /// Prints what is odd about the destination rules.
+    pub(crate) fn warn_about_destinations(&self) -> Result<(), Failure> {
+        for warning in self
+            .config()?
+            .map(Config::destination_warnings)
+            .unwrap_or_default()
+        {
+            self.warn(warning);
+        }
+        Ok(())
+    }
+
     fn warn(&self, warning: &ConfigWarning) {
         self.ui.warning(&warning.to_string());
         if let Some(hint) = &warning.hint {

@@ -1,7 +1,6 @@
 //! The exit codes, and how each failure becomes a code, a message and a hint: the one table of them.
 
 use std::{
-    fmt,
     io::{self, IsTerminal as _},
     path::Path,
 };
@@ -136,14 +135,6 @@ impl Failure {
     pub(crate) fn in_file(mut self, file: &str) -> Self {
         self.place = Some(file.to_owned());
         self
-    }
-
-    /// Says something that this version cannot do yet, so that nobody believes it was done.
-    pub(crate) fn not_yet(what: impl fmt::Display) -> Self {
-        Self::new(
-            Code::Generic,
-            format!("{what}: this version cannot do that yet"),
-        )
     }
 
     /// A file that cannot be read.

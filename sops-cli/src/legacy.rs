@@ -98,9 +98,6 @@ pub(crate) fn rewrite(
             )),
         );
     }
-    if LATER_VERBS.contains(&verb.as_str()) {
-        return Err(Failure::not_yet(format_args!("sops {verb}")));
-    }
     let Some(subcommand) = definitions.verb(&verb) else {
         return Err(Failure::new(
             Code::Generic,
@@ -150,9 +147,6 @@ pub(crate) fn rewrite(
         warnings,
     })
 }
-
-/// Commands of the reference that are not here yet.
-pub(crate) const LATER_VERBS: &[&str] = &["publish"];
 
 /// What the reference's completion scripts put behind the words that are there.
 pub(crate) const CANDIDATES_FLAG: &str = "--generate-bash-completion";
@@ -454,7 +448,7 @@ fn refuse_misspelt_verb(
     if is_path || flags.iter().any(Flag::is_mode) {
         return Ok(());
     }
-    let verbs = Definitions::names().chain(LATER_VERBS.iter().copied());
+    let verbs = Definitions::names();
     match closest(word, verbs) {
         Some(verb) => Err(Failure::new(
             Code::Generic,
@@ -547,7 +541,6 @@ const KEY_FLAGS: [&str; 7] = [
 fn is_verb(word: &OsStr) -> bool {
     word.to_str().is_some_and(|word| {
         is_help_verb(word.as_ref())
-            || LATER_VERBS.contains(&word)
             || Definitions::names().any(|verb| verb == word)
     })
 }
@@ -565,9 +558,6 @@ fn help(
     let mut arguments = vec![OsString::from("sops")];
     if let Some(verb) = verb {
         let name = verb.to_string_lossy();
-        if LATER_VERBS.contains(&&*name) {
-            return Err(Failure::not_yet(format_args!("sops {name}")));
-        }
         if definitions.verb(&name).is_none() {
             if let Some(topic) = Topic::find(&name) {
                 return Ok(Request::Topic(topic));
@@ -876,10 +866,6 @@ mod tests {
                 "there is no command and no topic \"nothing\"",
             ),
             ("--extract x f", "--extract works on decrypting only"),
-            (
-                "help publish",
-                "sops publish: this version cannot do that yet",
-            ),
             ("--set", "flag needs an argument: --set"),
             (
                 "decrypt --add-age x f",

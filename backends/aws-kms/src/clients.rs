@@ -142,7 +142,7 @@ async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration)
 
 /// The pool of connections, which trusts whom the system trusts, or `AWS_CA_BUNDLE` names, and uses the proxies that the
 /// environment names.
-fn http_client() -> Result<SharedHttpClient, String> {
+pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
     let trusted = match env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
         None => TrustStore::default(),
         Some(path) => {

@@ -10,6 +10,7 @@
 mod arn;
 mod clients;
 mod failure;
+mod s3;
 mod session_name;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -24,6 +25,7 @@ use sops_core::{
 use zeroize::Zeroize as _;
 
 use clients::{Clients, Identity};
+pub use s3::S3;
 
 /// The key service for keys of AWS KMS.
 pub struct AwsKms {

@@ -10,6 +10,7 @@ use sops_http::{
 
 use crate::{
     allow_list::{self, AllowList},
+    key_value::SecretPlace,
     settings::Settings,
     token::Token,
 };
@@ -237,7 +238,7 @@ impl<'a> Call<'a> {
 }
 
 /// What the server says went wrong; not with the words of another page than one of its own.
-fn said(body: &[u8], token: Option<&Token>) -> String {
+pub(crate) fn said(body: &[u8], token: Option<&Token>) -> String {
     let secrets: Vec<&str> = token.iter().map(|token| token.expose()).collect();
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let errors = value.get("errors").and_then(Value::as_array);
@@ -247,6 +248,31 @@ fn said(body: &[u8], token: Option<&Token>) -> String {
         Some(errors) => tidy(&errors.join("; "), &secrets),
         None => tidy(&String::from_utf8_lossy(body), &secrets),
     }
+}
+
+/// The address of a secret, if it may be asked for.
+pub(crate) fn secret_uri(
+    settings: &Settings,
+    address: &str,
+    place: &SecretPlace<'_>,
+) -> Result<Uri, Problem> {
+    if !settings.allow_list.allows(address) {
+        return Err(not_allowed(address));
+    }
+    let mut path = String::new();
+    let folder = if place.version == 1 { "" } else { "data" };
+    let steps = [place.mount, folder, place.path];
+    for step in steps
+        .iter()
+        .flat_map(|steps| steps.split('/'))
+        .filter(|step| !step.is_empty())
+    {
+        if !path.is_empty() {
+            path.push('/');
+        }
+        push_step(&mut path, step, place.path)?;
+    }
+    uri(settings.agent_address.as_deref().unwrap_or(address), &path)
 }
 
 fn not_allowed(address: &str) -> Problem {

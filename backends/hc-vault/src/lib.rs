@@ -18,10 +18,11 @@
 mod allow_list;
 mod call;
 mod helper;
+mod key_value;
 mod settings;
 mod token;
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sops_core::{
@@ -29,8 +30,10 @@ use sops_core::{
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
-use sops_http::Problem;
+use sops_http::{Limits, Problem};
 use zeroize::Zeroizing;
+
+pub use key_value::{Published, SecretPlace};
 
 use crate::{
     call::{Call, Operation},
@@ -43,6 +46,7 @@ use crate::{
 /// The settings are read and the token is looked for when the first such key is needed, and once. One service is for one
 /// run: it keeps its connections.
 pub struct HcVault {
+    time_limit: Duration,
     settings: OnceLock<Result<Settings, Problem>>,
     token: OnceLock<Result<Option<Token>, Problem>>,
 }
@@ -54,9 +58,17 @@ impl HcVault {
     #[must_use]
     pub fn from_env() -> Self {
         Self {
+            time_limit: Limits::default().timeout,
             settings: OnceLock::new(),
             token: OnceLock::new(),
         }
+    }
+
+    /// Sets how long a call may take, with all repetitions, where `VAULT_CLIENT_TIMEOUT` does not say. Without, it is 30
+    /// seconds.
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     /// Sets the token. Without, it is looked for where [`from_env`](Self::from_env) says.
@@ -69,7 +81,9 @@ impl HcVault {
     }
 
     fn settings(&self) -> Result<&Settings, KeyError> {
-        let settings = self.settings.get_or_init(Settings::from_env);
+        let settings = self
+            .settings
+            .get_or_init(|| Settings::from_env(self.time_limit));
         settings.as_ref().map_err(|problem| problem.clone().into())
     }
 
@@ -101,6 +115,10 @@ impl HcVault {
 }
 
 impl KeyService for HcVault {
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
         let text = Zeroizing::new(BASE64_STANDARD.encode(share.expose()));
         let body = Zeroizing::new(format!(r#"{{"plaintext":"{}"}}"#, text.as_str()));

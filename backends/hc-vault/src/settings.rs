@@ -1,6 +1,6 @@
 //! How the environment says that servers are to be asked.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, time::Duration};
 
 use sops_http::{Client, HeaderName, HeaderValue, Limits, Problem, Proxies, Trust, seconds};
 
@@ -26,12 +26,19 @@ impl Settings {
     /// # Errors
     ///
     /// Fails if a variable cannot be understood.
-    pub(crate) fn from_env() -> Result<Self, Problem> {
-        Self::read(&|name| env::var(name).ok().filter(|text| !text.is_empty()))
+    pub(crate) fn from_env(time_limit: Duration) -> Result<Self, Problem> {
+        let variable = |name: &str| env::var(name).ok().filter(|text| !text.is_empty());
+        Self::read(time_limit, &variable)
     }
 
-    fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
-        let mut limits = Limits::default();
+    fn read(
+        time_limit: Duration,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Problem> {
+        let mut limits = Limits {
+            timeout: time_limit,
+            ..Limits::default()
+        };
         if let Some(text) = variable("VAULT_CLIENT_TIMEOUT") {
             let timeout = seconds(&text).ok_or_else(|| {
                 Problem::setting("VAULT_CLIENT_TIMEOUT is no length of time")
@@ -134,7 +141,7 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Problem> {
-        Settings::read(&|name| {
+        Settings::read(Duration::from_secs(30), &|name| {
             let mut variables = variables.iter();
             variables
                 .find(|(other, _)| *other == name)

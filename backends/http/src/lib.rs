@@ -4,18 +4,30 @@
 //! in time, a few repetitions when the service is busy, answers of bounded size, the proxies and the certificate
 //! authorities of the machine, and failures in words that hold no credential.
 
+mod address;
+mod call;
 mod client;
+mod command;
+mod encode;
+mod json;
 mod problem;
 mod proxies;
 mod seconds;
 mod server_name;
+mod token;
 mod trust;
 mod words;
 
+pub use address::{Address, AddressError};
+pub use call::{Call, read_json};
 pub use client::{Answer, Client, Limits, Redirects, Request};
+pub use command::output_of;
+pub use encode::{encode, form};
+pub use json::{JsonBody, SecretString};
 pub use problem::{Problem, ProblemKind};
 pub use proxies::Proxies;
 pub use seconds::seconds;
+pub use token::{AccessToken, Tokens};
 pub use trust::Trust;
 pub use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 pub use words::tidy;

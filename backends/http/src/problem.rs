@@ -59,6 +59,13 @@ impl Problem {
         self
     }
 
+    /// Says what it keeps from being done.
+    #[must_use]
+    pub fn when(mut self, doing: &str) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
     /// Returns whether the same call may well succeed in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         self.kind == ProblemKind::Broken

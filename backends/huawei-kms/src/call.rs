@@ -163,7 +163,7 @@ impl Call<'_> {
         match (problem.hint, problem.kind) {
             (Some(hint), _) => told.with_hint(hint),
             (None, ProblemKind::Unreachable | ProblemKind::Slow) => told.with_hint(
-                "can it be reached from here? A proxy is named by HTTPS_PROXY, a longer time by SOPS_HUAWEICLOUD_KMS_TIMEOUT",
+                "can it be reached from here? A proxy is named by HTTPS_PROXY, a longer time by SOPS_KEY_TIMEOUT",
             ),
             (None, ProblemKind::Untrusted) => {
                 told.with_hint("SSL_CERT_FILE names a file with the certificates of trusted authorities")

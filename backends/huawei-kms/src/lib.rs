@@ -22,8 +22,9 @@ mod signer;
 
 use std::{
     collections::BTreeMap,
-    env, fmt,
+    fmt,
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -33,7 +34,7 @@ use sops_core::{
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
-use sops_http::{Client, Limits, Problem, Proxies, Trust, seconds};
+use sops_http::{Client, Limits, Problem, Proxies, Trust};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -41,14 +42,12 @@ use crate::{
     credentials::Credentials,
 };
 
-/// How long a call may take.
-const TIMEOUT: &str = "SOPS_HUAWEICLOUD_KMS_TIMEOUT";
-
 /// Wraps and unwraps data keys with keys of HuaweiCloud KMS.
 ///
 /// The settings and the credentials are read when the first such key is needed, and once. One service is for one run: it
 /// keeps its connections.
 pub struct HuaweiKms {
+    time_limit: Duration,
     settings: OnceLock<Result<Settings, Problem>>,
     /// The project of each region, where the credentials name none.
     projects: Mutex<BTreeMap<String, String>>,
@@ -72,13 +71,22 @@ impl HuaweiKms {
     #[must_use]
     pub fn from_env() -> Self {
         Self {
+            time_limit: Limits::default().timeout,
             settings: OnceLock::new(),
             projects: Mutex::default(),
         }
     }
 
+    /// Sets how long a call may take, with all repetitions. Without, it is 30 seconds.
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
+    }
+
     fn settings(&self) -> Result<&Settings, Problem> {
-        let settings = self.settings.get_or_init(Settings::from_env);
+        let settings = self
+            .settings
+            .get_or_init(|| Settings::from_env(self.time_limit));
         settings.as_ref().map_err(Clone::clone)
     }
 
@@ -138,16 +146,11 @@ impl HuaweiKms {
 }
 
 impl Settings {
-    fn from_env() -> Result<Self, Problem> {
-        let mut limits = Limits::default();
-        if let Some(text) = env::var(TIMEOUT).ok().filter(|text| !text.is_empty()) {
-            limits.timeout = seconds(&text)
-                .filter(|timeout| !timeout.is_zero())
-                .ok_or_else(|| {
-                    Problem::setting(format!("{TIMEOUT} is no length of time"))
-                        .with_hint("write it as 30 or 1m30s")
-                })?;
-        }
+    fn from_env(time_limit: Duration) -> Result<Self, Problem> {
+        let limits = Limits {
+            timeout: time_limit,
+            ..Limits::default()
+        };
         Ok(Self {
             client: Client::new(Trust::default(), Proxies::from_env()?, limits),
             credentials: Credentials::find()?,
@@ -156,6 +159,10 @@ impl Settings {
 }
 
 impl KeyService for HuaweiKms {
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
         let MasterKey::Hckms { key_id } = key else {
             return None;

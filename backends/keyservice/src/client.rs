@@ -106,6 +106,13 @@ impl KeyService for RemoteKeys {
     }
 
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
+        if matches!(key, MasterKey::AzureKv { version, .. } if version.is_empty()) {
+            // The answer would not say which version it was, and so nobody could decrypt it.
+            let error = KeyError::new("a key service cannot find out the version of the key");
+            return Some(Err(error.with_hint(
+                "name the key with its version: https://VAULT/keys/NAME/VERSION",
+            )));
+        }
         let request = EncryptRequest {
             key: Some(Key::of(key)?),
             plaintext: share.expose().to_vec(),

@@ -21,6 +21,7 @@ pub(crate) mod keygen;
 #[cfg(feature = "keyservice")]
 pub(crate) mod keyservice;
 pub(crate) mod man;
+pub(crate) mod publish;
 pub(crate) mod recipients;
 pub(crate) mod rotate;
 pub(crate) mod set;

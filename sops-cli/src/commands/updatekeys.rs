@@ -92,7 +92,8 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let before = groups::keys(&encrypted.metadata().groups);
     let old_threshold = encrypted.metadata().shamir_threshold.unwrap_or(0);
-    let wanted = Wanted::find(args, context, &target, old_threshold)?;
+    let mut wanted = Wanted::find(args, context, &target, old_threshold)?;
+    wanted.resolve(context, &name)?;
 
     let difference = difference(&before, &wanted.groups);
     let keys_change = difference
@@ -194,6 +195,22 @@ impl Wanted {
             threshold: threshold.min(groups.len()),
             groups,
         })
+    }
+
+    /// Names keys that stand for their current version by that, as the file does. Asks nobody where there is none.
+    fn resolve(&mut self, context: &Context, file: &str) -> Result<(), Failure> {
+        let stands_for_another = |key: &MasterKey| matches!(key, MasterKey::AzureKv { version, .. } if version.is_empty());
+        for key in self
+            .groups
+            .iter_mut()
+            .flatten()
+            .filter(|key| stands_for_another(key))
+        {
+            let resolved = context.keyring(Doing::Decrypting)?.resolve(key);
+            *key = resolved
+                .map_err(|error| Failure::from_key(&error, Doing::Encrypting).in_file(file))?;
+        }
+        Ok(())
     }
 }
 

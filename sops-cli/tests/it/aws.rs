@@ -11,7 +11,7 @@ use std::{
 
 use crate::support::{
     Program::{Ours, Reference},
-    Scratch, has_reference, skip,
+    Ran, Scratch, has_reference, skip,
 };
 
 /// Names the program `moto_server`, with a `python` that has boto3 beside it.
@@ -157,4 +157,44 @@ fn what_fails_is_an_error_without_secrets() {
     assert!(ran.stderr.contains("cannot reach AWS"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     assert_eq!(scratch.read_text("plain.yaml"), PLAIN);
+}
+
+/// Makes a bucket, and prints what is in it.
+const BUCKET: &str = "
+import boto3, sys
+s3 = boto3.client('s3')
+if sys.argv[1] == 'make':
+    s3.create_bucket(Bucket='bucket')
+else:
+    sys.stdout.buffer.write(s3.get_object(Bucket='bucket', Key=sys.argv[1])['Body'].read())
+";
+
+#[test]
+fn files_are_published_in_a_bucket() {
+    let Some(moto) = Moto::start() else { return };
+    let python = |argument: &str| {
+        let ran = Command::new(&moto.python)
+            .args(["-c", BUCKET, argument])
+            .envs(moto.settings())
+            .output()
+            .expect("python");
+        Ran::from(ran).ok()
+    };
+    python("make");
+    let scratch = Scratch::new();
+    scratch.write(
+        ".sops.yaml",
+        "destination_rules:\n  - {s3_bucket: bucket, s3_prefix: p/}\n",
+    );
+    scratch.write("f.yaml", "a: b\n");
+    let encrypted = scratch
+        .run(
+            Ours,
+            ["encrypt", "--age", crate::support::RECIPIENT, "f.yaml"],
+        )
+        .ok();
+    scratch.write("a file.yaml", &encrypted);
+    let publish = ["publish", "--yes", "a file.yaml"];
+    scratch.run_with(Ours, publish, moto.settings(), None).ok();
+    assert_eq!(python("p/a file.yaml"), encrypted);
 }

@@ -5,12 +5,16 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(all(unix, feature = "keyservice"))]
+mod answering;
 #[cfg(unix)]
 mod audit;
 mod aws;
 mod binary;
 #[cfg(unix)]
 mod callers;
+#[cfg(all(feature = "azure-kv", feature = "gcp-kms"))]
+mod cloud;
 mod commands;
 mod comments;
 mod compatibility;
@@ -34,6 +38,8 @@ mod lines;
 #[cfg(unix)]
 mod pgp;
 mod precommit;
+#[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
+mod publish;
 mod readers;
 mod readme;
 mod recipients;
@@ -41,9 +47,13 @@ mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod rules;
+#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "hc-vault"))]
+mod servers;
 mod shrink;
 mod support;
 mod values;
 mod vault;
+#[cfg(feature = "hc-vault")]
+mod waiting;
 mod yaml;
 mod yaml_facts;

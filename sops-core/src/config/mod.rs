@@ -1,5 +1,6 @@
 //! `.sops.yaml`.
 
+mod destination;
 mod discover;
 mod error;
 mod key_groups;
@@ -8,6 +9,7 @@ mod reader;
 mod rule;
 mod stores;
 
+pub use destination::{Destination, DestinationRule};
 pub use discover::Discovery;
 pub use error::{ConfigError, ConfigErrorKind, ConfigWarning};
 pub use rule::CreationRule;
@@ -20,7 +22,6 @@ use std::{
 
 use crate::{
     format::{Format, ParseOptions, SyntaxError, SyntaxErrorKind},
-    metadata::Raw,
     tree::Tree,
 };
 use reader::Reader;
@@ -35,9 +36,10 @@ pub struct Config {
     path: PathBuf,
     /// `None` if there is no such key: then the file is as good as none.
     creation_rules: Option<Vec<CreationRule>>,
-    destination_rules: Option<Raw>,
+    destinations: Vec<DestinationRule>,
     stores: StoresConfig,
     warnings: Vec<ConfigWarning>,
+    destination_warnings: Vec<ConfigWarning>,
 }
 
 impl Config {
@@ -89,6 +91,12 @@ impl Config {
         &self.warnings
     }
 
+    /// Returns the same for the destination rules, which only those who publish need to know.
+    #[must_use]
+    pub fn destination_warnings(&self) -> &[ConfigWarning] {
+        &self.destination_warnings
+    }
+
     /// Returns the settings under `stores`.
     #[must_use]
     pub fn stores(&self) -> &StoresConfig {
@@ -101,19 +109,20 @@ impl Config {
         self.creation_rules.as_deref()
     }
 
-    /// Returns what stands under `destination_rules`, as it is.
+    /// Returns the destination rules, in order.
     #[must_use]
-    pub fn destination_rules(&self) -> Option<&Raw> {
-        self.destination_rules.as_ref()
+    pub fn destination_rules(&self) -> &[DestinationRule] {
+        &self.destinations
     }
 
     fn without_rules(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             creation_rules: None,
-            destination_rules: None,
+            destinations: Vec::new(),
             stores: StoresConfig::default(),
             warnings: Vec::new(),
+            destination_warnings: Vec::new(),
         }
     }
 
@@ -140,7 +149,13 @@ impl Config {
             config.creation_rules = Some(rules);
         }
         if let Some(node) = section.take(&reader, "destination_rules") {
-            config.destination_rules = Some(Raw::from_tree(reader.source(), reader.tree(), node));
+            let before = std::mem::take(&mut reader.warnings);
+            for node in reader.list(node, "destination_rules")? {
+                config
+                    .destinations
+                    .push(DestinationRule::read(&mut reader, node)?);
+            }
+            config.destination_warnings = std::mem::replace(&mut reader.warnings, before);
         }
         if let Some(node) = section.take(&reader, "stores") {
             config.stores = StoresConfig::read(&mut reader, node)?;

@@ -40,14 +40,6 @@ impl<'t> Reader<'t> {
         }
     }
 
-    pub(super) fn source(&self) -> &'t str {
-        self.source
-    }
-
-    pub(super) fn tree(&self) -> &'t Tree {
-        self.tree
-    }
-
     pub(super) fn position(&self, node: NodeId) -> Position {
         Position::of(self.source, self.tree[node].span.start as usize)
     }

@@ -565,13 +565,6 @@ fn stores() {
 }
 
 #[test]
-fn destination_rules_are_kept() {
-    let config = valid("destination_rules:\n  - s3_bucket: b\n    anything: [1]\n");
-    assert_eq!(config.warnings(), []);
-    assert!(matches!(config.destination_rules(), Some(Raw::List(rules)) if rules.len() == 1));
-}
-
-#[test]
 fn discovery() {
     let base = std::env::temp_dir().join(format!("sops-discovery-{}", std::process::id()));
     let inner = base.join("a/b");

@@ -175,10 +175,10 @@ impl Keyring {
             let mut entries = Vec::with_capacity(group.len());
             for (key, outcome) in group.iter().zip(&mut outcomes) {
                 match outcome {
-                    Ok(enc) => {
+                    Ok((key, enc)) => {
                         let created_at = !matches!(key, MasterKey::Age { .. });
                         let created_at = created_at.then(|| now.to_owned());
-                        entries.push(KeyEntry::new(key.clone(), enc, created_at));
+                        entries.push(KeyEntry::new(key, enc, created_at));
                     }
                     Err(error) => failures.push(failure(key, error)),
                 }
@@ -240,11 +240,32 @@ impl Keyring {
             .collect()
     }
 
+    /// Returns the key as entries name it: one that stands for its current version becomes that.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that cannot be found out.
+    pub fn resolve(&self, key: &MasterKey) -> Result<MasterKey, KeyError> {
+        let resolved = first_success(self.services.iter(), |service| service.resolve(key));
+        resolved.unwrap_or_else(|| Ok(key.clone()))
+    }
+
     /// Wraps each share for its key: first what needs no network, then all the rest at once.
-    fn wrap_all(&self, jobs: &[(&MasterKey, &SecretBytes)]) -> Vec<Result<String, KeyError>> {
+    fn wrap_all(
+        &self,
+        jobs: &[(&MasterKey, &SecretBytes)],
+    ) -> Vec<Result<(MasterKey, String), KeyError>> {
         let ask = |waits: bool, (key, share): (&MasterKey, &SecretBytes)| {
             let services = self.services_that(waits);
-            first_success(services, |service| service.wrap(key, share))
+            first_success(services, |service| match service.resolve(key) {
+                None => service
+                    .wrap(key, share)
+                    .map(|enc| enc.map(|enc| (key.clone(), enc))),
+                Some(Ok(key)) => service
+                    .wrap(&key, share)
+                    .map(|enc| enc.map(|enc| (key, enc))),
+                Some(Err(error)) => Some(Err(error)),
+            })
         };
         let mut outcomes: Vec<_> = jobs.iter().map(|&job| ask(false, job)).collect();
         if self.services_that(true).next().is_some() {
@@ -339,6 +360,10 @@ impl KeyService for Keyring {
 
     fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
         first_success(self.services.iter(), |service| service.unwrap(entry))
+    }
+
+    fn resolve(&self, key: &MasterKey) -> Option<Result<MasterKey, KeyError>> {
+        first_success(self.services.iter(), |service| service.resolve(key))
     }
 
     fn waits(&self) -> bool {

@@ -63,6 +63,14 @@ pub trait KeyService {
     /// `None`: this service does not handle such keys. `Some(Err)`: it does, but it failed.
     fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>>;
 
+    /// Returns the key as entries are to name it, if that is not how `key` names it: a key that stands for its current
+    /// version, for example, becomes that version. It is what a share is wrapped for.
+    ///
+    /// `None`: there is nothing to find out.
+    fn resolve(&self, _key: &MasterKey) -> Option<Result<MasterKey, KeyError>> {
+        None
+    }
+
     /// Unwraps the data key or share that `entry` holds.
     ///
     /// `None`: this service does not handle such keys. `Some(Err)`: it does, but it failed.

@@ -1,0 +1,397 @@
+//! Who we are: where credentials are looked for, and how they become access tokens.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use serde::Deserialize;
+use sops_core::keys::KeyError;
+use sops_http::{
+    AccessToken, Address, Call, Client, Limits, Problem, Proxies, SecretString, Trust, encode,
+    form, output_of, tidy,
+};
+use zeroize::Zeroizing;
+
+use crate::{Environment, certificate};
+
+/// The machine answers in an instant, or there is nothing to answer.
+const MACHINE_TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Tokens end here.
+const MAX_TOKEN: u64 = 1 << 20;
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Environment,
+    Workload,
+    ManagedIdentity,
+    AzureCli,
+    DeveloperCli,
+}
+
+const ALL: [Way; 5] = [
+    Way::Environment,
+    Way::Workload,
+    Way::ManagedIdentity,
+    Way::AzureCli,
+    Way::DeveloperCli,
+];
+
+/// What came of a way.
+enum Outcome {
+    Token(AccessToken),
+    /// There is nothing to log in with. Why, in words.
+    Absent(String),
+    /// There is, but it failed.
+    Failed(KeyError),
+}
+
+/// Gets an access token in the first way that there is.
+pub(crate) fn token(
+    environment: &Environment,
+    client: &Client,
+    resource: &str,
+    time_limit: Duration,
+) -> Result<AccessToken, KeyError> {
+    let login = Login {
+        environment,
+        client,
+        resource,
+        time_limit,
+    };
+    let mut absent = Vec::new();
+    for &way in ways(environment)? {
+        match login.try_way(way) {
+            Outcome::Token(token) => return Ok(token),
+            Outcome::Failed(error) => return Err(error),
+            Outcome::Absent(why) => absent.push(why),
+        }
+    }
+    Err(KeyError::new(format!(
+        "there are no credentials for Azure: {}",
+        absent.join("; ")
+    ))
+    .with_hint(
+        "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+    ))
+}
+
+/// The ways that `AZURE_TOKEN_CREDENTIALS` leaves.
+fn ways(environment: &Environment) -> Result<&'static [Way], KeyError> {
+    const NAMES: [&str; 5] = [
+        "environmentcredential",
+        "workloadidentitycredential",
+        "managedidentitycredential",
+        "azureclicredential",
+        "azuredeveloperclicredential",
+    ];
+    let Some(choice) = environment.get("AZURE_TOKEN_CREDENTIALS") else {
+        return Ok(&ALL);
+    };
+    match choice.trim().to_lowercase().as_str() {
+        "prod" => Ok(&ALL[..3]),
+        "dev" => Ok(&ALL[3..]),
+        name => match NAMES.iter().position(|known| *known == name) {
+            Some(at) => Ok(&ALL[at..=at]),
+            None => Err(KeyError::new(format!("AZURE_TOKEN_CREDENTIALS: there are no credentials {:?}", tidy(&choice, &[])))
+                .with_hint("it is dev, prod, or one of EnvironmentCredential, WorkloadIdentityCredential, ManagedIdentityCredential, AzureCLICredential, AzureDeveloperCLICredential")),
+        },
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Login<'a> {
+    environment: &'a Environment,
+    client: &'a Client,
+    /// What the token is for.
+    resource: &'a str,
+    time_limit: Duration,
+}
+
+impl Login<'_> {
+    fn try_way(self, way: Way) -> Outcome {
+        match way {
+            Way::Environment => self.with_environment(),
+            Way::Workload => self.with_workload_identity(),
+            Way::ManagedIdentity => self.with_managed_identity(),
+            Way::AzureCli => self.with_azure_cli(),
+            Way::DeveloperCli => self.with_developer_cli(),
+        }
+    }
+
+    fn with_environment(self) -> Outcome {
+        let get = |name| self.environment.get(name);
+        let (Some(tenant), Some(id)) = (get("AZURE_TENANT_ID"), get("AZURE_CLIENT_ID")) else {
+            return Outcome::Absent("AZURE_TENANT_ID and AZURE_CLIENT_ID are not set".to_owned());
+        };
+        let who = format!("the client {id} in the tenant {tenant}");
+        if let Some(secret) = get("AZURE_CLIENT_SECRET") {
+            let secret = Zeroizing::new(secret);
+            return self.with_client(&tenant, &id, &[("client_secret", &secret)], &who);
+        }
+        if let Some(path) = get("AZURE_CLIENT_CERTIFICATE_PATH") {
+            let assertion = self
+                .token_url(&tenant)
+                .and_then(|url| certificate::assertion(Path::new(&path), &id, &url));
+            return match assertion {
+                Ok(assertion) => self.with_client(&tenant, &id, &asserted(&assertion), &who),
+                Err(error) => Outcome::Failed(error),
+            };
+        }
+        Outcome::Absent(
+            "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set".to_owned(),
+        )
+    }
+
+    fn with_workload_identity(self) -> Outcome {
+        let get = |name| self.environment.get(name);
+        let (Some(file), Some(tenant), Some(id)) = (
+            get("AZURE_FEDERATED_TOKEN_FILE"),
+            get("AZURE_TENANT_ID"),
+            get("AZURE_CLIENT_ID"),
+        ) else {
+            return Outcome::Absent("AZURE_FEDERATED_TOKEN_FILE is not set".to_owned());
+        };
+        let read = || match fs::metadata(&file)?.len() {
+            length if length > MAX_TOKEN => Err(io::Error::other("it is too long for a token")),
+            _ => fs::read_to_string(&file).map(Zeroizing::new),
+        };
+        match read() {
+            Ok(token) => {
+                let who = format!("the workload identity {id} in the tenant {tenant}");
+                self.with_client(&tenant, &id, &asserted(token.trim()), &who)
+            }
+            Err(error) => Outcome::Failed(KeyError::new(format!(
+                "cannot read the token in {file}, which AZURE_FEDERATED_TOKEN_FILE names: {error}"
+            ))),
+        }
+    }
+
+    fn token_url(self, tenant: &str) -> Result<String, KeyError> {
+        let host = self.environment.get("AZURE_AUTHORITY_HOST");
+        let host = host.unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
+        let text = if host.contains("://") {
+            host
+        } else {
+            format!("https://{host}")
+        };
+        match Address::parse(&text) {
+            Ok(address) if address.is_https() => {
+                Ok(format!("{address}/{}/oauth2/v2.0/token", *encode(tenant)))
+            }
+            _ => Err(KeyError::new(format!(
+                "AZURE_AUTHORITY_HOST: {text:?} is no address of https"
+            ))),
+        }
+    }
+
+    fn with_client(self, tenant: &str, id: &str, proof: &[(&str, &str)], who: &str) -> Outcome {
+        let url = match self.token_url(tenant) {
+            Ok(url) => url,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let scope = format!("{}/.default", self.resource);
+        let mut fields = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", id),
+            ("scope", &scope),
+        ];
+        fields.extend_from_slice(proof);
+        let body = form(&fields);
+        let call = Call::post(&url, body.expose())
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.requested(&call, who)
+    }
+
+    fn with_managed_identity(self) -> Outcome {
+        let id = self.environment.get("AZURE_CLIENT_ID");
+        let who = match &id {
+            Some(id) => format!("the managed identity {id}"),
+            None => "the managed identity of this machine".to_owned(),
+        };
+        let chosen = id.iter().map(|id| format!("&client_id={}", *encode(id)));
+        let query = format!(
+            "resource={}{}",
+            *encode(self.resource),
+            chosen.collect::<String>()
+        );
+        let of_app = (
+            self.environment.get("IDENTITY_ENDPOINT"),
+            self.environment.get("IDENTITY_HEADER"),
+        );
+        if let (Some(endpoint), Some(header)) = of_app {
+            let url = format!("{endpoint}?api-version=2019-08-01&{query}");
+            let header = Zeroizing::new(header);
+            return self.requested(&Call::get(&url).header("x-identity-header", &header), &who);
+        }
+        let host = self.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+        let host = host.unwrap_or_else(|| "http://169.254.169.254".to_owned());
+        let url = format!(
+            "{}/metadata/identity/oauth2/token?api-version=2018-02-01&{query}",
+            host.trim_end_matches('/')
+        );
+        // Whether there is one is found out with a call that cannot last.
+        let call = Call::get(&url).header("metadata", "true");
+        match machine(0).call(&call) {
+            Ok(answer) if answer.is_success() => self.read(&answer, &who),
+            Ok(answer) if answer.status == 400 => {
+                Outcome::Absent("this machine has no such managed identity".to_owned())
+            }
+            Ok(answer) if matches!(answer.status, 404 | 410 | 429 | 500..=599) => {
+                match machine(3).call(&call) {
+                    Ok(answer) => self.read(&answer, &who),
+                    Err(problem) => Outcome::Failed(unreachable(problem, &who)),
+                }
+            }
+            _ => Outcome::Absent("this is no machine of Azure".to_owned()),
+        }
+    }
+
+    fn with_azure_cli(self) -> Outcome {
+        let mut arguments = vec![
+            "account",
+            "get-access-token",
+            "--output",
+            "json",
+            "--resource",
+            self.resource,
+        ];
+        let tenant = self.environment.get("AZURE_TENANT_ID");
+        if let Some(tenant) = tenant.as_deref().filter(|tenant| !tenant.starts_with('-')) {
+            arguments.extend(["--tenant", tenant]);
+        }
+        self.printed("az", &arguments, "`az login` logs in")
+    }
+
+    fn with_developer_cli(self) -> Outcome {
+        let scope = format!("{}/.default", self.resource);
+        let arguments = [
+            "auth",
+            "token",
+            "--output",
+            "json",
+            "--no-prompt",
+            "--scope",
+            &scope,
+        ];
+        self.printed("azd", &arguments, "`azd auth login` logs in")
+    }
+
+    /// A token that a program prints.
+    fn printed(self, program: &str, arguments: &[&str], hint: &str) -> Outcome {
+        #[derive(Deserialize)]
+        struct Printed {
+            #[serde(alias = "accessToken")]
+            token: SecretString,
+        }
+
+        let output = match output_of(program, arguments, self.time_limit) {
+            Ok(output) => output,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Outcome::Absent(format!("there is no program {program}"));
+            }
+            Err(error) => {
+                return Outcome::Absent(format!("{program} gives no token, {error}: {hint}"));
+            }
+        };
+        match sops_http::read_json::<Printed>(&output) {
+            Ok(printed) => {
+                // It is asked again rather than believed for long.
+                Outcome::Token(AccessToken::new(
+                    printed.token,
+                    format!("who is logged in with {program}"),
+                    Some(600),
+                ))
+            }
+            Err(_) => Outcome::Failed(KeyError::new(format!("what {program} prints is no token"))),
+        }
+    }
+
+    fn requested(self, call: &Call<'_>, who: &str) -> Outcome {
+        match self.client.call(call) {
+            Ok(answer) => self.read(&answer, who),
+            Err(error) => Outcome::Failed(unreachable(error, who)),
+        }
+    }
+
+    fn read(self, answer: &sops_http::Answer, who: &str) -> Outcome {
+        #[derive(Deserialize)]
+        struct Token {
+            access_token: SecretString,
+            expires_in: Option<Seconds>,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Seconds {
+            Number(u64),
+            Text(String),
+        }
+        #[derive(Deserialize, Default)]
+        struct Said {
+            #[serde(default)]
+            error: String,
+            #[serde(default)]
+            error_description: String,
+        }
+
+        match answer.json::<Token>() {
+            Ok(token) if answer.is_success() => {
+                let seconds = match token.expires_in {
+                    Some(Seconds::Number(seconds)) => seconds,
+                    Some(Seconds::Text(text)) => text.parse().unwrap_or(300),
+                    None => 300,
+                };
+                Outcome::Token(AccessToken::new(token.access_token, who, Some(seconds)))
+            }
+            _ => {
+                let said = answer.json::<Said>().unwrap_or_default();
+                let said = tidy(&format!("{} {}", said.error, said.error_description), &[]);
+                Outcome::Failed(
+                    KeyError::new(format!("Azure does not let {who} log in: {said} (status {})", answer.status))
+                        .with_hint("are AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret right and not expired? AZURE_TOKEN_CREDENTIALS chooses another way to log in"),
+                )
+            }
+        }
+    }
+}
+
+/// For the machine itself: no proxy leads there.
+fn machine(repetitions: u32) -> Client {
+    let limits = Limits {
+        timeout: MACHINE_TIME_LIMIT * (repetitions + 1),
+        repetitions,
+    };
+    Client::new(Trust::default(), Proxies::default(), limits)
+}
+
+fn asserted(assertion: &str) -> [(&str, &str); 2] {
+    [
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", assertion),
+    ]
+}
+
+fn unreachable(problem: Problem, who: &str) -> KeyError {
+    KeyError::from(problem.when(&format!("cannot reach Azure to log in as {who}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(choice: &'static str) -> Option<&'static [Way]> {
+        let environment = Environment::new(move |_| Some(choice.to_owned()), None);
+        ways(&environment).ok()
+    }
+
+    #[test]
+    fn choices() {
+        assert_eq!(chosen(""), Some(&ALL[..]));
+        assert_eq!(chosen("Dev"), Some(&[Way::AzureCli, Way::DeveloperCli][..]));
+        assert_eq!(chosen("prod").map(<[Way]>::len), Some(3));
+        assert_eq!(chosen("AzureCLICredential"), Some(&[Way::AzureCli][..]));
+        assert_eq!(chosen("nobody"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Keys of Google Cloud KMS.
+//!
+//! [`GcpKms`] is the [`KeyService`] for them. Credentials are found as the reference finds them: `GOOGLE_CREDENTIALS` (the
+//! path of a credentials file, or what is in one), `GOOGLE_OAUTH_ACCESS_TOKEN`, and then as every program of Google finds
+//! them: `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` left, the machine. Everything is
+//! read when the first key needs it.
+//!
+//! The service is asked by REST, also where `SOPS_GCP_KMS_CLIENT_TYPE` says `grpc`: it is the same service, and what it
+//! answers is checked with the same CRC32C.
+
+mod assertion;
+mod crc32c;
+mod credentials;
+mod environment;
+mod external;
+mod kms;
+mod storage;
+
+use std::time::Duration;
+
+use sops_core::{
+    SecretBytes,
+    keys::{KeyError, KeyService},
+    metadata::{KeyEntry, MasterKey},
+};
+
+pub use environment::Environment;
+use kms::Kms;
+pub use storage::CloudStorage;
+
+/// The key service for keys of Google Cloud KMS.
+pub struct GcpKms(Kms);
+
+impl GcpKms {
+    /// Returns the service with what the environment says. A call may take as long as `time_limit`, with all attempts.
+    #[must_use]
+    pub fn from_env(time_limit: Duration) -> Self {
+        Self::new(Environment::of_process(), time_limit)
+    }
+
+    /// Returns the service with what `environment` says.
+    #[must_use]
+    pub fn new(environment: Environment, time_limit: Duration) -> Self {
+        Self(Kms::new(environment, time_limit))
+    }
+}
+
+impl KeyService for GcpKms {
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn wrap(&self, key: &MasterKey, share: &SecretBytes) -> Option<Result<String, KeyError>> {
+        match key {
+            MasterKey::GcpKms { resource_id } => Some(self.0.encrypt(resource_id, share)),
+            _ => None,
+        }
+    }
+
+    fn unwrap(&self, entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
+        match &entry.key {
+            MasterKey::GcpKms { resource_id } => Some(self.0.decrypt(resource_id, &entry.enc)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What other programs print: tokens, mostly.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Read as _},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use zeroize::Zeroizing;
+
+/// What a program prints ends here.
+const MAX_OUTPUT: u64 = 1 << 20;
+
+/// Runs a program, with nothing on its standard input and its complaints thrown away, and returns what it prints if it
+/// succeeds within `limit`.
+///
+/// # Errors
+///
+/// Fails if it cannot be run ([`io::ErrorKind::NotFound`]: it is not there), fails, prints too much, or takes too long,
+/// after which it is ended.
+pub fn output_of<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+    limit: Duration,
+) -> io::Result<Zeroizing<Vec<u8>>> {
+    let deadline = Instant::now() + limit;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let (sender, receiver) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        thread::spawn(move || sender.send(read(stdout)).ok());
+    }
+    let output = receiver.recv_timeout(limit);
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Some(status),
+            None if output.is_err() || Instant::now() >= deadline => break None,
+            None => thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let Some(status) = status else {
+        // It may just have ended, which is as well.
+        child.kill().ok();
+        child.wait()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    };
+    if !status.success() {
+        return Err(io::Error::other(format!("it failed ({status})")));
+    }
+    output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+fn read(stdout: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 << 10));
+    stdout.take(MAX_OUTPUT + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_OUTPUT {
+        true => Err(io::Error::other("it prints too much")),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs() {
+        let run =
+            |script: &str, limit| output_of("sh", ["-c", script], Duration::from_millis(limit));
+        assert_eq!(run("echo a", 10_000).expect("it runs").as_slice(), b"a\n");
+        assert!(run("echo a; exit 1", 10_000).is_err());
+        let start = Instant::now();
+        let error = run("exec sleep 60", 50).expect_err("it takes too long");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(20));
+        let missing = output_of("no-such-program-here", [""; 0], Duration::from_secs(1));
+        assert_eq!(
+            missing.expect_err("not there").kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}

@@ -1,0 +1,326 @@
+//! `sops publish`.
+
+use std::{
+    fs,
+    io::{self, BufRead as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sops_core::{
+    DecryptOptions, EncryptOptions, EncryptedFile, SecretBytes,
+    config::{Config, CreationRule, Destination, DestinationRule},
+    metadata::MasterKey,
+};
+
+use crate::{
+    backends,
+    cli::TypeArgs,
+    context::{Context, Event, Target},
+    error::{Code, Doing, Failure},
+    files, ui,
+};
+
+/// Publish files where the `destination_rules` of .sops.yaml say
+///
+/// To buckets of AWS S3 and Google Cloud Storage they go encrypted: as they are, or anew for the keys of the rule's
+/// `recreation_rule`. To a key-value engine of Vault go their values.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file, or a folder with --recursive
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Publish without asking
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Leave out the extensions of names where they are published
+    #[arg(long)]
+    omit_extensions: bool,
+
+    /// Publish all files of a folder
+    #[arg(long)]
+    recursive: bool,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    // As in the reference, the first thing that may be missing.
+    configuration(context)?;
+    let Some(root) = args.paths.first() else {
+        return Err(Failure::new(Code::NoFile, "no file specified"));
+    };
+    context.warn_about_destinations()?;
+    if args.paths.len() > 1 {
+        context.ui.warning("only the first file is published");
+    }
+    let found = fs::metadata(root)
+        .map_err(|error| Failure::reading(root, &error).with_code(Code::Generic))?;
+    if !found.is_dir() {
+        return publish(args, context, root, None);
+    }
+    if !args.recursive {
+        return Err(Failure::new(
+            Code::Generic,
+            "can't operate on a directory without --recursive flag.",
+        )
+        .in_file(&root.display().to_string()));
+    }
+    let mut paths = Vec::new();
+    files_in(root, &mut paths)?;
+    paths
+        .iter()
+        .try_for_each(|path| publish(args, context, path, Some(root)))
+}
+
+/// All files below a folder, in the order of their names.
+fn files_in(root: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let unreadable =
+            |error: io::Error| Failure::reading(&path, &error).with_code(Code::Generic);
+        // Links to folders are not followed, as they may lead in circles.
+        if !fs::symlink_metadata(&path).map_err(unreadable)?.is_dir() {
+            paths.push(path);
+            continue;
+        }
+        let entries = fs::read_dir(&path).map_err(unreadable)?;
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut entries: Vec<_> = entries.collect::<io::Result<_>>().map_err(unreadable)?;
+        entries.sort_by(|left, right| right.cmp(left));
+        open.extend(entries);
+    }
+    Ok(())
+}
+
+fn publish(
+    args: &Args,
+    context: &Context,
+    path: &Path,
+    root: Option<&Path>,
+) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let target = context.target(Some(path), &TypeArgs::default())?;
+    let rule = rule_for(context, path)?;
+    let Some(destination) = &rule.destination else {
+        return Err(
+            Failure::new(Code::Generic, "no destination configured for this file")
+                .in_file(&name)
+                .hint("a rule of destination_rules has an s3_bucket, a gcs_bucket or a vault_path"),
+        );
+    };
+    let content = files::read(path).map_err(|failure| failure.with_code(Code::Generic))?;
+    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let encrypted = EncryptedFile::parse(content.expose(), target.format).map_err(failed)?;
+
+    let published = published_name(path, root, args.omit_extensions || rule.omit_extensions);
+    let parcel = match destination {
+        Destination::Vault { .. } => {
+            let keyring = context.keyring(Doing::Decrypting)?;
+            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+            context.record(Event::Decrypt, &target)?;
+            let plain = unlocked
+                .decrypt(&DecryptOptions::default())
+                .map_err(failed)?;
+            plain
+                .convert(sops_core::Format::Json, Some(0))
+                .map_err(failed)?
+        }
+        _ => match rule
+            .recreation_rule
+            .as_ref()
+            .filter(|rule| names_keys(rule))
+        {
+            Some(rule) => recreate(context, &target, encrypted, rule)?,
+            None => SecretBytes::new(content.expose().to_vec()),
+        },
+    };
+    let place = describe(destination, &published);
+    if !args.yes && !ask(&format!("uploading {name} to {place} ? (y/n): "))? {
+        let message = format!("Publication of {name} canceled");
+        return match root {
+            Some(_) => ui::print(&format!("{message}\n")),
+            None => Err(Failure::new(Code::Generic, message)),
+        };
+    }
+    let time_limit = backends::time_limit()?;
+    let news = send(destination, &published, &parcel, time_limit)
+        .map_err(|failure| failure.in_file(&name))?;
+    context.ui.note(&format!("{name}: {news} {place}"));
+    Ok(())
+}
+
+fn configuration(context: &Context) -> Result<&Config, Failure> {
+    context.config()?.ok_or_else(|| {
+        Failure::new(Code::Generic, "config file not found")
+            .hint("destination_rules in a .sops.yaml say where files are published")
+    })
+}
+
+/// The rule for a path, which is taken as it was given.
+fn rule_for<'c>(context: &'c Context, path: &Path) -> Result<&'c DestinationRule, Failure> {
+    let rule = configuration(context)?.destination_for(&path.to_string_lossy());
+    rule.map_err(|error| Failure::from_config(&error))
+}
+
+fn names_keys(rule: &CreationRule) -> bool {
+    rule.groups()
+        .first()
+        .is_some_and(|group: &Vec<MasterKey>| !group.is_empty())
+}
+
+/// Encrypts a file anew, with all that the rule says.
+fn recreate(
+    context: &Context,
+    target: &Target,
+    encrypted: EncryptedFile<'_>,
+    rule: &CreationRule,
+) -> Result<SecretBytes, Failure> {
+    let keyring = context.keyring(Doing::Decrypting)?;
+    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+    context.record(Event::Decrypt, target)?;
+    let plain = unlocked
+        .decrypt(&DecryptOptions::default())
+        .map_err(failed)?;
+    rule.check_keys()
+        .map_err(|error| Failure::from_config(&error))?;
+    let mut options = EncryptOptions::new(rule.groups());
+    options.shamir_threshold = rule.shamir_threshold;
+    options.mac_only_encrypted = rule.mac_only_encrypted;
+    options.layout = context.layout()?;
+    if let Some(selector) = &rule.selector {
+        options.selector = selector.clone();
+    }
+    context.record(Event::Encrypt, target)?;
+    let anew = sops_core::encrypt(plain.bytes(), target.format, &options, keyring);
+    let anew =
+        anew.map_err(|error| Failure::from_library(&error, Doing::Encrypting, &target.name))?;
+    Ok(SecretBytes::new(anew))
+}
+
+/// The name of a file where it is published: with the folders below the one that is published, or without any.
+fn published_name(path: &Path, root: Option<&Path>, omit_extension: bool) -> String {
+    let name = match root.and_then(|root| path.strip_prefix(root).ok()) {
+        Some(below) => below.to_owned(),
+        None => path.file_name().map(PathBuf::from).unwrap_or_default(),
+    };
+    let steps = name.iter().map(|step| step.to_string_lossy());
+    let mut name = steps.collect::<Vec<_>>().join("/");
+    let last = name.rfind('/').map_or(0, |at| at + 1);
+    // As in the reference, all of `.env` is extension.
+    if let Some(dot) = name[last..].rfind('.').filter(|_| omit_extension) {
+        name.truncate(last + dot);
+    }
+    name
+}
+
+fn describe(destination: &Destination, name: &str) -> String {
+    match destination {
+        Destination::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}{name}"),
+        Destination::Gcs { bucket, prefix } => format!("gcs://{bucket}/{prefix}{name}"),
+        Destination::Vault {
+            address,
+            path,
+            mount,
+            version,
+        } => {
+            let folder = if *version == 1 { "" } else { "data/" };
+            let server = match address.as_str() {
+                "" => std::env::var("VAULT_ADDR").unwrap_or_default(),
+                address => address.to_owned(),
+            };
+            format!("{server}/v1/{mount}{folder}{path}{name}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// Sends it, and says what was done, in words.
+#[cfg_attr(
+    not(any(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault")),
+    expect(unused_variables)
+)]
+fn send(
+    destination: &Destination,
+    name: &str,
+    parcel: &SecretBytes,
+    time_limit: Duration,
+) -> Result<&'static str, Failure> {
+    let failed = |error| Failure::from_key(&error, Doing::Encrypting);
+    match destination {
+        #[cfg(feature = "aws-kms")]
+        Destination::S3 { bucket, prefix } => {
+            let s3 = sops_aws_kms::S3::from_env(time_limit);
+            s3.put(bucket, &format!("{prefix}{name}"), parcel.expose())
+                .map_err(failed)?;
+            Ok("published at")
+        }
+        #[cfg(feature = "gcp-kms")]
+        Destination::Gcs { bucket, prefix } => {
+            let storage = sops_gcp_kms::CloudStorage::from_env(time_limit);
+            storage
+                .put(bucket, &format!("{prefix}{name}"), parcel.expose())
+                .map_err(failed)?;
+            Ok("published at")
+        }
+        #[cfg(feature = "hc-vault")]
+        Destination::Vault {
+            address,
+            path,
+            mount,
+            version,
+        } => {
+            use sops_hc_vault::{HcVault, Published, SecretPlace};
+
+            let vault = HcVault::from_env().with_time_limit(time_limit);
+            let path = format!("{path}{name}");
+            let place = SecretPlace::new(address, mount, &path, *version);
+            match vault.put_secret(&place, parcel).map_err(failed)? {
+                Published::UpToDate => Ok("already up to date at"),
+                _ => Ok("published at"),
+            }
+        }
+        _ => Err(
+            Failure::new(Code::Generic, "this build cannot publish there")
+                .hint("a build with the features aws-kms, gcp-kms and hc-vault can"),
+        ),
+    }
+}
+
+/// Asks on standard output until standard input says yes or no.
+fn ask(question: &str) -> Result<bool, Failure> {
+    let mut lines = io::stdin().lock();
+    loop {
+        ui::print(question)?;
+        let mut answer = String::new();
+        match lines.read_line(&mut answer) {
+            Ok(0) | Err(_) => {
+                return Err(Failure::new(Code::Generic, "nobody answers")
+                    .hint("--yes publishes without asking"));
+            }
+            Ok(_) => match answer.trim() {
+                "y" => return Ok(true),
+                "n" => return Ok(false),
+                _ => {}
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let name = |path: &str, root: Option<&str>, omit| {
+            published_name(Path::new(path), root.map(Path::new), omit)
+        };
+        assert_eq!(name("a/b/c.yaml", None, false), "c.yaml");
+        assert_eq!(name("a/b/c.yaml", None, true), "c");
+        assert_eq!(name("a/b.d/c", Some("a"), true), "b.d/c");
+        assert_eq!(name("a/b.d/c.enc.yaml", Some("a/"), true), "b.d/c.enc");
+        assert_eq!(name("a/.env", Some("a"), true), "");
+    }
+}

@@ -1,0 +1,412 @@
+//! Keys of Google Cloud KMS and Azure Key Vault: files both ways with the reference, at servers made for the tests.
+
+use std::{
+    env, fs,
+    process::{Command, Output},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    servers::{
+        azure, google,
+        web::{Reply, Web},
+    },
+    support::{Program, Ran, Scratch, has_reference, testdata},
+};
+
+const PLAIN: &[u8] = b"# about it\na: 1\nb: secret\n";
+
+/// Runs a program with variables of its own.
+fn run(
+    scratch: &Scratch,
+    program: Program,
+    arguments: &[&str],
+    variables: &[(&str, String)],
+) -> Ran {
+    let mut command = scratch.command(program);
+    command.args(arguments);
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    command.output().expect("the program starts").into()
+}
+
+/// Encrypts with each program that is there, and decrypts with each what the other wrote.
+#[track_caller]
+fn both_ways(key: &[&str], variables: &[(&str, String)]) {
+    let mut programs = vec![Program::Ours];
+    programs.extend(has_reference().then_some(Program::Reference));
+    for &writer in &programs {
+        let scratch = Scratch::new();
+        scratch.write("f.yaml", PLAIN);
+        let arguments = [&["encrypt"], key, &["f.yaml"]].concat();
+        let encrypted = run(&scratch, writer, &arguments, variables).ok();
+        assert!(!String::from_utf8_lossy(&encrypted).contains("secret"));
+        scratch.write("e.yaml", &encrypted);
+        for &reader in &programs {
+            let decrypted = run(&scratch, reader, &["decrypt", "e.yaml"], variables).ok();
+            let text = String::from_utf8(decrypted).expect("a text");
+            assert!(
+                text.contains("a: 1\nb: secret\n"),
+                "{writer:?} {reader:?} {text}"
+            );
+        }
+    }
+}
+
+fn text(value: impl Into<String>) -> String {
+    value.into()
+}
+
+#[test]
+fn google_cloud_kms() {
+    let server = google::start();
+    let variables = |more: &[(&'static str, String)]| {
+        let mut all = vec![
+            ("SOPS_GCP_KMS_ENDPOINT", server.url()),
+            ("SOPS_GCP_KMS_CLIENT_TYPE", text("rest")),
+            // All hosts of Google are the server, too.
+            ("HTTPS_PROXY", server.url()),
+            (
+                "SSL_CERT_FILE",
+                testdata("cloud/ca.pem").display().to_string(),
+            ),
+        ];
+        all.extend_from_slice(more);
+        all
+    };
+    let token = [("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN))];
+    both_ways(&["--gcp-kms", google::KEY], &variables(&token));
+
+    // The login of gcloud, whose token is renewed.
+    let scratch = Scratch::new();
+    scratch.write("f.yaml", PLAIN);
+    let login = format!(
+        r#"{{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"{}","token_uri":"{}/token"}}"#,
+        google::REFRESH_TOKEN,
+        server.url()
+    );
+    scratch.write("login.json", &login);
+    let at = scratch.path("login.json").display().to_string();
+    both_ways(
+        &["--gcp-kms", google::KEY],
+        &variables(&[("GOOGLE_APPLICATION_CREDENTIALS", at.clone())]),
+    );
+    both_ways(
+        &["--gcp-kms", google::KEY],
+        &variables(&[("GOOGLE_CREDENTIALS", at)]),
+    );
+    both_ways(
+        &["--gcp-kms", google::KEY],
+        &variables(&[("GOOGLE_CREDENTIALS", login)]),
+    );
+
+    // A service account says who it is with its key.
+    let key = fs::read_to_string(testdata("cloud/client.key"))
+        .expect("a key")
+        .replace('\n', "\\n");
+    let account = format!(
+        r#"{{"type":"service_account","client_email":"me@p.iam.gserviceaccount.com","private_key_id":"1","private_key":"{key}","token_uri":"{}/token"}}"#,
+        server.url()
+    );
+    let as_account = variables(&[("GOOGLE_CREDENTIALS", account)]);
+    let encrypt = |key: &str, variables: &[(&str, String)]| {
+        run(
+            &scratch,
+            Program::Ours,
+            &["encrypt", "--gcp-kms", key, "f.yaml"],
+            variables,
+        )
+    };
+    encrypt(google::KEY, &as_account).ok();
+
+    let wrong = |variables: &[(&str, String)], key: &str, words: &str| {
+        let ran = encrypt(key, variables);
+        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert!(!ran.stderr.contains(google::TOKEN), "{}", ran.stderr);
+    };
+    let expired = variables(&[("GOOGLE_OAUTH_ACCESS_TOKEN", text("expired"))]);
+    wrong(&expired, google::KEY, "UNAUTHENTICATED");
+    let token = variables(&token);
+    wrong(&token, &google::KEY.replace("sops", "missing"), "NOT_FOUND");
+    wrong(
+        &token,
+        &format!("{}/cryptoKeyVersions/1", google::KEY),
+        "leave out /cryptoKeyVersions",
+    );
+    wrong(&token, "projects/p", "no resource id");
+    wrong(
+        &variables(&[("GOOGLE_CREDENTIALS", text("/no/such/file"))]),
+        google::KEY,
+        "GOOGLE_CREDENTIALS names no file",
+    );
+    let nobody = variables(&[("GCE_METADATA_HOST", text("127.0.0.1:1"))]);
+    wrong(&nobody, google::KEY, "no credentials for Google Cloud");
+
+    // An answer that was damaged on the way.
+    let damaging = Web::start(|_| {
+        let json = serde_json::json!({"ciphertext": "AAAA", "ciphertextCrc32c": "1", "verifiedPlaintextCrc32c": true});
+        Reply::Json(200, json)
+    });
+    let damaged = [
+        ("SOPS_GCP_KMS_ENDPOINT", damaging.url()),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", text("x")),
+    ];
+    wrong(&damaged, google::KEY, "a checksum differs");
+}
+
+/// Servers that are slow, overloaded or half done: nothing hangs, and nothing is written.
+#[test]
+fn faults() {
+    let key = google::KEY;
+    let outcome = |server: &Web| {
+        let scratch = Scratch::new();
+        scratch.write("f.yaml", PLAIN);
+        let variables = [
+            ("SOPS_GCP_KMS_ENDPOINT", server.url()),
+            ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+            ("SOPS_KEY_TIMEOUT", text("3")),
+        ];
+        let arguments = ["encrypt", "-i", "--gcp-kms", key, "f.yaml"];
+        let ran = run(&scratch, Program::Ours, &arguments, &variables);
+        (ran, scratch.read("f.yaml"))
+    };
+    for (reply, words) in [
+        (Reply::Silence, "no answer"),
+        (Reply::Half, "before the answer was complete"),
+        (Reply::Hangup, "cannot reach Google Cloud KMS"),
+        (
+            Reply::With(200, vec![], b"<html>".to_vec()),
+            "cannot be read",
+        ),
+        (Reply::With(200, vec![], vec![b' '; 3 << 20]), "too large"),
+        (
+            Reply::Json(200, serde_json::json!({"ciphertext": ""})),
+            "cannot be read",
+        ),
+        (Reply::Json(503, serde_json::json!({})), "status 503"),
+        (
+            Reply::With(
+                302,
+                vec![("Location", text("https://elsewhere.example/"))],
+                vec![],
+            ),
+            "status 302",
+        ),
+    ] {
+        let server = Web::start(move |_| reply.clone());
+        let start = Instant::now();
+        let (ran, content) = outcome(&server);
+        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert!(!ran.stderr.contains(google::TOKEN), "{}", ran.stderr);
+        assert_eq!(content, PLAIN);
+        assert!(start.elapsed() < Duration::from_secs(30), "{words}");
+    }
+    for fault in [
+        Reply::With(429, vec![("Retry-After", text("0"))], vec![]),
+        Reply::Json(500, serde_json::json!({})),
+        Reply::Half,
+        Reply::Hangup,
+    ] {
+        let (count, good) = (AtomicUsize::new(0), google::answering());
+        let server = Web::start(move |asked| match count.fetch_add(1, Ordering::Relaxed) {
+            0 => fault.clone(),
+            _ => good(asked),
+        });
+        let (ran, content) = outcome(&server);
+        ran.ok();
+        assert_ne!(content, PLAIN);
+    }
+}
+
+/// All hosts of Azure are the server made for the tests, which is a proxy.
+fn azure_at(server: &Web) -> Vec<(&'static str, String)> {
+    vec![
+        ("HTTPS_PROXY", server.url()),
+        (
+            "SSL_CERT_FILE",
+            testdata("cloud/ca.pem").display().to_string(),
+        ),
+        ("AZURE_TENANT_ID", text(azure::TENANT)),
+        ("AZURE_CLIENT_ID", text(azure::CLIENT)),
+    ]
+}
+
+#[test]
+fn azure_key_vault() {
+    let server = azure::start();
+    let mut variables = azure_at(&server);
+    variables.push(("AZURE_CLIENT_SECRET", text(azure::SECRET)));
+    let [old, current] =
+        azure::VERSIONS.map(|version| format!("{}/keys/sops/{version}", azure::VAULT));
+    let latest = format!("{}/keys/sops", azure::VAULT);
+    both_ways(&["--azure-kv", &old], &variables);
+    both_ways(&["--azure-kv", &current], &variables);
+    both_ways(&["--azure-kv", &latest], &variables);
+
+    // The version that was the current one is written.
+    let scratch = Scratch::new();
+    scratch.write("f.yaml", PLAIN);
+    let encrypt = |key: &str, variables: &[(&str, String)]| {
+        run(
+            &scratch,
+            Program::Ours,
+            &["encrypt", "--azure-kv", key, "f.yaml"],
+            variables,
+        )
+    };
+    let encrypted = encrypt(&latest, &variables).text();
+    assert!(
+        encrypted.contains(&format!("version: {}", azure::VERSIONS[1])),
+        "{encrypted}"
+    );
+
+    // A rule without a version is satisfied by the current one, and not by another.
+    scratch.write("e.yaml", &encrypted);
+    let rule = format!("creation_rules:\n  - azure_keyvault: {latest}\n");
+    scratch.write(".sops.yaml", rule);
+    let update = || {
+        run(
+            &scratch,
+            Program::Ours,
+            &["updatekeys", "-y", "e.yaml"],
+            &variables,
+        )
+    };
+    let ran = update();
+    assert!(ran.stderr.contains("already up to date"), "{}", ran.stderr);
+    scratch.write(
+        "e.yaml",
+        run(
+            &scratch,
+            Program::Ours,
+            &["encrypt", "--azure-kv", &old, "f.yaml"],
+            &variables,
+        )
+        .ok(),
+    );
+    update().ok();
+    assert!(
+        scratch
+            .read_text("e.yaml")
+            .contains(&format!("version: {}", azure::VERSIONS[1]))
+    );
+
+    // With a certificate instead of a secret.
+    let mut certified = azure_at(&server);
+    certified.push((
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        testdata("cloud/client-both.pem").display().to_string(),
+    ));
+    encrypt(&latest, &certified).ok();
+    // As a workload.
+    let mut workload = azure_at(&server);
+    scratch.write("token", "a.b.c\n");
+    workload.push((
+        "AZURE_FEDERATED_TOKEN_FILE",
+        scratch.path("token").display().to_string(),
+    ));
+    encrypt(&latest, &workload).ok();
+    // As who is logged in with a program; the token is not believed.
+    let mut by_program = azure_at(&server);
+    scratch.write(
+        "bin/az",
+        "#!/bin/sh\necho '{\"accessToken\": \"azure-access-token\"}'\n",
+    );
+    set_executable(&scratch, "bin/az");
+    let path = env::var("PATH").expect("a path");
+    by_program.push(("PATH", format!("{}:{path}", scratch.path("bin").display())));
+    by_program.push(("AZURE_TOKEN_CREDENTIALS", text("AzureCLICredential")));
+    encrypt(&latest, &by_program).ok();
+
+    let wrong = |variables: &[(&str, String)], key: &str, words: &str| {
+        let ran = encrypt(key, variables);
+        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert!(!ran.stderr.contains(azure::SECRET), "{}", ran.stderr);
+    };
+    let mut wrong_secret = azure_at(&server);
+    wrong_secret.push(("AZURE_CLIENT_SECRET", text("nonsense")));
+    wrong(&wrong_secret, &latest, "AADSTS7000215");
+    wrong(
+        &variables,
+        &latest.replace("sops", "missing"),
+        "KeyNotFound",
+    );
+    let mut untrusted = variables.clone();
+    untrusted.retain(|(name, _)| *name != "SSL_CERT_FILE");
+    wrong(&untrusted, &latest, "not trusted");
+    // A file can name any server; nothing is sent there.
+    let before = server.calls();
+    wrong(
+        &variables,
+        "https://vault.evil.example/keys/sops",
+        "SOPS_AZURE_KEYVAULT_ALLOWLIST",
+    );
+    wrong(
+        &variables,
+        &format!("{}/keys/sops", server.tls_url()),
+        "SOPS_AZURE_KEYVAULT_ALLOWLIST",
+    );
+    assert_eq!(server.calls(), before);
+    let mut allowed = variables.clone();
+    allowed.push(("SOPS_AZURE_KEYVAULT_ALLOWLIST", server.tls_url()));
+    allowed.push(("NO_PROXY", text("127.0.0.1")));
+    encrypt(&format!("{}/keys/sops", server.tls_url()), &allowed).ok();
+}
+
+#[cfg(unix)]
+fn set_executable(scratch: &Scratch, name: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::set_permissions(scratch.path(name), fs::Permissions::from_mode(0o700)).expect("set");
+}
+
+#[cfg(not(unix))]
+fn set_executable(_: &Scratch, _: &str) {}
+
+/// The servers made for the tests are what the official clients expect.
+#[test]
+fn official_clients() {
+    let Some(python) = env::var_os("SOPS_TEST_CLOUD_CLIENTS") else {
+        eprintln!(
+            "
+*** SKIPPED: SOPS_TEST_CLOUD_CLIENTS names no python with the clients of clouds ***
+"
+        );
+        return;
+    };
+    let script = |name: &str, variables: &[(&str, String)]| {
+        let mut command = Command::new(&python);
+        command.arg(testdata(&format!("peers/{name}.py")));
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let Output { status, stderr, .. } = command.output().expect("Python starts");
+        assert!(
+            status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&stderr)
+        );
+    };
+    let server = google::start();
+    script(
+        "google_cloud_kms",
+        &[
+            ("ENDPOINT", server.url()),
+            ("TOKEN", text(google::TOKEN)),
+            ("KEY", text(google::KEY)),
+        ],
+    );
+    let server = azure::start();
+    let mut variables = azure_at(&server);
+    variables.push(("AZURE_CLIENT_SECRET", text(azure::SECRET)));
+    variables.push((
+        "REQUESTS_CA_BUNDLE",
+        testdata("cloud/ca.pem").display().to_string(),
+    ));
+    script("azure_key_vault", &variables);
+}
