@@ -37,7 +37,7 @@ struct Moto {
 impl Moto {
     fn start() -> Option<Self> {
         let Some(program) = env::var_os(SERVER).map(PathBuf::from) else {
-            println!("skipped: {SERVER} names no moto_server");
+            skip("moto_server (SOPS_TEST_MOTO)");
             return None;
         };
         if !program.is_file() {

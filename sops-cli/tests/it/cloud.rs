@@ -12,7 +12,7 @@ use crate::{
         azure, google,
         web::{Reply, Web},
     },
-    support::{Program, Ran, Scratch, has_reference, testdata},
+    support::{Program, Ran, Scratch, has_reference, skip, testdata},
 };
 
 const PLAIN: &[u8] = b"# about it\na: 1\nb: secret\n";
@@ -372,11 +372,7 @@ fn set_executable(_: &Scratch, _: &str) {}
 #[test]
 fn official_clients() {
     let Some(python) = env::var_os("SOPS_TEST_CLOUD_CLIENTS") else {
-        eprintln!(
-            "
-*** SKIPPED: SOPS_TEST_CLOUD_CLIENTS names no python with the clients of clouds ***
-"
-        );
+        skip("a python with the clients of clouds (SOPS_TEST_CLOUD_CLIENTS)");
         return;
     };
     let script = |name: &str, variables: &[(&str, String)]| {

@@ -18,11 +18,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     http_server::{Received, Reply, Server},
-    support::{Program, Ran, Scratch, has_reference, testdata},
+    support::{Program, Ran, Scratch, has_reference, skip, testdata},
 };
 
 /// Names a python with the package `huaweicloudsdkkms`.
-const PYTHON: &str = "SOPS_TEST_HUAWEICLOUD_PYTHON";
+const PYTHON: &str = "SOPS_TEST_CLOUD_CLIENTS";
 const PLAIN: &[u8] = b"password: opensesame\n";
 const ACCESS_KEY: &str = "TESTACCESSKEY0000001";
 const SECRET_KEY: &str = "test-secret-key-that-signs";
@@ -354,7 +354,7 @@ fn refusals_and_faults() {
 #[test]
 fn the_server_takes_what_the_python_kit_signs() {
     let Some(python) = env::var_os(PYTHON) else {
-        eprintln!("\n*** SKIPPED: {PYTHON} names no python with huaweicloudsdkkms ***\n");
+        skip("a python with the clients of clouds (SOPS_TEST_CLOUD_CLIENTS)");
         return;
     };
     let server = healthy();

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     servers::web::{Asked, Reply, Web},
-    support::{Program, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, has_reference},
+    support::{Program, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, has_reference, skip},
 };
 
 const PLAIN: &[u8] = b"# about it\na: 1\nb: secret\nc: [1.5, true]\n";
@@ -244,7 +244,7 @@ fn what_cannot_be_published() {
 #[test]
 fn a_server_of_cloud_storage() {
     let Some(program) = env::var_os("SOPS_TEST_GCS") else {
-        eprintln!("\n*** SKIPPED: SOPS_TEST_GCS names no fake-gcs-server ***\n");
+        skip("fake-gcs-server (SOPS_TEST_GCS)");
         return;
     };
     let data = Scratch::new();

@@ -462,8 +462,7 @@ impl Vault {
     /// Starts the program that `SOPS_TEST_VAULT` names; if it names none, says that the test is skipped.
     fn start() -> Option<Self> {
         let Some(program) = env::var_os(SERVER) else {
-            // It takes minutes to build, so that it is only required where it is named.
-            eprintln!("\n*** SKIPPED: {SERVER} names no server of Vault ***\n");
+            skip("a server of Vault (SOPS_TEST_VAULT)");
             return None;
         };
         if !has_reference() {
