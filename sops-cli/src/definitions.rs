@@ -11,7 +11,7 @@ use crate::{
     cli::Program,
     commands::{
         check, completion, decrypt, edit, encrypt, exec_env, exec_file, filestatus, get, groups,
-        man, recipients, rotate, set, unset, updatekeys,
+        man, publish, recipients, rotate, set, unset, updatekeys,
     },
 };
 
@@ -49,6 +49,7 @@ const VERBS: &[(&str, Describe)] = &[
     ("demo", demo::Args::augment_args),
     #[cfg(feature = "keyservice")]
     ("keyservice", keyservice::Args::augment_args),
+    ("publish", publish::Args::augment_args),
     ("completion", completion::Args::augment_args),
     ("man", man::Args::augment_args),
 ];

@@ -540,8 +540,7 @@ const KEY_FLAGS: [&str; 7] = [
 
 fn is_verb(word: &OsStr) -> bool {
     word.to_str().is_some_and(|word| {
-        is_help_verb(word.as_ref())
-            || Definitions::names().any(|verb| verb == word)
+        is_help_verb(word.as_ref()) || Definitions::names().any(|verb| verb == word)
     })
 }
 

@@ -99,10 +99,41 @@ impl Wrapped {
 }
 
 /// Whether the secret that is agreed on with this key depends on the other one. With a point of low order it does not.
+///
+/// To agree on one and look at it would take longer than all the rest that is done for a small file.
 pub(super) fn is_contributory(public: &[u8; 32]) -> bool {
-    StaticSecret::from([1; 32])
-        .diffie_hellman(&PublicKey::from(*public))
-        .was_contributory()
+    let mut coordinate = *public;
+    // The highest bit has no meaning, by RFC 7748.
+    coordinate[31] &= 0x7f;
+    !LOW_ORDER.contains(&coordinate)
+}
+
+/// All coordinates of points whose order divides 8, on the curve or its twist: 0, 1, -1, the two of order 8, and how 0
+/// and 1 are written with the prime added.
+const LOW_ORDER: [[u8; 32]; 7] = [
+    [0; 32],
+    ends(1, 0, 0),
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+];
+
+/// A number that has the same byte everywhere but at its ends.
+const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
 }
 
 /// Returns the key that wraps the file key; `None` if the secret would not depend on both sides.
@@ -161,5 +192,45 @@ impl fmt::Debug for Identity {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recipient({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks the curve itself. A multiplier that 8 divides, as all are here, takes a point of low order to the neutral
+    /// element.
+    fn agrees_on_nothing(public: &[u8; 32]) -> bool {
+        let secret = StaticSecret::from([1; 32]);
+        !secret
+            .diffie_hellman(&PublicKey::from(*public))
+            .was_contributory()
+    }
+
+    #[test]
+    fn points_of_low_order_are_known() {
+        for point in &LOW_ORDER {
+            assert!(agrees_on_nothing(point), "{point:x?}");
+            let mut other = *point;
+            other[31] |= 0x80;
+            for point in [point, &other] {
+                assert!(!is_contributory(point), "{point:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn their_neighbours_are_of_use() {
+        let steps = (0..=255).flat_map(|byte| [(0, byte), (15, byte), (31, byte)]);
+        for ((place, byte), point) in steps.flat_map(|step| LOW_ORDER.map(|point| (step, point))) {
+            let mut near = point;
+            near[place] = byte;
+            assert_eq!(
+                is_contributory(&near),
+                !agrees_on_nothing(&near),
+                "{near:x?}"
+            );
+        }
     }
 }
