@@ -5,6 +5,8 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(feature = "aws-kms")]
+mod amazon;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
@@ -23,6 +25,7 @@ mod corpus;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod entries;
 #[cfg(unix)]
 mod exec;
 mod foreign;
@@ -33,6 +36,15 @@ mod http_server;
 mod huawei;
 mod interop;
 mod keyservice;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod kinds;
 mod line_changes;
 mod lines;
 #[cfg(unix)]
@@ -47,7 +59,12 @@ mod reference_faults;
 #[cfg(unix)]
 mod robustness;
 mod rules;
-#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "hc-vault"))]
+#[cfg(any(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault"
+))]
 mod servers;
 mod shrink;
 mod support;
