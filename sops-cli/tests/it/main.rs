@@ -34,6 +34,15 @@ mod gnupg;
 mod golden;
 mod http_server;
 mod huawei;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "keyservice"
+))]
+mod inside_tokio;
 mod interop;
 mod keyservice;
 #[cfg(all(
@@ -63,7 +72,8 @@ mod rules;
     feature = "aws-kms",
     feature = "azure-kv",
     feature = "gcp-kms",
-    feature = "hc-vault"
+    feature = "hc-vault",
+    feature = "keyservice"
 ))]
 mod servers;
 mod shrink;
