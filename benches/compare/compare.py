@@ -358,7 +358,7 @@ def compare_services(comparison, folder, quick):
         arguments = ["--encrypt", "--hc-vault-transit", keys, plain]
         ours, reference = comparison.measure(arguments, 20 // scale)
         name = "encrypt a file for 5 keys that are 20 ms away"
-        comparison.add_time(name, ours, reference, "about one way: ≤ 40 ms", at_most(0.04))
+        comparison.add_time(name, ours, reference, "about one call: ≤ 40 ms", at_most(0.04))
 
         # Many files under one key. The reference takes one per call.
         count = 1000 // scale
