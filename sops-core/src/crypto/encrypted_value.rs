@@ -49,9 +49,9 @@ impl<'a> EncryptedValue<'a> {
     fn split(text: &'a [u8]) -> Option<Self> {
         let body = first_line(text).strip_prefix(PREFIX.as_bytes())?;
         let closing = body.iter().rposition(|&byte| byte == b']')?;
-        let (rest, kind) = split_last(&body[..closing], b",type:")?;
-        let (rest, tag) = split_last(rest, b",tag:")?;
-        let (data, iv) = split_last(rest, b",iv:")?;
+        let (rest, kind) = split_last(&body[..closing], b",type:", "str".len())?;
+        let (rest, tag) = split_last(rest, b",tag:", TAG_LETTERS)?;
+        let (data, iv) = split_last(rest, b",iv:", NONCE_LETTERS)?;
         if data.is_empty() {
             return None;
         }
@@ -74,8 +74,23 @@ fn first_line(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Splits at the last occurrence of a separator that starts with a comma and has something after it.
-fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+/// How many letters of Base64 the nonces and tags have that every writer makes.
+const NONCE_LETTERS: usize = 44;
+const TAG_LETTERS: usize = 24;
+
+/// Splits at the last occurrence of a separator that starts with a comma and has something after it: probably as much as
+/// is `expected`.
+fn split_last<'a>(
+    text: &'a [u8],
+    separator: &[u8],
+    expected: usize,
+) -> Option<(&'a [u8], &'a [u8])> {
+    if let Some(start) = text.len().checked_sub(separator.len() + expected)
+        && let Some(after) = text[start..].strip_prefix(separator)
+        && !after.contains(&b',')
+    {
+        return Some((&text[..start], after));
+    }
     let mut end = text.len();
     loop {
         // Base64 has no commas: the first one found is nearly always the one, and it is near.
