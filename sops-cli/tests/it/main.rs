@@ -20,6 +20,8 @@ mod comments;
 mod compatibility;
 mod conversions;
 mod corpus;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod documents;
 #[cfg(unix)]
 mod editor;
