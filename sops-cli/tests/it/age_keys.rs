@@ -494,10 +494,17 @@ fn keys_with_a_passphrase_are_the_same_keys_for_the_reference() {
         return;
     }
     let scratch = Scratch::new();
-    for name in ["ed25519-passphrase", "rsa-passphrase", "ed25519-cbc"] {
+    for (name, public_key) in [
+        ("ed25519-passphrase", "ed25519-passphrase"),
+        ("rsa-passphrase", "rsa-passphrase"),
+        ("ed25519-cbc", "ed25519-cbc"),
+        ("rsa-pkcs1-passphrase", "rsa"),
+    ] {
         let key = private(&scratch, &format!("ssh/{name}"));
+        // A key in the older format does not say whose it is.
+        scratch.write(&format!("ssh-{name}.pub"), public(public_key));
         for (from, to) in [(Ours, Reference), (Reference, Ours)] {
-            let encrypted = encrypt(&scratch, from, &public(name));
+            let encrypted = encrypt(&scratch, from, &public(public_key));
             scratch.write("encrypted.yaml", encrypted);
             let mut command = command(&scratch, to);
             command.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &key);
@@ -506,6 +513,55 @@ fn keys_with_a_passphrase_are_the_same_keys_for_the_reference() {
             let Some(dialogue) = dialogue else { return };
             assert_eq!(dialogue.text("stdout"), PLAIN, "{name} {}", dialogue.result);
         }
+    }
+}
+
+#[test]
+fn a_key_in_the_older_format_needs_its_public_key() {
+    let scratch = Scratch::new();
+    let name = "ssh-rsa-pkcs1-passphrase";
+    let key = private(&scratch, "ssh/rsa-pkcs1-passphrase");
+    scratch.write("encrypted.yaml", encrypt(&scratch, Ours, &public("rsa")));
+    let give = format!("cat '{}'", key.display());
+    for (public_key, settings, expected) in [
+        (
+            None,
+            ["FILE", name],
+            "in the old format, without its public key (ssh-rsa-pkcs1-passphrase.pub: No such",
+        ),
+        (
+            Some("ssh-rsa AAAA"),
+            ["FILE", name],
+            "its public key: malformed SSH key",
+        ),
+        (
+            Some(&*public("ed25519")),
+            ["FILE", name],
+            "the one age identity at hand does not fit",
+        ),
+        (
+            Some(&*public("rsa")),
+            ["CMD", &give],
+            "in the old format, without its public key\n",
+        ),
+    ] {
+        fs::remove_file(scratch.path(&format!("{name}.pub"))).ok();
+        if let Some(text) = public_key {
+            scratch.write(&format!("{name}.pub"), text);
+        }
+        let mut command = command(&scratch, Ours);
+        let [kind, value] = settings;
+        command.env(format!("SOPS_AGE_SSH_PRIVATE_KEY_{kind}"), value);
+        let ran = run(command, &["decrypt", "encrypted.yaml"]);
+        assert_eq!(ran.code, 128);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
+        let has_hint = ran.stderr.contains("hint: `ssh-keygen -p -f FILE`");
+        assert_eq!(
+            has_hint,
+            !expected.contains("does not fit"),
+            "{}",
+            ran.stderr
+        );
     }
 }
 
