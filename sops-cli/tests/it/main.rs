@@ -5,6 +5,10 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(unix)]
+mod age_kinds;
+#[cfg(unix)]
+mod age_peers;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
