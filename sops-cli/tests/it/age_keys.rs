@@ -3,7 +3,6 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     age_kinds::{PASSPHRASE, PLAIN, command, decrypt, encrypt, kinds, made, private, public, run},
+    pinentry::Pinentry,
     support::{
         Program::{Ours, Reference},
         Ran, Scratch, has_reference, read_testdata, skip,
@@ -328,47 +328,38 @@ fn without_a_terminal_there_is_an_error_and_no_hang() {
 #[test]
 fn a_pinentry_asks_if_one_is_named() {
     let scratch = Scratch::new();
-    let pinentry = scratch.write(
-        "pinentry",
-        "#!/bin/sh
-echo OK ready
-while read -r line; do
-  echo \"$line\" >> log
-  case \"$line\" in
-    GETPIN) [ \"$ANSWER\" ] && echo \"D $ANSWER\" && echo OK || echo ERR 83886179 cancelled;;
-    OPTION*) echo ERR 174 unknown;;
-    BYE) echo OK; exit;;
-    *) echo OK;;
-  esac
-done
-",
-    );
-    fs::set_permissions(&pinentry, fs::Permissions::from_mode(0o755)).expect("a file of ours");
-    let with = |program: &Path, answer: &str| {
+    let pinentry = |answer| Pinentry::new(&scratch.temporary(), answer);
+    let with = |program: &str| {
         let mut command = locked(&scratch, "ed25519-passphrase");
-        command
-            .env("PINENTRY_PROGRAM", program)
-            .env("ANSWER", answer);
+        command.env("PINENTRY_PROGRAM", program);
         run(command, &["decrypt", "encrypted.yaml"])
     };
-    assert_eq!(with(&pinentry, "pass%20phrase").ok(), PLAIN.as_bytes());
-    let log = scratch.read_text("log");
+    let answer = "echo D pass%20phrase; echo OK";
+    assert_eq!(with(pinentry(answer).path()).ok(), PLAIN.as_bytes());
+    let right = Pinentry::without_options(&scratch.temporary(), answer);
+    assert_eq!(with(right.path()).ok(), PLAIN.as_bytes());
+    let log = right.log();
     assert!(log.contains("SETDESC Passphrase for ") && log.contains("ssh-ed25519-passphrase"));
-    assert_eq!(log.matches("GETPIN").count(), 1);
-    for (program, answer, expected) in [
-        (pinentry.as_path(), "", "cancelled"),
-        (&pinentry, "wrong", "wrong 3 times"),
-        (
-            Path::new("/does/not/exist"),
-            "",
-            "PINENTRY_PROGRAM (/does/not/exist): cannot run it",
-        ),
-        (Path::new("/bin/true"), "", "it ended without an answer"),
+    assert_eq!(right.asked(), 1);
+    for (answer, expected) in [
+        ("echo ERR 83886179 cancelled", "cancelled"),
+        ("echo D wrong; echo OK", "wrong 3 times"),
+        ("exit", "it ended without an answer"),
     ] {
-        let ran = with(program, answer);
+        let ran = with(pinentry(answer).path());
         assert_eq!(ran.code, 128);
         assert!(ran.stderr.contains(expected), "{}", ran.stderr);
-        assert!(!ran.stderr.contains("pass phrase"));
+    }
+    for (program, expected) in [
+        (
+            "/does/not/exist",
+            "PINENTRY_PROGRAM (/does/not/exist): cannot run it",
+        ),
+        ("/bin/true", "it ended without an answer"),
+    ] {
+        let ran = with(program);
+        assert_eq!(ran.code, 128);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     }
 }
 

@@ -43,6 +43,8 @@ mod line_changes;
 mod lines;
 #[cfg(unix)]
 mod pgp;
+#[cfg(unix)]
+mod pinentry;
 mod precommit;
 #[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
 mod publish;

@@ -17,10 +17,11 @@ use super::{
     age::{AgeService, FoundIdentities, IdentitySource},
     age_file::ssh::PrivateKeyError,
     command::{self, read_limited},
+    file_mode::warn_of_readers,
     plugin::Plugins,
     prompt::Asker,
 };
-use crate::{secret::SecretBytes, warning::Warning};
+use crate::secret::SecretBytes;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
@@ -387,27 +388,6 @@ fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     variable(name)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
-}
-
-#[cfg(unix)]
-fn warn_of_readers(path: &Path, file: &File) -> Option<Warning> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let metadata = file.metadata().ok()?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if !metadata.is_file() || mode & 0o044 == 0 {
-        return None;
-    }
-    let path = path.display();
-    let warning = Warning::new(format!(
-        "{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"
-    ));
-    Some(warning.hint(format!("chmod 600 {path}")))
-}
-
-#[cfg(not(unix))]
-fn warn_of_readers(_path: &Path, _file: &File) -> Option<Warning> {
-    None
 }
 
 #[cfg(test)]
