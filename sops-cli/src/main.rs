@@ -13,6 +13,7 @@ mod error;
 #[cfg(unix)]
 mod fifo;
 mod files;
+mod gnupg;
 mod legacy;
 mod master_keys;
 mod parallel;

@@ -855,3 +855,33 @@ fn rules_bring_openpgp_keys_in_and_out() {
         assert_eq!(ours, theirs);
     }
 }
+
+#[test]
+fn the_doctor_sees_keyring_and_agent() {
+    let Some(gnupg) = Gnupg::golden() else { return };
+    let scratch = scratch();
+    gnupg.forget();
+    let text = gnupg.run(&scratch, Ours, "doctor").text();
+    let line = format!("keyring of gpg: {}, with no agent yet\n", gnupg.home());
+    assert!(text.contains(&line), "{text}");
+    for fingerprint in [RSA, CURVE] {
+        assert!(
+            text.contains(&format!("  secret key: {fingerprint}\n")),
+            "{text}"
+        );
+    }
+    let json: Value =
+        serde_json::from_slice(&gnupg.run(&scratch, Ours, "doctor --json").ok()).expect("JSON");
+    assert_eq!(json["pgp"]["home"], gnupg.home());
+    assert_eq!(json["pgp"]["agent"], true);
+    assert_eq!(json["pgp"]["secret_keys"].as_array().map(Vec::len), Some(2));
+
+    // Looking makes no folder.
+    let missing = scratch.temporary().join("none");
+    let settings = [("GNUPGHOME", missing.to_str().expect("ASCII"))];
+    let text = scratch.run_with(Ours, ["doctor"], settings, None).text();
+    assert!(
+        !text.contains("keyring of gpg") && !missing.exists(),
+        "{text}"
+    );
+}
