@@ -38,6 +38,35 @@ fn every_kind_goes_to_the_reference_and_back() {
     }
 }
 
+#[test]
+fn recipients_of_all_kinds_come_from_the_environment() {
+    let scratch = Scratch::new();
+    let kinds = kinds(&scratch);
+    let recipients: Vec<_> = kinds.iter().map(|kind| kind.recipient.as_str()).collect();
+    let recipients = recipients[..4].join(", ");
+    scratch.write("plain.yaml", PLAIN);
+    for program in [Ours, Reference] {
+        if program == Reference && !has_reference() {
+            continue;
+        }
+        let mut command = command(&scratch, program);
+        command.env("SOPS_AGE_RECIPIENTS", &recipients);
+        let encrypted = run(command, &["encrypt", "plain.yaml"]);
+        let encrypted = String::from_utf8(encrypted.ok()).expect("a text");
+        assert_eq!(encrypted.matches("recipient: ").count(), 4, "{program:?}");
+        for kind in &kinds {
+            let opened = decrypt(&scratch, Ours, kind, &encrypted);
+            assert_eq!(
+                opened.text(),
+                PLAIN,
+                "{program:?} {}: {}",
+                kind.name,
+                opened.stderr
+            );
+        }
+    }
+}
+
 /// Private keys of SSH are found where the reference finds them.
 #[test]
 fn keys_of_ssh_are_found_in_the_home_folder_and_from_a_command() {
