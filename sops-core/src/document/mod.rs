@@ -22,7 +22,7 @@ use crate::{
     crypto::{
         Cipher, CipherError, DataKey, EncryptedValue, LeafError, LeafProblem, MacDigest,
         NonceSource,
-        decrypt::Decryption,
+        decrypt::{DecryptedLeaves, Decryption},
         encrypt::Encryption,
         fingerprint::Fingerprint,
         select::{Matcher, Selector},
@@ -617,20 +617,10 @@ fn open(
         by_content: false,
         with_stash: how.with_stash,
         with_fingerprint: !how.is_compared,
+        with_edits: true,
         spelled: &spelled,
     };
-    let run = |decryption: &Decryption<'_>| {
-        let leaves = decryption
-            .run(text, tree)
-            .map_err(|error| located(text, tree, error, false))
-            .map_err(|error| doubt_data_key(error, metadata, cipher))?;
-        if !how.ignore_mac {
-            let macs = [Some(&leaves.mac), leaves.other_mac.as_ref()];
-            let digests = macs.into_iter().flatten().map(|mac| mac.clone().finish());
-            check_mac(metadata, cipher, &digests.collect::<Vec<_>>())?;
-        }
-        Ok::<_, Error>(leaves)
-    };
+    let run = |decryption: &Decryption<'_>| open_leaves(file, decryption, how.ignore_mac);
     // The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in
     // INI files it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
     let is_own = how.is_compared && !how.with_stash;
@@ -713,6 +703,31 @@ fn open(
         warnings,
         stash,
     })
+}
+
+/// Decrypts all leaves, and checks the MAC unless it is ignored.
+fn open_leaves(
+    file: &EncryptedFile<'_>,
+    decryption: &Decryption<'_>,
+    ignore_mac: bool,
+) -> Result<DecryptedLeaves, Error> {
+    let EncryptedFile {
+        text,
+        tree,
+        metadata,
+        ..
+    } = file;
+    let cipher = decryption.cipher;
+    let leaves = decryption
+        .run(text, tree)
+        .map_err(|error| located(text, tree, error, false))
+        .map_err(|error| doubt_data_key(error, metadata, cipher))?;
+    if !ignore_mac {
+        let macs = [Some(&leaves.mac), leaves.other_mac.as_ref()];
+        let digests = macs.into_iter().flatten().map(|mac| mac.clone().finish());
+        check_mac(metadata, cipher, &digests.collect::<Vec<_>>())?;
+    }
+    Ok(leaves)
 }
 
 fn has_leaves(text: &SecretText, tree: &Tree, expected: u64) -> bool {
