@@ -5,6 +5,10 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(unix)]
+mod age_kinds;
+#[cfg(unix)]
+mod age_peers;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
@@ -20,6 +24,8 @@ mod comments;
 mod compatibility;
 mod conversions;
 mod corpus;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod documents;
 #[cfg(unix)]
 mod editor;
@@ -37,6 +43,8 @@ mod line_changes;
 mod lines;
 #[cfg(unix)]
 mod pgp;
+#[cfg(unix)]
+mod pinentry;
 mod precommit;
 #[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
 mod publish;
