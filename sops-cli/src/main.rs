@@ -12,6 +12,7 @@ mod error;
 #[cfg(unix)]
 mod fifo;
 mod files;
+mod json;
 mod legacy;
 mod master_keys;
 mod parallel;

@@ -9,12 +9,11 @@ use std::{
 
 use sops_core::{EncryptedFile, keys::IdentitySurvey};
 
-use super::recipients::quoted;
 use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files, ui,
+    files, json, ui,
 };
 
 /// Show which keys, programs and settings sops finds, and what it can open with them
@@ -122,46 +121,41 @@ impl Report {
     }
 
     fn to_json(&self) -> String {
-        let list = |texts: &mut dyn Iterator<Item = String>| {
-            let texts: Vec<String> = texts.map(|text| quoted(&text)).collect();
-            format!("[{}]", texts.join(","))
-        };
         let survey = &self.survey;
         let programs: Vec<String> = self
             .programs
             .iter()
-            .map(|(name, what)| format!("{}:{}", quoted(name), quoted(what)))
+            .map(|(name, what)| format!("{}:{}", json::quoted(name), json::quoted(what)))
             .collect();
         let configuration = match &self.configuration {
             Ok(Some((path, count))) => {
-                format!("{{\"path\":{},\"creation_rules\":{count}}}", quoted(path))
+                format!(
+                    "{{\"path\":{},\"creation_rules\":{count}}}",
+                    json::quoted(path)
+                )
             }
             Ok(None) => "null".to_owned(),
-            Err(problem) => format!("{{\"problem\":{}}}", quoted(problem)),
+            Err(problem) => format!("{{\"problem\":{}}}", json::quoted(problem)),
         };
-        let files: Vec<String> = self
-            .files
-            .iter()
-            .map(|(file, opened)| {
-                let problem = match opened {
-                    Ok(()) => "null".to_owned(),
-                    Err(failure) => quoted(&failure.message),
-                };
-                let file = quoted(file);
-                let opens = opened.is_ok();
-                format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
-            })
-            .collect();
+        let files = self.files.iter().map(|(file, opened)| {
+            let problem = match opened {
+                Ok(()) => "null".to_owned(),
+                Err(failure) => json::quoted(&failure.message),
+            };
+            let file = json::quoted(file);
+            let opens = opened.is_ok();
+            format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
+        });
         format!(
-            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":[{}]}}\n",
-            list(&mut survey.places.iter().cloned()),
-            list(&mut survey.recipients.iter().cloned()),
-            list(&mut survey.plugins.iter().cloned()),
-            list(&mut survey.problems.iter().map(ToString::to_string)),
-            list(&mut survey.warnings.iter().map(ToString::to_string)),
+            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":{}}}\n",
+            json::list_of_texts(&survey.places),
+            json::list_of_texts(&survey.recipients),
+            json::list_of_texts(&survey.plugins),
+            json::list_of_texts(survey.problems.iter().map(ToString::to_string)),
+            json::list_of_texts(survey.warnings.iter().map(ToString::to_string)),
             programs.join(","),
-            list(&mut self.variables.iter().cloned()),
-            files.join(",")
+            json::list_of_texts(&self.variables),
+            json::list(files)
         )
     }
 }

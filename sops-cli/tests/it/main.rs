@@ -44,6 +44,7 @@ mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
+mod reports;
 #[cfg(unix)]
 mod robustness;
 mod rules;
