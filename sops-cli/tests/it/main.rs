@@ -5,6 +5,8 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(unix)]
+mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
