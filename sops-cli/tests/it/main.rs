@@ -9,6 +9,8 @@ mod age_keys;
 mod age_kinds;
 #[cfg(unix)]
 mod age_peers;
+#[cfg(unix)]
+mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
@@ -52,6 +54,7 @@ mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
+mod reports;
 #[cfg(unix)]
 mod robustness;
 mod rules;
