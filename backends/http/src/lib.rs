@@ -25,7 +25,7 @@ pub use command::output_of;
 pub use encode::{encode, form};
 pub use json::{JsonBody, SecretString};
 pub use problem::{Problem, ProblemKind};
-pub use proxies::Proxies;
+pub use proxies::{Proxies, Tunnel};
 pub use seconds::seconds;
 pub use token::{AccessToken, Tokens};
 pub use trust::Trust;
