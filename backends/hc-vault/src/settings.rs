@@ -2,10 +2,12 @@
 
 use std::{env, path::PathBuf, time::Duration};
 
-use crate::token::Token;
 use sops_http::{Client, HeaderName, HeaderValue, Limits, Problem, Proxies, Trust, seconds};
 
-use crate::allow_list::{self, AllowList};
+use crate::{
+    allow_list::{self, AllowList},
+    token::Token,
+};
 
 /// Everything but the token.
 #[derive(Debug)]
