@@ -14,6 +14,7 @@ mod error;
 mod fifo;
 mod files;
 mod gnupg;
+mod json;
 mod legacy;
 mod master_keys;
 mod parallel;

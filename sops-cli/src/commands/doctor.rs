@@ -8,14 +8,13 @@ use std::{
 
 use sops_core::{EncryptedFile, keys::IdentitySurvey};
 
-use super::recipients::quoted;
 use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
     files,
     gnupg::GnuPg,
-    ui,
+    json, ui,
 };
 
 /// Show which keys, programs and settings sops finds, and what it can open with them
@@ -137,56 +136,51 @@ impl Report {
     }
 
     fn to_json(&self) -> String {
-        let list = |texts: &mut dyn Iterator<Item = String>| {
-            let texts: Vec<String> = texts.map(|text| quoted(&text)).collect();
-            format!("[{}]", texts.join(","))
-        };
         let survey = &self.survey;
         let gnupg = &self.gnupg;
         let home = gnupg.home.as_ref();
         let home = home.map_or("null".to_owned(), |home| {
-            quoted(&home.display().to_string())
+            json::quoted(&home.display().to_string())
         });
         let pgp = format!(
             "{{\"home\":{home},\"agent\":{},\"secret_keys\":{}}}",
             gnupg.has_agent,
-            list(&mut gnupg.secret_keys.iter().cloned())
+            json::list_of_texts(&gnupg.secret_keys)
         );
         let programs: Vec<String> = self
             .programs
             .iter()
-            .map(|(name, what)| format!("{}:{}", quoted(name), quoted(what)))
+            .map(|(name, what)| format!("{}:{}", json::quoted(name), json::quoted(what)))
             .collect();
         let configuration = match &self.configuration {
             Ok(Some((path, count))) => {
-                format!("{{\"path\":{},\"creation_rules\":{count}}}", quoted(path))
+                format!(
+                    "{{\"path\":{},\"creation_rules\":{count}}}",
+                    json::quoted(path)
+                )
             }
             Ok(None) => "null".to_owned(),
-            Err(problem) => format!("{{\"problem\":{}}}", quoted(problem)),
+            Err(problem) => format!("{{\"problem\":{}}}", json::quoted(problem)),
         };
-        let files: Vec<String> = self
-            .files
-            .iter()
-            .map(|(file, opened)| {
-                let problem = match opened {
-                    Ok(()) => "null".to_owned(),
-                    Err(failure) => quoted(&failure.message),
-                };
-                let file = quoted(file);
-                let opens = opened.is_ok();
-                format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
-            })
-            .collect();
+        let files = self.files.iter().map(|(file, opened)| {
+            let problem = match opened {
+                Ok(()) => "null".to_owned(),
+                Err(failure) => json::quoted(&failure.message),
+            };
+            let file = json::quoted(file);
+            let opens = opened.is_ok();
+            format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
+        });
         format!(
-            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"pgp\":{pgp},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":[{}]}}\n",
-            list(&mut survey.places.iter().cloned()),
-            list(&mut survey.recipients.iter().cloned()),
-            list(&mut survey.plugins.iter().cloned()),
-            list(&mut survey.problems.iter().map(ToString::to_string)),
-            list(&mut survey.warnings.iter().map(ToString::to_string)),
+            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"pgp\":{pgp},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":{}}}\n",
+            json::list_of_texts(&survey.places),
+            json::list_of_texts(&survey.recipients),
+            json::list_of_texts(&survey.plugins),
+            json::list_of_texts(survey.problems.iter().map(ToString::to_string)),
+            json::list_of_texts(survey.warnings.iter().map(ToString::to_string)),
             programs.join(","),
-            list(&mut self.variables.iter().cloned()),
-            files.join(",")
+            json::list_of_texts(&self.variables),
+            json::list(files)
         )
     }
 }

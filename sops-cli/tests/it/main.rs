@@ -9,6 +9,10 @@ mod age_keys;
 mod age_kinds;
 #[cfg(unix)]
 mod age_peers;
+#[cfg(feature = "aws-kms")]
+mod amazon;
+#[cfg(unix)]
+mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
@@ -29,6 +33,7 @@ mod crashes;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod entries;
 #[cfg(unix)]
 mod exec;
 mod foreign;
@@ -37,8 +42,26 @@ mod gnupg;
 mod golden;
 mod http_server;
 mod huawei;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "keyservice"
+))]
+mod inside_tokio;
 mod interop;
 mod keyservice;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod kinds;
 mod line_changes;
 mod lines;
 #[cfg(unix)]
@@ -52,10 +75,17 @@ mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
+mod reports;
 #[cfg(unix)]
 mod robustness;
 mod rules;
-#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "hc-vault"))]
+#[cfg(any(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "keyservice"
+))]
 mod servers;
 mod shrink;
 mod support;

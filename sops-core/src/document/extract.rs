@@ -1,6 +1,6 @@
 //! One text out of an encrypted file, without decrypting the others.
 
-use super::{Unlocked, open_leaves};
+use super::{Unlocked, open::open_leaves};
 use crate::{
     crypto::{EncryptedValue, decrypt::Decryption},
     error::Error,

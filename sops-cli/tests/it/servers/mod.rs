@@ -1,7 +1,9 @@
 //! Servers made for the tests: they listen on loopback, do the cryptography that the real ones do, and check what they are
 //! sent. The official clients and the reference are pointed at them, too.
 
+pub(crate) mod amazon;
 pub(crate) mod azure;
+pub(crate) mod clouds;
 pub(crate) mod google;
 pub(crate) mod web;
 
