@@ -124,7 +124,8 @@ impl Unlocked<'_> {
         Ok(Encrypted { bytes, warnings })
     }
 
-    /// Returns the file with `layout` switched on or off for its next version, as [`EncryptOptions::layout`](super::EncryptOptions::layout) does.
+    /// Returns the file with `layout` switched on or off for its next version, as
+    /// [`EncryptOptions::layout`](super::EncryptOptions::layout) does.
     #[must_use]
     pub fn with_layout(self, layout: bool) -> Self {
         Self { layout, ..self }

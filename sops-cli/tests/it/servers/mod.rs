@@ -5,6 +5,8 @@ pub(crate) mod amazon;
 pub(crate) mod azure;
 pub(crate) mod clouds;
 pub(crate) mod google;
+#[cfg(feature = "gcp-kms")]
+pub(crate) mod google_grpc;
 pub(crate) mod web;
 
 /// Returns the `=` separated fields of a form.

@@ -243,7 +243,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<(String, Vec<(String, Stri
     }
 }
 
-fn tls() -> ServerConfig {
+pub(super) fn tls() -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate =
         CertificateDer::from_pem_file(testdata("cloud/server.pem")).expect("a certificate");
