@@ -11,7 +11,13 @@ use sops_keyservice::{Address, Listener, Peers, RemoteKeys, Server, Stop};
 use tokio::runtime::Builder;
 
 use crate::{
-    servers::{amazon, azure, clouds::transit, google, web::Web},
+    servers::{
+        amazon, azure,
+        clouds::transit,
+        google,
+        google_grpc::{Fault, GoogleGrpc},
+        web::Web,
+    },
     support::Scratch,
 };
 
@@ -56,6 +62,7 @@ fn every_service() {
         thread::spawn(move || Server::new(Plain).serve(listener, &stop))
     };
     let [google, azure, vault] = [google::start(), azure::start(), Web::start(transit)];
+    let by_grpc = GoogleGrpc::start(Fault::None);
     let text = str::to_owned;
     let cases = || -> Vec<Case> {
         let endpoint = google.url();
@@ -63,6 +70,12 @@ fn every_service() {
             "SOPS_GCP_KMS_ENDPOINT" => Some(endpoint.clone()),
             "GOOGLE_OAUTH_ACCESS_TOKEN" => Some(google::TOKEN.to_owned()),
             "SOPS_GCP_KMS_CLIENT_TYPE" => Some("rest".to_owned()),
+            _ => None,
+        };
+        let endpoint = format!("http://{}", by_grpc.address());
+        let of_google_by_grpc = move |name: &str| match name {
+            "SOPS_GCP_KMS_ENDPOINT" => Some(endpoint.clone()),
+            "GOOGLE_OAUTH_ACCESS_TOKEN" => Some(google::TOKEN.to_owned()),
             _ => None,
         };
         let allowed = azure.tls_url();
@@ -82,6 +95,16 @@ fn every_service() {
             (
                 Box::new(sops_gcp_kms::GcpKms::new(
                     sops_gcp_kms::Environment::new(of_google, None),
+                    LIMIT,
+                )),
+                MasterKey::GcpKms {
+                    resource_id: text(google::KEY),
+                },
+                true,
+            ),
+            (
+                Box::new(sops_gcp_kms::GcpKms::new(
+                    sops_gcp_kms::Environment::new(of_google_by_grpc, None),
                     LIMIT,
                 )),
                 MasterKey::GcpKms {
