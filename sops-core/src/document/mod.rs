@@ -443,6 +443,10 @@ pub fn rfc3339(time: SystemTime) -> String {
 /// # Errors
 /// [`Error::Syntax`] for what is not in the format.
 pub fn is_encrypted(bytes: &[u8], format: Format) -> Result<bool, Error> {
+    // As in the reference, which complains of blanks.
+    if bytes.is_empty() && format == Format::Yaml {
+        return Ok(false);
+    }
     match EncryptedFile::parse(bytes, format) {
         Ok(file) => Ok(!file.metadata.mac.is_empty() && !file.metadata.version.is_empty()),
         Err(Error::NotEncrypted | Error::Metadata(_)) => Ok(false),
