@@ -93,6 +93,10 @@ impl Context {
     /// Whether a file is to be written in the style of the reference instead of its own, because another format or an
     /// indentation was asked for, and how far it is then indented (`None` is the style's own way).
     pub(crate) fn rewriting(&self, target: &Target) -> Result<Option<Option<usize>>, Failure> {
+        if target.output == Format::Yaml && self.global.indent.is_some_and(|indent| indent < 0) {
+            let message = "--indent: YAML cannot be indented by a negative number";
+            return Err(Failure::new(Code::Dump, message));
+        }
         let given = self
             .global
             .indent

@@ -12,7 +12,11 @@
 //! What flags there are, and whether they take a value, comes from the definitions of the commands, save for those that exist
 //! in the older form only.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    any::TypeId,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use clap::{ArgAction, Command};
 
@@ -91,6 +95,10 @@ pub(crate) fn rewrite(
         (verb.to_owned(), Form::Legacy)
     };
 
+    if files.first().is_some_and(|file| file.is_empty()) {
+        // Such as a variable that is not set. The reference takes it for the working folder.
+        return Err(Failure::new(Code::Input, "the name of the file is empty"));
+    }
     if form == Form::Legacy && files.is_empty() && verb != "edit" {
         return Err(
             Failure::new(Code::NoFile, "no file specified").hint(format!(
@@ -116,6 +124,9 @@ pub(crate) fn rewrite(
             Known::Mode if takes_mode(&flag, form) && defines(subcommand, &flag.name) => {
                 local.push(flag.written());
             }
+            // A path that is empty is none.
+            Known::Defined { is_path: true, .. }
+                if flag.value.as_ref().is_some_and(|path| path.is_empty()) => {}
             Known::Defined { .. } if defines(definitions.program(), &flag.name) => {
                 global.push(flag.written())
             }
@@ -201,6 +212,7 @@ enum Known {
     /// Defined in `cli`.
     Defined {
         takes: Takes,
+        is_path: bool,
     },
 }
 
@@ -306,6 +318,10 @@ fn split_flag(argument: &OsStr) -> Option<(String, Option<OsString>)> {
     };
     let dashes = name.len() - name.trim_start_matches('-').len();
     let bare = name[dashes.min(2)..].to_owned();
+    // A value to set: no flag starts with a digit.
+    if dashes == 1 && bare.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return None;
+    }
     (dashes > 0 && !bare.is_empty()).then_some((bare, value))
 }
 
@@ -364,14 +380,15 @@ fn look_up(definitions: &Definitions, likely: Option<&str>, name: &str) -> Optio
                     ArgAction::Set | ArgAction::Append => Takes::Value,
                     _ => Takes::Nothing,
                 };
-                (long.to_owned(), Known::Defined { takes })
+                let is_path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+                (long.to_owned(), Known::Defined { takes, is_path })
             })
         })
 }
 
 fn takes(name: &str, known: Known) -> Takes {
     match known {
-        Known::Defined { takes } => takes,
+        Known::Defined { takes, .. } => takes,
         Known::Mode if name == "set" => Takes::Value,
         _ => Takes::Nothing,
     }
@@ -630,6 +647,9 @@ mod tests {
             ("decrypt -- f.yaml", "sops decrypt -- f.yaml"),
             ("decrypt -- -d", "sops decrypt -- -d"),
             ("decrypt -", "sops decrypt -- -"),
+            ("set f p -5", "sops set -- f p -5"),
+            ("set f p -0.5e3 --string", "sops set --string -- f p -0.5e3"),
+            ("--config= -d f", "sops decrypt -- f"),
             ("decrypt -i f.yaml", "sops decrypt --in-place -- f.yaml"),
             ("decrypt f.yaml -i", "sops decrypt --in-place -- f.yaml"),
             (
@@ -663,10 +683,7 @@ mod tests {
                 "decrypt --output -d f.yaml",
                 "sops decrypt --output=-d -- f.yaml",
             ),
-            (
-                "decrypt --output= f.yaml",
-                "sops decrypt --output= -- f.yaml",
-            ),
+            ("decrypt --output= f.yaml", "sops decrypt -- f.yaml"),
             ("decrypt decrypt", "sops decrypt -- decrypt"),
             // Global flags, before and after the verb.
             (
@@ -866,6 +883,7 @@ mod tests {
             ),
             ("--extract x f", "--extract works on decrypting only"),
             ("--set", "flag needs an argument: --set"),
+            ("set f p -x", "flag provided but not defined: --x"),
             (
                 "decrypt --add-age x f",
                 "flag provided but not defined: --add-age",

@@ -6,12 +6,15 @@ mod backends;
 mod cli;
 mod commands;
 mod context;
+mod core_dump;
 mod definitions;
 mod editor;
 mod error;
 #[cfg(unix)]
 mod fifo;
 mod files;
+mod gnupg;
+mod json;
 mod legacy;
 mod master_keys;
 mod parallel;
@@ -29,6 +32,7 @@ mod user;
 use std::{env, panic, process::ExitCode};
 
 fn main() -> ExitCode {
+    core_dump::prevent();
     panic::set_hook(Box::new(report_panic));
     match cli::run(env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -71,6 +71,16 @@ impl Ui {
         write_stderr(message);
     }
 
+    /// Prints a question, or what it is about, as it is.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as [`print`], which stands where this one may stand"
+    )]
+    pub(crate) fn ask(self, text: &str) -> Result<(), Failure> {
+        let _ = io::stderr().write_all(text.as_bytes());
+        Ok(())
+    }
+
     /// Prints a fact about the run, such as a summary.
     pub(crate) fn note(self, message: &str) {
         if self.loudness > Loudness::Quiet {

@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// This version does not handle the format.
-    #[error("files of the format {} cannot be handled by this version yet", .0.name())]
+    #[error("this cannot be done with files of the format {}", .0.name())]
     UnsupportedFormat(Format),
     /// There is a top-level key `sops` in a text that is to be encrypted.
     #[error("the file is encrypted already: it has a top-level key `sops`")]
@@ -154,7 +154,7 @@ impl Error {
         match self {
             Self::Syntax(error) => error.hint.as_deref(),
             Self::UnsupportedFormat(_) => Some(
-                "YAML, JSON, dotenv and binary files work; name the format with --input-type if the file is one of them",
+                "with YAML, JSON, dotenv and INI files it can be done; name the format with --input-type if the file has one of these",
             ),
             Self::AlreadyEncrypted { .. } => Some("edit it with `sops edit`, or decrypt it first"),
             Self::NotEncrypted => Some(

@@ -11,7 +11,6 @@
 mod assertion;
 mod crc32c;
 mod credentials;
-mod environment;
 mod external;
 mod grpc;
 mod kms;
@@ -27,8 +26,8 @@ use sops_core::{
     metadata::{KeyEntry, MasterKey},
 };
 
-pub use environment::Environment;
 use kms::Kms;
+pub use sops_http::Environment;
 pub use storage::CloudStorage;
 
 /// The key service for keys of Google Cloud KMS.

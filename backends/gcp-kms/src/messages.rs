@@ -131,12 +131,13 @@ mod tests {
     #[test]
     fn plaintexts_are_not_printed() {
         let request = EncryptRequest {
+            name: String::new(),
             plaintext: b"secret".to_vec(),
-            ..EncryptRequest::default()
+            plaintext_crc32c: None,
         };
         let answer = DecryptResponse {
             plaintext: b"secret".to_vec(),
-            ..DecryptResponse::default()
+            plaintext_crc32c: None,
         };
         let shown = format!("{request:?}{answer:?}");
         assert!(

@@ -17,6 +17,7 @@ use crate::{
     context::Context,
     error::{Code, Failure},
     files,
+    json::{quoted, quoted_or_null},
     parallel::{self, Waits},
     ui,
 };
@@ -237,46 +238,21 @@ impl Report {
 }
 
 fn object(file: &str, finding: &Finding) -> String {
-    let or_null = |text: &Option<String>| text.as_deref().map_or_else(|| "null".to_owned(), quoted);
     format!(
         "{{\"file\": {}, \"line\": {}, \"column\": {}, \"kind\": {}, \"path\": {}, \"message\": {}, \"hint\": {}}}",
         quoted(file),
         finding.position.line,
         finding.position.column,
         quoted(finding.kind.name()),
-        or_null(&finding.path),
+        quoted_or_null(finding.path.as_deref()),
         quoted(&finding.message),
-        or_null(&finding.hint),
+        quoted_or_null(finding.hint.as_deref()),
     )
-}
-
-/// A text as JSON.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            control if control < ' ' => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_for_json() {
-        assert_eq!(quoted("a\"b\\c\nd\te\u{1}é"), r#""a\"b\\c\nd\te\u0001é""#);
-    }
 
     #[test]
     fn looks_for_what_encrypted_files_have() {

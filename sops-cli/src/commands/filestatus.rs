@@ -19,6 +19,10 @@ pub(crate) struct Args {
     /// The format of the file: yaml, json, dotenv, ini, binary
     #[arg(long, value_name = "FORMAT")]
     input_type: Option<String>,
+
+    /// Print JSON, as without this flag
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {

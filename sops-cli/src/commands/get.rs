@@ -93,7 +93,7 @@ impl Args {
         let mut values = Vec::new();
         for path in paths {
             let value = match self.json {
-                true => plain.extract_json(path),
+                true => plain.extract_json(path).map(|value| on_one_line(&value)),
                 false => plain.extract_as(path, target.output),
             };
             values.push(match (value, &self.default) {
@@ -125,4 +125,13 @@ impl Args {
         }
         SecretBytes::new(text)
     }
+}
+
+/// JSON on one line. Its line breaks and the tabs behind them stand between tokens, never in a text.
+fn on_one_line(json: &SecretBytes) -> SecretBytes {
+    let mut line = Vec::with_capacity(json.len());
+    for piece in json.expose().split(|&byte| byte == b'\n') {
+        line.extend_from_slice(piece.trim_ascii_start());
+    }
+    SecretBytes::new(line)
 }

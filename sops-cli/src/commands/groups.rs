@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     error::{Code, Doing, Failure},
     files::Original,
-    master_keys, ui,
+    json, master_keys, ui,
 };
 
 /// Add or delete a key group of a file
@@ -44,6 +44,10 @@ pub(crate) struct Args {
     /// How many key groups are needed to decrypt
     #[arg(long, value_name = "N")]
     shamir_secret_sharing_threshold: Option<usize>,
+
+    /// Print the groups that the file has now as a line of JSON; needs --in-place
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     group: GroupArgs,
@@ -103,6 +107,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let Some(file) = args.file.as_deref().filter(|file| *file != Path::new("")) else {
         return Err(Failure::new(Code::Input, "no file specified").hint("name it with --file"));
     };
+    if args.json && !args.in_place {
+        let message = "--json and the file cannot both go to standard output";
+        return Err(Failure::new(Code::Conflict, message)
+            .hint("with --in-place, the file is replaced, and the report is printed"));
+    }
     let change = args.change()?;
     let types = TypeArgs {
         input_type: args.input_type.clone(),
@@ -153,6 +162,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .map_err(failed)?;
     if args.in_place {
         original.replace(&bytes)?;
+        if args.json {
+            ui::print(&report(&target.name, &groups, threshold))?;
+        }
     } else {
         ui::write_stdout(&bytes)?;
     }
@@ -166,6 +178,27 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             .hint("`sops rotate --in-place FILE` gives it another");
     }
     Ok(())
+}
+
+/// The groups that a file has now, in JSON.
+fn report(file: &str, groups: &[Vec<MasterKey>], threshold: Option<usize>) -> String {
+    let key = |key: &MasterKey| {
+        format!(
+            "{{\"kind\":{},\"key\":{}}}",
+            json::quoted(key.kind()),
+            json::quoted(&key.to_string())
+        )
+    };
+    // As it is decided when it is not said: all groups are needed.
+    let threshold = threshold
+        .or(Some(groups.len()))
+        .filter(|_| groups.len() > 1);
+    format!(
+        "{{\"file\":{},\"shamir_threshold\":{},\"groups\":{}}}\n",
+        json::quoted(file),
+        json::number_or_null(threshold),
+        json::list(groups.iter().map(|group| json::list(group.iter().map(key))))
+    )
 }
 
 /// What is to be done.

@@ -16,7 +16,7 @@ use sops_core::{
 use crate::{
     context::Context,
     error::{Code, Doing, Failure},
-    ui,
+    json, ui,
 };
 
 /// Set up a folder: an age key where there is none, and a `.sops.yaml`
@@ -24,11 +24,15 @@ use crate::{
 /// Nothing that exists is changed. The key is made where sops looks for it, for your user alone; the creation rule in
 /// `.sops.yaml` names its recipient.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Print what there is and what was made as a line of JSON
+    #[arg(long)]
+    json: bool,
+}
 
 const CONFIG: &str = ".sops.yaml";
 
-pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let config = Path::new(CONFIG);
     let has_config = config.symlink_metadata().is_ok();
     let above = Config::discover(Path::new("."))
@@ -36,6 +40,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
         .filter(|_| !has_config);
     let mut report = String::new();
 
+    let mut new_key = None;
     let recipients = match keys::own_recipients_from_env() {
         Ok(found) if !found.is_empty() => {
             report += "Found your age key.\n";
@@ -48,6 +53,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
                 "Made an age key in {}. Keep a copy of it in a safe place: without it nothing can be decrypted.\n",
                 path.display()
             );
+            new_key = Some(path.display().to_string());
             vec![recipient]
         }
     };
@@ -64,7 +70,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
             "Made {CONFIG}: whatever is encrypted in this folder is encrypted for that key.\n"
         );
     }
-    if let Some(above) = above {
+    if let Some(above) = &above {
         report += &format!("In this folder it counts instead of {}.\n", above.display());
     }
     report += "\nNext:\n  \
@@ -72,6 +78,16 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
         sops FILE                      opens it in your editor\n  \
         sops decrypt FILE              prints it in the clear\n";
     context.ui.detail("no file was replaced");
+    if args.json {
+        let above = above.map(|above| above.display().to_string());
+        return ui::print(&format!(
+            "{{\"recipients\":{},\"new_key_file\":{},\"config\":\"{CONFIG}\",\"config_is_new\":{},\"instead_of\":{}}}\n",
+            json::list_of_texts(&recipients),
+            json::quoted_or_null(new_key.as_deref()),
+            !has_config,
+            json::quoted_or_null(above.as_deref())
+        ));
+    }
     ui::print(&report)
 }
 

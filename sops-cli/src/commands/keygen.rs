@@ -9,7 +9,7 @@ use std::{
 
 use sops_core::{SecretText, keys::Identities};
 
-use crate::{context::Context, error::Failure, ui};
+use crate::{context::Context, error::Failure, json, ui};
 
 /// Make an age key
 ///
@@ -24,6 +24,10 @@ pub(crate) struct Args {
     /// Make a key that withstands quantum computers; its recipient has some 2,000 characters
     #[arg(long)]
     pq: bool,
+
+    /// Print a line of JSON: the recipient, and the identity or the file that it was written to
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -37,21 +41,47 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         "# created: {now}\n# public key: {recipient}\n{}",
         identities.to_text().expose()
     ));
-    let is_shown = match args.output.as_deref() {
-        Some(path) if path != Path::new("-") => {
-            write_new(path, text.expose().as_bytes())
-                .map_err(|error| Failure::writing(path, &error))?;
-            true
-        }
-        _ => {
-            ui::write_stdout(text.expose().as_bytes())?;
-            !io::stdout().is_terminal()
-        }
-    };
-    if is_shown {
+    let output = args
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"));
+    if let Some(path) = output {
+        write_new(path, text.expose().as_bytes())
+            .map_err(|error| Failure::writing(path, &error))?;
+    }
+    if args.json {
+        let identity = output.is_none().then(|| identities.to_text());
+        let report = report(&now, &recipient, identity.as_ref(), output);
+        return ui::write_stdout(report.expose().as_bytes());
+    }
+    if output.is_none() {
+        ui::write_stdout(text.expose().as_bytes())?;
+    }
+    if output.is_some() || !io::stdout().is_terminal() {
         context.ui.note(&format!("Public key: {recipient}"));
     }
     Ok(())
+}
+
+/// What was made, in JSON. An identity that is in a file is nowhere else.
+fn report(
+    created: &str,
+    recipient: &str,
+    identity: Option<&SecretText>,
+    file: Option<&Path>,
+) -> SecretText {
+    // An identity is made of letters, digits and hyphens: quotes are all it needs.
+    let identity = SecretText::new(match identity {
+        Some(identity) => format!("\"{}\"", identity.expose().trim_end()),
+        None => "null".to_owned(),
+    });
+    SecretText::new(format!(
+        "{{\"recipient\":{},\"created\":{},\"identity\":{},\"file\":{}}}\n",
+        json::quoted(recipient),
+        json::quoted(created),
+        identity.expose(),
+        json::quoted_or_null(file.map(|file| file.display().to_string()).as_deref()),
+    ))
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -18,7 +18,7 @@ use crate::{
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
-    files, ui,
+    files, json, ui,
 };
 
 /// Publish files where the `destination_rules` of .sops.yaml say
@@ -42,6 +42,10 @@ pub(crate) struct Args {
     /// Publish all files of a folder
     #[arg(long)]
     recursive: bool,
+
+    /// Print a line of JSON for each file; questions go to standard error
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -136,9 +140,23 @@ fn publish(
         },
     };
     let place = describe(destination, &published);
-    if !args.yes && !ask(&format!("uploading {name} to {place} ? (y/n): "))? {
+    let report = |status: &str| {
+        ui::print(&format!(
+            "{{\"file\":{},\"destination\":{},\"status\":\"{status}\"}}\n",
+            json::quoted(&name),
+            json::quoted(&place)
+        ))
+    };
+    // With JSON, standard output is for that alone.
+    let say = |text: &str| match args.json {
+        true => context.ui.ask(text),
+        false => ui::print(text),
+    };
+    let question = format!("uploading {name} to {place} ? (y/n): ");
+    if !args.yes && !ask(&question, say)? {
         let message = format!("Publication of {name} canceled");
         return match root {
+            Some(_) if args.json => report("declined"),
             Some(_) => ui::print(&format!("{message}\n")),
             None => Err(Failure::new(Code::Generic, message)),
         };
@@ -146,6 +164,16 @@ fn publish(
     let time_limit = backends::time_limit()?;
     let news = send(destination, &published, &parcel, time_limit)
         .map_err(|failure| failure.in_file(&name))?;
+    if args.json {
+        return report(match news {
+            Published::AtPlace => "published",
+            Published::UpToDate => "up-to-date",
+        });
+    }
+    let news = match news {
+        Published::AtPlace => "published at",
+        Published::UpToDate => "already up to date at",
+    };
     context.ui.note(&format!("{name}: {news} {place}"));
     Ok(())
 }
@@ -236,7 +264,14 @@ fn describe(destination: &Destination, name: &str) -> String {
     }
 }
 
-/// Sends it, and says what was done, in words.
+/// What was done.
+#[cfg_attr(not(feature = "hc-vault"), expect(dead_code))]
+enum Published {
+    AtPlace,
+    UpToDate,
+}
+
+/// Sends it, and says what was done.
 #[cfg_attr(
     not(any(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault")),
     expect(unused_variables)
@@ -246,7 +281,7 @@ fn send(
     name: &str,
     parcel: &SecretBytes,
     time_limit: Duration,
-) -> Result<&'static str, Failure> {
+) -> Result<Published, Failure> {
     let failed = |error| Failure::from_key(&error, Doing::Encrypting);
     match destination {
         #[cfg(feature = "aws-kms")]
@@ -254,7 +289,7 @@ fn send(
             let s3 = sops_aws_kms::S3::from_env(time_limit);
             s3.put(bucket, &format!("{prefix}{name}"), parcel.expose())
                 .map_err(failed)?;
-            Ok("published at")
+            Ok(Published::AtPlace)
         }
         #[cfg(feature = "gcp-kms")]
         Destination::Gcs { bucket, prefix } => {
@@ -262,7 +297,7 @@ fn send(
             storage
                 .put(bucket, &format!("{prefix}{name}"), parcel.expose())
                 .map_err(failed)?;
-            Ok("published at")
+            Ok(Published::AtPlace)
         }
         #[cfg(feature = "hc-vault")]
         Destination::Vault {
@@ -271,14 +306,14 @@ fn send(
             mount,
             version,
         } => {
-            use sops_hc_vault::{HcVault, Published, SecretPlace};
+            use sops_hc_vault::{HcVault, SecretPlace};
 
             let vault = HcVault::from_env().with_time_limit(time_limit);
             let path = format!("{path}{name}");
             let place = SecretPlace::new(address, mount, &path, *version);
             match vault.put_secret(&place, parcel).map_err(failed)? {
-                Published::UpToDate => Ok("already up to date at"),
-                _ => Ok("published at"),
+                sops_hc_vault::Published::UpToDate => Ok(Published::UpToDate),
+                _ => Ok(Published::AtPlace),
             }
         }
         _ => Err(
@@ -288,11 +323,11 @@ fn send(
     }
 }
 
-/// Asks on standard output until standard input says yes or no.
-fn ask(question: &str) -> Result<bool, Failure> {
+/// Asks until standard input says yes or no.
+fn ask(question: &str, say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
     let mut lines = io::stdin().lock();
     loop {
-        ui::print(question)?;
+        say(question)?;
         let mut answer = String::new();
         match lines.read_line(&mut answer) {
             Ok(0) | Err(_) => {

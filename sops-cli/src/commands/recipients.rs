@@ -9,7 +9,7 @@ use crate::{
     cli::TypeArgs,
     context::{Context, Target},
     error::{Code, Doing, Failure},
-    files, ui,
+    files, json, ui,
 };
 
 /// Show who can read files, and why
@@ -146,39 +146,31 @@ impl Readers {
         let key = |key: &MasterKey| {
             format!(
                 "\"kind\":{},\"key\":{}",
-                quoted(key.kind()),
-                quoted(&key.to_string())
+                json::quoted(key.kind()),
+                json::quoted(&key.to_string())
             )
         };
-        let groups: Vec<String> = self
+        let reader = |reader: &Reader| {
+            let in_rule = reader
+                .in_rule
+                .map_or("null".to_owned(), |is| is.to_string());
+            format!("{{{},\"in_rule\":{in_rule}}}", key(&reader.key))
+        };
+        let groups = self
             .groups
             .iter()
-            .map(|group| {
-                let readers: Vec<String> = group
-                    .iter()
-                    .map(|reader| {
-                        let in_rule = reader
-                            .in_rule
-                            .map_or("null".to_owned(), |is| is.to_string());
-                        format!("{{{},\"in_rule\":{in_rule}}}", key(&reader.key))
-                    })
-                    .collect();
-                format!("[{}]", readers.join(","))
-            })
-            .collect();
-        let missing: Vec<String> = self
+            .map(|group| json::list(group.iter().map(reader)));
+        let missing = self
             .missing
             .iter()
-            .map(|missing| format!("{{{}}}", key(missing)))
-            .collect();
+            .map(|missing| format!("{{{}}}", key(missing)));
         format!(
-            "{{\"file\":{},\"rule\":{},\"shamir_threshold\":{},\"groups\":[{}],\"only_in_rule\":[{}]}}\n",
-            quoted(&self.file),
-            self.rule.as_deref().map_or("null".to_owned(), quoted),
-            self.threshold
-                .map_or("null".to_owned(), |number| number.to_string()),
-            groups.join(","),
-            missing.join(",")
+            "{{\"file\":{},\"rule\":{},\"shamir_threshold\":{},\"groups\":{},\"only_in_rule\":{}}}\n",
+            json::quoted(&self.file),
+            json::quoted_or_null(self.rule.as_deref()),
+            json::number_or_null(self.threshold),
+            json::list(groups),
+            json::list(missing)
         )
     }
 }
@@ -198,28 +190,4 @@ fn rule_of(
         ),
         Err(_) => (None, Vec::new()),
     })
-}
-
-/// A text as JSON has it.
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            letter if letter.is_control() => quoted += &format!("\\u{:04x}", u32::from(letter)),
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_what_json_needs_quoted() {
-        assert_eq!(quoted("a\"\\\n\u{1b}é"), "\"a\\\"\\\\\\u000a\\u001bé\"");
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{Change, DecryptOptions, EncryptedFile, SecretText, TreePath};
+use sops_core::{Change, DecryptOptions, EncryptedFile, Format, SecretText, Step, TreePath};
 
 use crate::{
     cli::TypeArgs,
@@ -128,7 +128,9 @@ impl Args {
     fn value(&self, word: Option<&String>) -> Result<SecretText, Failure> {
         let bytes = match word {
             None => files::read_stdin()?,
-            Some(word) if self.value_file => files::read(Path::new(word))?,
+            Some(word) if self.value_file => {
+                files::read(Path::new(word)).map_err(|failure| failure.with_code(Code::Generic))?
+            }
             Some(word) => return Ok(SecretText::new(word.clone())),
         };
         let text = std::str::from_utf8(bytes.expose())
@@ -173,7 +175,15 @@ impl ChangeArgs {
             _ => failure,
         })?;
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
-        let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+        // An encrypted binary file is JSON with one text.
+        let format = match target.format {
+            Format::Binary => {
+                check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
+                Format::Json
+            }
+            format => format,
+        };
+        let encrypted = EncryptedFile::parse(original.content(), format).map_err(failed)?;
         let keyring = context.keyring(Doing::Decrypting)?;
         let unlocked = encrypted.unlock(keyring).map_err(failed)?;
         context.record(Event::Decrypt, &target)?;
@@ -203,4 +213,21 @@ impl ChangeArgs {
         context.ui.warn_of_all(&target.name, &converted.warnings);
         original.replace(&converted.bytes)
     }
+}
+
+/// A binary file is one text, and nothing else can be set in it.
+fn check_change_of_binary(changes: &[Change]) -> Result<(), Failure> {
+    let is_its_text = |change: &Change| match change {
+        Change::Set { path, json } => {
+            path.steps() == [Step::Key("data".to_owned())]
+                && json.expose().trim_start().starts_with('"')
+        }
+        _ => false,
+    };
+    if changes.iter().all(is_its_text) {
+        return Ok(());
+    }
+    let message = "a binary file is one text: [\"data\"]";
+    Err(Failure::new(Code::SetFormat, message)
+        .hint("with --input-type, the file is taken for one of another format"))
 }

@@ -14,7 +14,7 @@ use crate::{
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
     files::Original,
-    patterns, ui,
+    json, patterns, ui,
 };
 
 /// Bring the keys of files into line with the rules in `.sops.yaml`
@@ -42,6 +42,10 @@ pub(crate) struct Args {
     /// Give the files a new data key as well, also those whose keys are up to date
     #[arg(long)]
     rotate: bool,
+
+    /// Print a line of JSON for each file; questions go to standard error
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -100,18 +104,26 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
         .iter()
         .any(|group| !group.added.is_empty() || !group.removed.is_empty());
     if !keys_change && wanted.threshold == old_threshold && !args.rotate {
-        context.ui.note(&format!("{name}: already up to date"));
-        return Ok(());
+        let outcome = Outcome::UpToDate;
+        return wanted.report(args, context, &name, outcome, &difference, old_threshold);
     }
     let mut question = String::from("The following changes will be made to the file's groups:\n");
-    question += &show(&difference, old_threshold, wanted.threshold, Paint::new());
+    let paint = Paint::of(args.json);
+    question += &show(&difference, old_threshold, wanted.threshold, paint);
     if args.rotate {
         question += "Every value will be encrypted anew, under a new data key.\n";
     }
-    ui::print(&question)?;
-    if !args.yes && !ask()? {
-        context.ui.note(&format!("{name}: left unchanged"));
-        return Ok(());
+    // With JSON, standard output is for that alone.
+    let say = |text: &str| match args.json {
+        true => context.ui.ask(text),
+        false => ui::print(text),
+    };
+    if !(args.json && args.yes) {
+        say(&question)?;
+    }
+    if !args.yes && !ask(say)? {
+        let outcome = Outcome::Declined;
+        return wanted.report(args, context, &name, outcome, &difference, old_threshold);
     }
 
     let keyring = context.keyring(Doing::Decrypting)?;
@@ -138,9 +150,18 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
             .map_err(failed)?
     };
     original.replace(&bytes)?;
-    context.ui.note(&format!("{name}: synced with new keys"));
+    let outcome = Outcome::Updated;
+    wanted.report(args, context, &name, outcome, &difference, old_threshold)?;
     warn_of_removed(context, &name, &difference, args.rotate);
     Ok(())
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    UpToDate,
+    Updated,
+    Declined,
 }
 
 /// What the rule says.
@@ -214,6 +235,45 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    fn report(
+        &self,
+        args: &Args,
+        context: &Context,
+        file: &str,
+        outcome: Outcome,
+        difference: &[Difference],
+        old_threshold: usize,
+    ) -> Result<(), Failure> {
+        let (word, sentence) = match outcome {
+            Outcome::UpToDate => ("up-to-date", "already up to date"),
+            Outcome::Updated => ("updated", "synced with new keys"),
+            Outcome::Declined => ("declined", "left unchanged"),
+        };
+        if !args.json {
+            context.ui.note(&format!("{file}: {sentence}"));
+            return Ok(());
+        }
+        let threshold = |number: usize| json::number_or_null((number > 0).then_some(number));
+        let groups = difference.iter().map(|group| {
+            format!(
+                "{{\"kept\":{},\"added\":{},\"removed\":{}}}",
+                json::list_of_texts(&group.common),
+                json::list_of_texts(&group.added),
+                json::list_of_texts(&group.removed)
+            )
+        });
+        ui::print(&format!(
+            "{{\"file\":{},\"status\":\"{word}\",\"rotated\":{},\"shamir_threshold\":{{\"before\":{},\"after\":{}}},\"groups\":{}}}\n",
+            json::quoted(file),
+            args.rotate && matches!(outcome, Outcome::Updated),
+            threshold(old_threshold),
+            threshold(self.threshold),
+            json::list(groups)
+        ))
+    }
+}
+
 /// What changes in one key group.
 struct Difference {
     common: Vec<String>,
@@ -273,15 +333,19 @@ fn show(difference: &[Difference], old_threshold: usize, threshold: usize, paint
     text
 }
 
-/// Whether standard output takes colours.
+/// Whether the stream that a question goes to takes colours.
 #[derive(Clone, Copy)]
 struct Paint(bool);
 
 impl Paint {
-    fn new() -> Self {
+    fn of(is_standard_error: bool) -> Self {
         let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self(!forbidden && io::stdout().is_terminal())
+        let is_terminal = match is_standard_error {
+            true => io::stderr().is_terminal(),
+            false => io::stdout().is_terminal(),
+        };
+        Self(!forbidden && is_terminal)
     }
 
     fn line(self, style: &str, text: &str) -> String {
@@ -293,10 +357,10 @@ impl Paint {
 }
 
 /// Asks until the answer is one.
-fn ask() -> Result<bool, Failure> {
+fn ask(say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
     let mut input = io::stdin().lock();
     loop {
-        ui::print("Is this okay? (y/n):")?;
+        say("Is this okay? (y/n):")?;
         let mut line = String::new();
         match input.read_line(&mut line) {
             Ok(0) => {

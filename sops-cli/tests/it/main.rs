@@ -5,8 +5,14 @@
 
 #[cfg(unix)]
 mod age_keys;
+#[cfg(unix)]
+mod age_kinds;
+#[cfg(unix)]
+mod age_peers;
 #[cfg(feature = "aws-kms")]
 mod amazon;
+#[cfg(unix)]
+mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
 #[cfg(unix)]
@@ -22,6 +28,8 @@ mod comments;
 mod compatibility;
 mod conversions;
 mod corpus;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod documents;
 #[cfg(unix)]
 mod editor;
@@ -58,6 +66,8 @@ mod line_changes;
 mod lines;
 #[cfg(unix)]
 mod pgp;
+#[cfg(unix)]
+mod pinentry;
 mod precommit;
 #[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
 mod publish;
@@ -65,6 +75,7 @@ mod readers;
 mod readme;
 mod recipients;
 mod reference_faults;
+mod reports;
 #[cfg(unix)]
 mod robustness;
 mod rules;

@@ -76,8 +76,12 @@ impl Engine for Yaml {
         node: NodeId,
         style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        let indent = style.indent.filter(|indent| INDENTS.contains(indent));
-        let indent = indent.unwrap_or(emit::DEFAULT_INDENT);
+        // As in the reference: what is too narrow or too wide is as narrow as can be.
+        let indent = match style.indent {
+            None | Some(0) => emit::DEFAULT_INDENT,
+            Some(indent) if INDENTS.contains(&indent) => indent,
+            Some(_) => INDENTS.start,
+        };
         emit::emit(source, tree, node, indent, style)
     }
 }
