@@ -9,6 +9,7 @@ mod context;
 mod definitions;
 mod editor;
 mod error;
+mod excerpt;
 #[cfg(unix)]
 mod fifo;
 mod files;
