@@ -52,9 +52,11 @@ pub(crate) fn with_remote_services(
     addresses: &[String],
     time_limit: Duration,
 ) -> Result<Keyring, Failure> {
+    let tls = sops_keyservice::ClientTls::from_env();
     let addresses = addresses.iter().filter(|address| !address.is_empty());
     Ok(addresses.fold(keyring, |keyring, address| {
-        keyring.with_service(sops_keyservice::RemoteKeys::new(address, time_limit))
+        let remote = sops_keyservice::RemoteKeys::new(address, time_limit);
+        keyring.with_service(remote.with_tls(tls.clone()))
     }))
 }
 

@@ -6,6 +6,7 @@ mod backends;
 mod cli;
 mod commands;
 mod context;
+mod core_dump;
 mod definitions;
 mod editor;
 mod error;
@@ -13,6 +14,7 @@ mod excerpt;
 #[cfg(unix)]
 mod fifo;
 mod files;
+mod gnupg;
 mod json;
 mod legacy;
 mod master_keys;
@@ -31,6 +33,7 @@ mod user;
 use std::{env, panic, process::ExitCode};
 
 fn main() -> ExitCode {
+    core_dump::prevent();
     panic::set_hook(Box::new(report_panic));
     match cli::run(env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,

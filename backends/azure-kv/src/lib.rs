@@ -11,7 +11,6 @@
 mod allow_list;
 mod certificate;
 mod credentials;
-mod environment;
 mod vault;
 
 use std::time::Duration;
@@ -22,7 +21,7 @@ use sops_core::{
     metadata::{KeyEntry, MasterKey},
 };
 
-pub use environment::Environment;
+pub use sops_http::Environment;
 use vault::{Key, Vaults};
 
 /// The key service for keys of Azure Key Vault.

@@ -1,4 +1,4 @@
-//! The two calls: encrypt and decrypt.
+//! The service: which key, as whom, where, and by which of its two faces.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -6,23 +6,22 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use sops_core::{SecretBytes, keys::KeyError};
 use sops_http::{
-    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Proxies, SecretString,
-    Tokens, Trust, encode, tidy,
+    AccessToken, Address, Client, Limits, Problem, Proxies, Tokens, Trust, encode, tidy,
 };
-use zeroize::Zeroizing;
 
 use crate::{
     Environment,
-    crc32c::crc32c,
-    credentials::{Credentials, KMS_SCOPE},
+    credentials::{Credentials, CredentialsFile, KMS_SCOPE},
+    grpc::GrpcFace,
+    rest,
 };
 
 pub(crate) struct Kms {
     environment: Environment,
     client: OnceLock<Result<Client, Problem>>,
+    grpc: OnceLock<Result<GrpcFace, Problem>>,
     credentials: OnceLock<Credentials>,
     tokens: Tokens,
     time_limit: Duration,
@@ -33,6 +32,7 @@ impl Kms {
         Self {
             environment,
             client: OnceLock::new(),
+            grpc: OnceLock::new(),
             time_limit,
             credentials: OnceLock::new(),
             tokens: Tokens::default(),
@@ -44,132 +44,55 @@ impl Kms {
         resource_id: &str,
         share: &SecretBytes,
     ) -> Result<String, KeyError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Encrypted {
-            ciphertext: String,
-            ciphertext_crc32c: Option<Number>,
-            verified_plaintext_crc32c: Option<bool>,
-        }
-
-        let path = path(resource_id, Version::Refused)?;
-        let text = Zeroizing::new(STANDARD.encode(share.expose()));
-        let body = JsonBody::new()
-            .text("plaintext", &text)
-            .text("plaintextCrc32c", &crc32c(share.expose()).to_string())
-            .build();
-        let answer = self.call(&path, "encrypt", &body)?;
-        let encrypted = answer.json::<Encrypted>().map_err(|_| unexpected())?;
-        let ciphertext = STANDARD
-            .decode(&encrypted.ciphertext)
-            .map_err(|_| unexpected())?;
-        if ciphertext.is_empty() {
-            return Err(unexpected());
-        }
-        let is_intact = encrypted.verified_plaintext_crc32c != Some(false)
-            && encrypted
-                .ciphertext_crc32c
-                .is_none_or(|crc| crc.is(crc32c(&ciphertext)));
-        match is_intact {
-            true => Ok(STANDARD.encode(ciphertext)),
-            false => Err(damaged()),
-        }
+        let key = Resource::parse(resource_id, Version::Refused)?;
+        let asking = self.asking()?;
+        let ciphertext = match self.client_type()? {
+            ClientType::Grpc => self.grpc(&asking)?.encrypt(&key.name, share, &asking)?,
+            ClientType::Rest => rest::encrypt(&key.path, share, &asking)?,
+        };
+        Ok(STANDARD.encode(ciphertext))
     }
 
     pub(crate) fn decrypt(&self, resource_id: &str, enc: &str) -> Result<SecretBytes, KeyError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Decrypted {
-            plaintext: SecretString,
-            plaintext_crc32c: Option<Number>,
-        }
-
-        let path = path(resource_id, Version::LeftOut)?;
+        let key = Resource::parse(resource_id, Version::LeftOut)?;
         let ciphertext = STANDARD.decode(enc).map_err(|_| {
             KeyError::new("the encrypted data key of the entry is damaged: it is no base64")
         })?;
-        let body = JsonBody::new()
-            .text("ciphertext", enc)
-            .text("ciphertextCrc32c", &crc32c(&ciphertext).to_string())
-            .build();
-        let answer = self.call(&path, "decrypt", &body)?;
-        let decrypted = answer.json::<Decrypted>().map_err(|_| unexpected())?;
-        let bytes = STANDARD
-            .decode(decrypted.plaintext.expose())
-            .map_err(|_| unexpected())?;
-        let share = SecretBytes::new(bytes);
-        match decrypted
-            .plaintext_crc32c
-            .is_none_or(|crc| crc.is(crc32c(share.expose())))
-        {
-            true => Ok(share),
-            false => Err(damaged()),
+        let asking = self.asking()?;
+        match self.client_type()? {
+            ClientType::Grpc => self.grpc(&asking)?.decrypt(&key.name, &ciphertext, &asking),
+            ClientType::Rest => rest::decrypt(&key.path, &ciphertext, &asking),
         }
     }
 
-    fn call(&self, path: &str, operation: &str, body: &SecretBytes) -> Result<Answer, KeyError> {
-        let credentials = self.credentials()?;
-        let endpoint = self.endpoint(credentials)?;
-        let url = format!("{endpoint}/v1/{path}:{operation}");
-        let token = self.tokens.get_or_try("kms", || {
-            credentials.token(&self.environment, self.client()?, KMS_SCOPE)
-        })?;
-        let answer = self.send(&url, &token, credentials, body)?;
-        // A token can be withdrawn before its time.
-        let answer = match answer.status {
-            401 if !matches!(credentials, Credentials::Token(_)) => {
-                self.tokens.forget();
-                let token = self.tokens.get_or_try("kms", || {
-                    credentials.token(&self.environment, self.client()?, KMS_SCOPE)
-                })?;
-                self.send(&url, &token, credentials, body)?
-            }
-            _ => answer,
-        };
-        match answer.is_success() {
-            true => Ok(answer),
-            false => Err(refused(&answer, operation, &token)),
+    fn client_type(&self) -> Result<ClientType, KeyError> {
+        match self.environment.get("SOPS_GCP_KMS_CLIENT_TYPE").as_deref() {
+            None | Some("grpc") => Ok(ClientType::Grpc),
+            Some("rest") => Ok(ClientType::Rest),
+            Some(other) => Err(KeyError::new(format!(
+                "SOPS_GCP_KMS_CLIENT_TYPE: there is no type {:?}",
+                tidy(other, &[])
+            ))
+            .with_hint("it is grpc or rest")),
         }
     }
 
-    fn send(
-        &self,
-        url: &str,
-        token: &Arc<AccessToken>,
-        credentials: &Credentials,
-        body: &SecretBytes,
-    ) -> Result<Answer, KeyError> {
-        let bearer = Zeroizing::new(format!("Bearer {}", token.secret.expose()));
-        if !bearer
-            .bytes()
-            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
-        {
-            return Err(KeyError::new(format!(
-                "what {} gives is no access token",
-                token.origin
-            )));
-        }
-        let of_file = match credentials {
-            Credentials::File { file, .. } => file.quota_project_id.clone(),
-            _ => None,
-        };
-        let quota_project = self
-            .environment
-            .get("GOOGLE_CLOUD_QUOTA_PROJECT")
-            .or(of_file);
-        let mut call = Call::post(url, body.expose())
-            .header("content-type", "application/json")
-            .header("authorization", &bearer);
-        if let Some(project) = &quota_project {
-            call = call.header("x-goog-user-project", project);
-        }
-        self.client()?.call(&call).map_err(|error| {
-            let server = url.split("/v1/").next().unwrap_or_default();
-            KeyError::from(error.when(&format!("cannot reach Google Cloud KMS at {server}")))
+    fn asking(&self) -> Result<Asking<'_>, KeyError> {
+        Ok(Asking {
+            kms: self,
+            credentials: self.credentials()?,
         })
     }
 
-    /// The connections. The environment is read for the first call.
+    fn grpc(&self, asking: &Asking<'_>) -> Result<&GrpcFace, KeyError> {
+        let server = asking.server()?;
+        let face = self
+            .grpc
+            .get_or_init(|| GrpcFace::new(&server, self.time_limit));
+        face.as_ref().map_err(|problem| problem.clone().into())
+    }
+
+    /// The connections for REST and for logging in. The environment is read for the first call.
     fn client(&self) -> Result<&Client, KeyError> {
         let limits = Limits {
             timeout: self.time_limit,
@@ -188,24 +111,72 @@ impl Kms {
         let found = Credentials::find(&self.environment)?;
         Ok(self.credentials.get_or_init(|| found))
     }
+}
+
+/// How the service is asked.
+enum ClientType {
+    Grpc,
+    Rest,
+}
+
+/// As whom the service is asked, and where.
+pub(crate) struct Asking<'k> {
+    kms: &'k Kms,
+    credentials: &'k Credentials,
+}
+
+impl Asking<'_> {
+    pub(crate) fn client(&self) -> Result<&Client, KeyError> {
+        self.kms.client()
+    }
+
+    pub(crate) fn token(&self) -> Result<Arc<AccessToken>, KeyError> {
+        self.kms.tokens.get_or_try("kms", || {
+            let token = self
+                .credentials
+                .token(&self.kms.environment, self.client()?, KMS_SCOPE)?;
+            let is_one = token
+                .secret
+                .expose()
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic());
+            match is_one {
+                true => Ok(token),
+                false => Err(KeyError::new(format!(
+                    "what {} gives is no access token",
+                    token.origin
+                ))),
+            }
+        })
+    }
+
+    /// Whether another token can be had than the one that the service refuses.
+    pub(crate) fn can_renew(&self) -> bool {
+        !matches!(self.credentials, Credentials::Token(_))
+    }
+
+    pub(crate) fn new_token(&self) -> Result<Arc<AccessToken>, KeyError> {
+        self.kms.tokens.forget();
+        self.token()
+    }
+
+    pub(crate) fn quota_project(&self) -> Option<String> {
+        let set = self.kms.environment.get("GOOGLE_CLOUD_QUOTA_PROJECT");
+        set.or_else(|| self.file()?.quota_project_id.clone())
+    }
 
     /// The server: that of the provider, or one that the user's own settings name. No file has a say in it.
-    fn endpoint(&self, credentials: &Credentials) -> Result<Address, KeyError> {
-        let of_file = match credentials {
-            Credentials::File { file, .. } => file.universe_domain.clone(),
-            _ => None,
-        };
-        let domain = self
-            .environment
-            .get("SOPS_GCP_KMS_UNIVERSE_DOMAIN")
-            .or(of_file);
-        let text = match self.environment.get("SOPS_GCP_KMS_ENDPOINT") {
+    pub(crate) fn server(&self) -> Result<Address, KeyError> {
+        let environment = &self.kms.environment;
+        let text = match environment.get("SOPS_GCP_KMS_ENDPOINT") {
             Some(text) if text.contains("://") => text,
             Some(text) => format!("https://{text}"),
-            None => format!(
-                "https://cloudkms.{}",
-                domain.as_deref().unwrap_or("googleapis.com")
-            ),
+            None => {
+                let domain = environment.get("SOPS_GCP_KMS_UNIVERSE_DOMAIN");
+                let domain = domain.or_else(|| self.file()?.universe_domain.clone());
+                let domain = domain.as_deref().unwrap_or("googleapis.com");
+                format!("https://cloudkms.{domain}")
+            }
         };
         Address::parse(&text).map_err(|error| {
             KeyError::new(format!(
@@ -213,21 +184,11 @@ impl Kms {
             ))
         })
     }
-}
 
-/// A number of 64 bits, which JSON has as a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Text(String),
-    Number(u64),
-}
-
-impl Number {
-    fn is(&self, expected: u32) -> bool {
-        match self {
-            Self::Text(text) => text.parse() == Ok(u64::from(expected)),
-            Self::Number(number) => *number == u64::from(expected),
+    fn file(&self) -> Option<&CredentialsFile> {
+        match self.credentials {
+            Credentials::File { file, .. } => Some(file),
+            _ => None,
         }
     }
 }
@@ -241,67 +202,69 @@ enum Version {
     LeftOut,
 }
 
-/// The path of a key below `/v1/`. What the entry says cannot lead elsewhere.
-fn path(resource_id: &str, version: Version) -> Result<String, KeyError> {
-    const NAMES: [&str; 5] = [
-        "projects",
-        "locations",
-        "keyRings",
-        "cryptoKeys",
-        "cryptoKeyVersions",
-    ];
-    let invalid = || {
-        KeyError::new("this is no resource id of a key of Google Cloud KMS").with_hint(
-            "write it as projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
-        )
-    };
-    let steps: Vec<&str> = resource_id.split('/').collect();
-    let (pairs, rest) = steps.as_chunks::<2>();
-    if !rest.is_empty() || !matches!(pairs.len(), 4 | 5) {
-        return Err(invalid());
-    }
-    let mut path = String::new();
-    for ([name, value], expected) in pairs.iter().zip(NAMES) {
-        if *name != expected || value.is_empty() || matches!(*value, "." | "..") {
-            return Err(invalid());
-        }
-        if expected == "cryptoKeyVersions" {
-            match version {
-                Version::LeftOut => break,
-                Version::Refused => {
-                    return Err(KeyError::new("the resource id names a version of the key")
-                        .with_hint("leave out /cryptoKeyVersions/…: the primary version is used"));
-                }
-            }
-        }
-        if !path.is_empty() {
-            path.push('/');
-        }
-        path.push_str(name);
-        path.push('/');
-        path.push_str(&encode(value));
-    }
-    Ok(path)
+/// A key, without a version.
+#[derive(Debug, PartialEq, Eq)]
+struct Resource {
+    /// As it is called.
+    name: String,
+    /// Below `/v1/`. What the entry says cannot lead elsewhere.
+    path: String,
 }
 
-fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
-    #[derive(Deserialize)]
-    struct Said {
-        error: Reason,
+impl Resource {
+    fn parse(resource_id: &str, version: Version) -> Result<Self, KeyError> {
+        const NAMES: [&str; 5] = [
+            "projects",
+            "locations",
+            "keyRings",
+            "cryptoKeys",
+            "cryptoKeyVersions",
+        ];
+        let invalid = || {
+            KeyError::new("this is no resource id of a key of Google Cloud KMS").with_hint(
+                "write it as projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
+            )
+        };
+        let steps: Vec<&str> = resource_id.split('/').collect();
+        let (pairs, rest) = steps.as_chunks::<2>();
+        if !rest.is_empty() || !matches!(pairs.len(), 4 | 5) {
+            return Err(invalid());
+        }
+        let (mut path, mut plain) = (String::new(), String::new());
+        for ([name, value], expected) in pairs.iter().zip(NAMES) {
+            if *name != expected || value.is_empty() || matches!(*value, "." | "..") {
+                return Err(invalid());
+            }
+            if expected == "cryptoKeyVersions" {
+                match version {
+                    Version::LeftOut => break,
+                    Version::Refused => {
+                        return Err(KeyError::new("the resource id names a version of the key")
+                            .with_hint(
+                                "leave out /cryptoKeyVersions/…: the primary version is used",
+                            ));
+                    }
+                }
+            }
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(name);
+            path.push('/');
+            path.push_str(&encode(value));
+            if !plain.is_empty() {
+                plain.push('/');
+            }
+            plain.push_str(name);
+            plain.push('/');
+            plain.push_str(value);
+        }
+        Ok(Self { name: plain, path })
     }
-    #[derive(Deserialize)]
-    struct Reason {
-        #[serde(default)]
-        status: String,
-        #[serde(default)]
-        message: String,
-    }
+}
 
-    let said = match answer.json::<Said>() {
-        Ok(Said { error }) => tidy(&format!("{} {}", error.status, error.message), &[]),
-        Err(_) => "it does not say why".to_owned(),
-    };
-    let status = answer.status;
+/// A refusal: what the service said, and the status of HTTP that says the same.
+pub(crate) fn refused(said: &str, status: u16, operation: &str, token: &AccessToken) -> KeyError {
     let error = KeyError::new(format!(
         "Google Cloud refused to {operation} as {}: {said} (status {status})",
         token.origin
@@ -320,11 +283,11 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
     }
 }
 
-fn unexpected() -> KeyError {
+pub(crate) fn unexpected() -> KeyError {
     KeyError::new("what Google Cloud KMS answered cannot be read")
 }
 
-fn damaged() -> KeyError {
+pub(crate) fn damaged() -> KeyError {
     KeyError::new("what Google Cloud KMS got or sent was damaged on the way: a checksum differs")
         .with_hint("try again")
 }
@@ -337,15 +300,17 @@ mod tests {
     fn resource_ids() {
         let id = "projects/p.x:y/locations/global/keyRings/r/cryptoKeys/k";
         assert_eq!(
-            path(id, Version::Refused).expect("valid"),
+            Resource::parse(id, Version::Refused).expect("valid").path,
             "projects/p.x%3Ay/locations/global/keyRings/r/cryptoKeys/k"
         );
         let versioned = format!("{id}/cryptoKeyVersions/3");
-        assert!(path(&versioned, Version::Refused).is_err());
+        assert!(Resource::parse(&versioned, Version::Refused).is_err());
+        let key = Resource::parse(&versioned, Version::LeftOut).expect("valid");
         assert_eq!(
-            path(&versioned, Version::LeftOut).ok(),
-            path(id, Version::Refused).ok()
+            Resource::parse(id, Version::Refused).ok().as_ref(),
+            Some(&key)
         );
+        assert_eq!(key.name, id);
         for bad in [
             "",
             "projects/p",
@@ -356,7 +321,7 @@ mod tests {
             "projects/p/locations/l/keyRings/r/cryptoKeys/k/other/1",
             "/projects/p/locations/l/keyRings/r/cryptoKeys/k",
         ] {
-            assert!(path(bad, Version::LeftOut).is_err(), "{bad}");
+            assert!(Resource::parse(bad, Version::LeftOut).is_err(), "{bad}");
         }
     }
 }

@@ -5,15 +5,17 @@
 //! them: `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` left, the machine. Everything is
 //! read when the first key needs it.
 //!
-//! The service is asked by REST, also where `SOPS_GCP_KMS_CLIENT_TYPE` says `grpc`: it is the same service, and what it
-//! answers is checked with the same CRC32C.
+//! The service is asked over gRPC, or by REST where `SOPS_GCP_KMS_CLIENT_TYPE` says `rest`. What is sent and what comes is
+//! checked with CRC32C either way.
 
 mod assertion;
 mod crc32c;
 mod credentials;
-mod environment;
 mod external;
+mod grpc;
 mod kms;
+mod messages;
+mod rest;
 mod storage;
 
 use std::time::Duration;
@@ -24,8 +26,8 @@ use sops_core::{
     metadata::{KeyEntry, MasterKey},
 };
 
-pub use environment::Environment;
 use kms::Kms;
+pub use sops_http::Environment;
 pub use storage::CloudStorage;
 
 /// The key service for keys of Google Cloud KMS.

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use sops_core::{SecretText, keys::KeyError};
-use sops_http::{
-    Answer, HeaderName, HeaderValue, Method, Problem, ProblemKind, Redirects, Request, Uri, tidy,
-};
+use sops_http::{Answer, Method, Problem, ProblemKind, Redirects, Request, Uri, tidy};
 
 use crate::{
     allow_list::{self, AllowList},
@@ -102,26 +100,7 @@ impl<'a> Call<'a> {
         token: Option<&Token>,
         body: &[u8],
     ) -> Result<SecretText, KeyError> {
-        let mut headers = vec![
-            (
-                HeaderName::from_static("content-type"),
-                HeaderValue::from_static("application/json"),
-            ),
-            (
-                HeaderName::from_static("x-vault-request"),
-                HeaderValue::from_static("true"),
-            ),
-        ];
-        headers.extend(settings.headers.iter().cloned());
-        if let Some(namespace) = &settings.namespace {
-            headers.push((
-                HeaderName::from_static("x-vault-namespace"),
-                namespace.clone(),
-            ));
-        }
-        if let Some(token) = token {
-            headers.push((HeaderName::from_static("x-vault-token"), token.header()?));
-        }
+        let headers = settings.request_headers(token)?;
         let allow = |target: &Uri| allow_redirect(&settings.allow_list, target);
         let request = Request {
             method: Method::PUT,

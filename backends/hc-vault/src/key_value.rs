@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sops_core::{SecretBytes, keys::KeyError};
-use sops_http::{Answer, HeaderName, HeaderValue, Method, Problem, Redirects, Request, Uri};
+use sops_http::{Answer, Method, Problem, Redirects, Request, Uri};
 use zeroize::Zeroize as _;
 
 use crate::{HcVault, call, settings::Settings, token};
@@ -117,26 +117,7 @@ impl HcVault {
         let token = token
             .as_ref()
             .map_err(|problem: &Problem| problem.clone())?;
-        let mut headers = vec![
-            (
-                HeaderName::from_static("content-type"),
-                HeaderValue::from_static("application/json"),
-            ),
-            (
-                HeaderName::from_static("x-vault-request"),
-                HeaderValue::from_static("true"),
-            ),
-        ];
-        headers.extend(settings.headers.iter().cloned());
-        if let Some(namespace) = &settings.namespace {
-            headers.push((
-                HeaderName::from_static("x-vault-namespace"),
-                namespace.clone(),
-            ));
-        }
-        if let Some(token) = token {
-            headers.push((HeaderName::from_static("x-vault-token"), token.header()?));
-        }
+        let headers = settings.request_headers(token.as_ref())?;
         let answer = settings.client.send(&Request {
             method,
             uri: uri.clone(),

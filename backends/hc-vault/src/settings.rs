@@ -4,7 +4,10 @@ use std::{env, path::PathBuf, time::Duration};
 
 use sops_http::{Client, HeaderName, HeaderValue, Limits, Problem, Proxies, Trust, seconds};
 
-use crate::allow_list::{self, AllowList};
+use crate::{
+    allow_list::{self, AllowList},
+    token::Token,
+};
 
 /// Everything but the token.
 #[derive(Debug)]
@@ -29,6 +32,38 @@ impl Settings {
     pub(crate) fn from_env(time_limit: Duration) -> Result<Self, Problem> {
         let variable = |name: &str| env::var(name).ok().filter(|text| !text.is_empty());
         Self::read(time_limit, &variable)
+    }
+
+    /// Returns the headers of a call.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the token cannot stand in one.
+    pub(crate) fn request_headers(
+        &self,
+        token: Option<&Token>,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
+        let mut headers = vec![
+            (
+                HeaderName::from_static("content-type"),
+                HeaderValue::from_static("application/json"),
+            ),
+            (
+                HeaderName::from_static("x-vault-request"),
+                HeaderValue::from_static("true"),
+            ),
+        ];
+        headers.extend(self.headers.iter().cloned());
+        if let Some(namespace) = &self.namespace {
+            headers.push((
+                HeaderName::from_static("x-vault-namespace"),
+                namespace.clone(),
+            ));
+        }
+        if let Some(token) = token {
+            headers.push((HeaderName::from_static("x-vault-token"), token.header()?));
+        }
+        Ok(headers)
     }
 
     fn read(

@@ -1,11 +1,13 @@
 //! Which proxy a call goes through.
 
 use std::{
-    env,
+    env, fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use ureq::{Proxy, http::Uri};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ureq::{Proxy, ProxyProtocol, http::Uri};
+use zeroize::Zeroizing;
 
 use crate::Problem;
 
@@ -18,6 +20,27 @@ pub struct Proxies {
     https: Option<Proxy>,
     http: Option<Proxy>,
     except: Vec<Exception>,
+}
+
+/// A proxy that connects to whoever it is told to.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Tunnel {
+    /// Where it is.
+    pub host: String,
+    /// Where it listens.
+    pub port: u16,
+    /// The value of `Proxy-Authorization`.
+    pub login: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What `NO_PROXY` lists.
@@ -76,6 +99,35 @@ impl Proxies {
     pub fn always(mut self, named_by: &str, address: &str) -> Result<Self, Problem> {
         self.always = Some(parse(named_by, address)?);
         Ok(self)
+    }
+
+    /// Returns the proxy to be told to connect to a host over TLS, if there has to be one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is one that is not told so by plain HTTP.
+    pub fn tunnel(&self, host: &str, port: u16) -> Result<Option<Tunnel>, Problem> {
+        let uri = Uri::builder()
+            .scheme("https")
+            .authority(format!("{host}:{port}"))
+            .path_and_query("/")
+            .build()
+            .map_err(|_| Problem::setting("not a usable address"))?;
+        let Some(proxy) = self.choose(&uri) else {
+            return Ok(None);
+        };
+        if proxy.protocol() != ProxyProtocol::Http {
+            return Err(Problem::setting("the proxy is none of http://"));
+        }
+        let login = proxy.username().map(|user| {
+            let login = Zeroizing::new(format!("{user}:{}", proxy.password().unwrap_or_default()));
+            Zeroizing::new(format!("Basic {}", STANDARD.encode(login.as_bytes())))
+        });
+        Ok(Some(Tunnel {
+            host: proxy.host().to_owned(),
+            port: proxy.port(),
+            login,
+        }))
     }
 
     /// Returns the proxy for `uri`, if it needs one.
@@ -270,6 +322,28 @@ mod tests {
             chosen(&self::proxies("0.0.0.0/0"), "https://9.9.9.9/"),
             None
         );
+    }
+
+    #[test]
+    fn tunnels() {
+        let mut proxies = proxies("direct.example");
+        let tunnel = |proxies: &Proxies, host| proxies.tunnel(host, 443);
+        let found = tunnel(&proxies, "a.example").ok().flatten().expect("one");
+        assert_eq!((found.host.as_str(), found.port), ("secure.example", 1));
+        assert!(found.login.is_none());
+        for host in ["direct.example", "localhost"] {
+            assert!(matches!(tunnel(&proxies, host), Ok(None)), "{host}");
+        }
+        proxies.https = Some(parse("x", "http://me:word@p.example:8").expect("a proxy"));
+        let found = tunnel(&proxies, "a.example").ok().flatten().expect("one");
+        assert_eq!(
+            found.login.as_ref().map(|login| login.as_str()),
+            Some("Basic bWU6d29yZA==")
+        );
+        assert!(!format!("{found:?}").contains("bWU6"));
+        proxies.https = Some(parse("x", "socks5://p.example:8").expect("a proxy"));
+        assert!(tunnel(&proxies, "a.example").is_err());
+        assert!(tunnel(&self::proxies(""), "a b").is_err());
     }
 
     #[test]

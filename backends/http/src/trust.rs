@@ -6,7 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
@@ -49,6 +54,66 @@ impl Trust {
         Ok(builder.build())
     }
 
+    /// Returns the same for connections that are not made here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read or used, or everybody is to be trusted.
+    pub fn client_config(&self) -> Result<ClientConfig, Problem> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Problem::setting(error.to_string()))?
+            .with_root_certificates(self.root_store()?);
+        match self.pair()? {
+            None => Ok(builder.with_no_client_auth()),
+            Some(Pair { chain, key, .. }) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| Problem::setting(error.to_string())),
+        }
+    }
+
+    /// Returns the same for the other side: a server that shows the certificate, and takes connections only from who has
+    /// one of an authority that is named here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read or used, or there is no certificate.
+    pub fn server_config(&self) -> Result<ServerConfig, Problem> {
+        let unusable = |error: &dyn std::fmt::Display| Problem::setting(error.to_string());
+        let Some(Pair { chain, key, .. }) = self.pair()? else {
+            return Err(Problem::setting("a server needs a certificate and its key"));
+        };
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(self.root_store()?), provider())
+                .build()
+                .map_err(|error| unusable(&error))?;
+        ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&error))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|error| unusable(&error))
+    }
+
+    fn root_store(&self) -> Result<RootCertStore, Problem> {
+        if self.danger_skip_verify {
+            return Err(Problem::setting("a server has to be one that is trusted"));
+        }
+        let mut store = RootCertStore::empty();
+        match self.roots()? {
+            RootCerts::Specific(certs) => {
+                store.add_parsable_certificates(certs.iter().map(to_der));
+            }
+            _ => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        }
+        match store.is_empty() {
+            true => Err(Problem::setting(
+                "no authority is trusted: none can be read",
+            )),
+            false => Ok(store),
+        }
+    }
+
     fn roots(&self) -> Result<RootCerts, Problem> {
         if self.danger_skip_verify {
             return Ok(RootCerts::WebPki);
@@ -81,42 +146,71 @@ impl Trust {
     }
 
     fn client_cert(&self) -> Result<Option<ClientCert>, Problem> {
+        let Some(Pair { chain, pem, .. }) = self.pair()? else {
+            return Ok(None);
+        };
+        let key = PrivateKey::from_pem(&pem).map_err(|_| self.no_pair())?;
+        let chain: Vec<_> = chain
+            .iter()
+            .map(|cert| Certificate::from_der(cert).to_owned())
+            .collect();
+        Ok(Some(ClientCert::new_with_certs(&chain, key)))
+    }
+
+    fn pair(&self) -> Result<Option<Pair>, Problem> {
         let Some((named_by, cert, key)) = &self.client else {
             return Ok(None);
         };
         let chain = certificates(&read(named_by, cert)?);
         let pem = read(named_by, key)?;
-        let keys = (
-            PrivateKey::from_pem(&pem),
-            PrivateKeyDer::from_pem_slice(&pem),
-        );
-        let (false, (Ok(key), Ok(same_key))) = (chain.is_empty(), keys) else {
-            return Err(Problem::setting(format!(
-                "{named_by} do not name a certificate and a private key without a passphrase, both in PEM"
-            )));
+        let (false, Ok(key)) = (chain.is_empty(), PrivateKeyDer::from_pem_slice(&pem)) else {
+            return Err(self.no_pair());
         };
-        check_pair(&chain, same_key).map_err(|error| {
+        let chain: Vec<_> = chain.iter().map(to_der).collect();
+        check_pair(&chain, key.clone_key()).map_err(|error| {
             Problem::setting(format!(
                 "the certificate and the key that {named_by} name do not go together: {error}"
             ))
         })?;
-        Ok(Some(ClientCert::new_with_certs(&chain, key)))
+        Ok(Some(Pair { chain, key, pem }))
     }
+
+    fn no_pair(&self) -> Problem {
+        let named_by = self
+            .client
+            .as_ref()
+            .map_or("they", |(named_by, ..)| named_by);
+        Problem::setting(format!(
+            "{named_by} do not name a certificate and a private key without a passphrase, both in PEM"
+        ))
+    }
+}
+
+/// A certificate with those that lead to its authority, and its key.
+struct Pair {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    /// The key as it was read.
+    pem: Zeroizing<Vec<u8>>,
+}
+
+fn to_der(cert: &Certificate<'static>) -> CertificateDer<'static> {
+    CertificateDer::from(cert.der()).into_owned()
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// Refuses what would be refused when the connection is made, where no error can be returned.
 fn check_pair(
-    chain: &[Certificate<'static>],
+    chain: &[CertificateDer<'static>],
     key: PrivateKeyDer<'static>,
 ) -> Result<(), rustls::Error> {
-    let chain = chain
-        .iter()
-        .map(|cert| CertificateDer::from(cert.der()).into_owned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_client_auth_cert(chain.collect(), key)
+        .with_root_certificates(RootCertStore::empty())
+        .with_client_auth_cert(chain.to_vec(), key)
         .map(drop)
 }
 

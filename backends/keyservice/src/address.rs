@@ -8,6 +8,8 @@ use std::{fmt, path::PathBuf};
 pub enum Address {
     /// A host and a port.
     Tcp(String),
+    /// The same over TLS, where either side shows a certificate.
+    Tls(String),
     /// A socket in the file system.
     Unix(PathBuf),
 }
@@ -22,7 +24,7 @@ pub struct AddressError {
 }
 
 impl Address {
-    /// Reads `tcp://HOST:PORT` or `unix:///PATH`.
+    /// Reads `tcp://HOST:PORT`, `tls://HOST:PORT` or `unix:///PATH`.
     ///
     /// # Errors
     ///
@@ -33,12 +35,16 @@ impl Address {
         };
         let (scheme, rest) = text.split_once(':').ok_or_else(fail)?;
         match scheme {
-            "tcp" | "tcp4" | "tcp6" => {
+            "tcp" | "tcp4" | "tcp6" | "tls" => {
                 let host = rest
                     .strip_prefix("//")
                     .ok_or_else(fail)?
                     .trim_end_matches('/');
-                Self::tcp(host).ok_or_else(fail)
+                let host = Self::host(host).ok_or_else(fail)?;
+                Ok(match scheme {
+                    "tls" => Self::Tls(host),
+                    _ => Self::Tcp(host),
+                })
             }
             "unix" => match rest.strip_prefix("//").unwrap_or(rest) {
                 path if path.starts_with('/') => Ok(Self::Unix(path.into())),
@@ -60,13 +66,23 @@ impl Address {
             text: format!("{network}://{address}"),
         };
         match network {
-            "tcp" | "tcp4" | "tcp6" => Self::tcp(address).ok_or_else(fail),
+            "tcp" | "tcp4" | "tcp6" => Self::host(address).map(Self::Tcp).ok_or_else(fail),
             "unix" if !address.is_empty() => Ok(Self::Unix(address.into())),
             _ => Err(fail()),
         }
     }
 
-    fn tcp(text: &str) -> Option<Self> {
+    /// The host, without the brackets of IPv6, and the port. An empty host is this machine, as everywhere in Go.
+    pub(crate) fn split(text: &str) -> Option<(&str, u16)> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = match host.trim_start_matches('[').trim_end_matches(']') {
+            "" => "localhost",
+            host => host,
+        };
+        Some((host, port.parse().ok()?))
+    }
+
+    fn host(text: &str) -> Option<String> {
         let (host, port) = text.rsplit_once(':')?;
         let is_host = |host: &str| {
             let (inner, is_bracketed) = match host.strip_prefix('[') {
@@ -82,7 +98,7 @@ impl Address {
         };
         is_host(host)?;
         port.parse::<u16>().ok()?;
-        Some(Self::Tcp(text.to_owned()))
+        Some(text.to_owned())
     }
 }
 
@@ -90,6 +106,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(host) => write!(f, "tcp://{host}"),
+            Self::Tls(host) => write!(f, "tls://{host}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -105,6 +122,7 @@ mod tests {
             ("tcp://127.0.0.1:5000", "tcp://127.0.0.1:5000"),
             ("tcp://localhost:1/", "tcp://localhost:1"),
             ("tcp://[::1]:5000", "tcp://[::1]:5000"),
+            ("tls://keys.example:443", "tls://keys.example:443"),
             ("unix:///tmp/a b.sock", "unix:///tmp/a b.sock"),
             ("unix:/tmp/s", "unix:///tmp/s"),
             ("unix:s", "unix://s"),
@@ -121,6 +139,8 @@ mod tests {
             "tcp:h:1",
             "tcp://u@h:1",
             "tcp://h/x:1",
+            "tls://h",
+            "tls:h:1",
             "unix://",
             "unix://s",
             "unix:",

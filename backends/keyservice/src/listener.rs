@@ -5,8 +5,9 @@ use std::io;
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
-use crate::Address;
+use crate::{Address, ServerTls};
 
 /// Which users of this machine may connect to a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Listener {
     address: Address,
     #[cfg(unix)]
     pub(crate) peers: Peers,
+    tls: Option<TlsAcceptor>,
 }
 
 pub(crate) enum Socket {
@@ -35,27 +37,47 @@ pub(crate) enum Socket {
 /// A connection to somebody who may ask.
 pub(crate) enum Connection {
     Tcp(TcpStream),
+    Tls(TcpStream, TlsAcceptor),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
 impl Listener {
-    /// Opens a socket. A Unix socket can be used by its owner only, and takes the place of one that nobody listens at any
-    /// more.
+    /// Opens a socket. A Unix socket can be used by its owner only, unless `peers` names other users, and takes the place of
+    /// one that nobody listens at any more.
     ///
     /// # Errors
     ///
     /// Fails if the address is in use, or cannot be used.
     pub fn bind(address: &Address, peers: Peers) -> io::Result<Self> {
         let wanted = address.clone();
-        let opened = sops_runtime::run(async move { open(&wanted).await });
+        // Who is named is told from others when connecting, by the system, and not by permissions.
+        let is_for_others = matches!(&peers, Peers::Users(others) if !others.is_empty());
+        let mode = if is_for_others { 0o666 } else { 0o600 };
+        let opened = sops_runtime::run(async move { open(&wanted, mode).await });
         let (socket, address) = opened.map_err(io::Error::other)??;
         Ok(Self {
             socket,
             address,
             #[cfg(unix)]
             peers,
+            tls: None,
         })
+    }
+
+    /// Opens a socket at a host and a port for who has a certificate of an authority that is named in `tls`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be used, or the address is in use, or cannot be used.
+    pub fn bind_tls(host: &str, tls: &ServerTls) -> io::Result<Self> {
+        let config = tls.config().map_err(io::Error::other)?;
+        let mut listener = Self::bind(&Address::Tcp(host.to_owned()), Peers::Any)?;
+        if let Address::Tcp(host) = &listener.address {
+            listener.address = Address::Tls(host.clone());
+        }
+        listener.tls = Some(config.into());
+        Ok(listener)
     }
 
     /// Returns the address. Its port is the real one, if 0 was asked for.
@@ -70,7 +92,10 @@ impl Listener {
             Socket::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true).ok();
-                Ok(Some(Connection::Tcp(stream)))
+                Ok(Some(match &self.tls {
+                    None => Connection::Tcp(stream),
+                    Some(tls) => Connection::Tls(stream, tls.clone()),
+                }))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {
@@ -103,7 +128,8 @@ fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-async fn open(address: &Address) -> io::Result<(Socket, Address)> {
+#[cfg_attr(not(unix), expect(unused_variables))]
+async fn open(address: &Address, mode: u32) -> io::Result<(Socket, Address)> {
     match address {
         Address::Tcp(text) => {
             // An empty host is all of them, as everywhere in Go.
@@ -118,8 +144,13 @@ async fn open(address: &Address) -> io::Result<(Socket, Address)> {
         #[cfg(unix)]
         Address::Unix(path) => {
             let path = std::path::absolute(path)?;
-            Ok((Socket::Unix(open_unix(&path).await?), Address::Unix(path)))
+            Ok((
+                Socket::Unix(open_unix(&path, mode).await?),
+                Address::Unix(path),
+            ))
         }
+        // Has to be opened with certificates.
+        Address::Tls(_) => Err(io::ErrorKind::InvalidInput.into()),
         #[cfg(not(unix))]
         Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     }
@@ -127,7 +158,7 @@ async fn open(address: &Address) -> io::Result<(Socket, Address)> {
 
 /// Nobody may connect between opening it and setting its permissions, so it gets its name after that.
 #[cfg(unix)]
-async fn open_unix(path: &std::path::Path) -> io::Result<UnixListener> {
+async fn open_unix(path: &std::path::Path, mode: u32) -> io::Result<UnixListener> {
     use std::{
         fs,
         os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
@@ -148,7 +179,7 @@ async fn open_unix(path: &std::path::Path) -> io::Result<UnixListener> {
     new_name.push(format!(".{}", std::process::id()));
     let new = path.with_file_name(new_name);
     let listener = UnixListener::bind(&new)?;
-    let named = fs::set_permissions(&new, fs::Permissions::from_mode(0o600))
+    let named = fs::set_permissions(&new, fs::Permissions::from_mode(mode))
         .and_then(|()| fs::rename(&new, path));
     if let Err(error) = named {
         fs::remove_file(&new).ok();

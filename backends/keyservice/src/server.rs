@@ -33,6 +33,9 @@ use crate::{
 const MAX_CONNECTIONS: usize = 256;
 const MAX_REQUESTS: usize = 64;
 
+/// Who has not shown a certificate by then does not want to.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// No message that holds a wrapped key is nearly as long.
 const MAX_MESSAGE: usize = 1 << 20;
 
@@ -212,6 +215,16 @@ impl Answering {
                 .serve_connection(TokioIo::new(stream), service)
                 .await
                 .ok(),
+            Connection::Tls(stream, tls) => {
+                match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => http
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok(),
+                    // Nobody who is known here.
+                    _ => None,
+                }
+            }
             #[cfg(unix)]
             Connection::Unix(stream) => http
                 .serve_connection(TokioIo::new(stream), service)

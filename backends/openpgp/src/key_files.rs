@@ -11,7 +11,10 @@ use sequoia_openpgp::{
     cert::CertParser,
     parse::{PacketParser, Parse},
 };
-use sops_core::{Warning, keys::KeyError};
+use sops_core::{
+    Warning,
+    keys::{KeyError, warn_of_readers},
+};
 use zeroize::Zeroizing;
 
 /// Larger files are keyrings of a whole country, or no keys at all.
@@ -150,25 +153,4 @@ pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-#[cfg(unix)]
-fn warn_of_readers(path: &Path, file: &File) -> Option<Warning> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let metadata = file.metadata().ok()?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if !metadata.is_file() || mode & 0o044 == 0 {
-        return None;
-    }
-    let path = path.display();
-    let warning = Warning::new(format!(
-        "{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"
-    ));
-    Some(warning.hint(format!("chmod 600 {path}")))
-}
-
-#[cfg(not(unix))]
-fn warn_of_readers(_path: &Path, _file: &File) -> Option<Warning> {
-    None
 }

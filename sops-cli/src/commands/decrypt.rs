@@ -72,19 +72,11 @@ impl How<'_> {
     ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
         let target = context.target(file, self.types)?;
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-        if let (Some(path), true, false) =
-            (self.path, self.ignore_mac, target.format == Format::Binary)
+        if let Some(path) = self.path
+            && target.format != Format::Binary
         {
-            // Without the MAC, the one value that is wanted is all there is to decrypt, if it is a text.
             let unlocked = self.unlock(context, &target, input.bytes())?;
-            let bytes = match unlocked.danger_extract_text(path).map_err(failed)? {
-                Some(text) => text,
-                None => unlocked
-                    .decrypt(&DecryptOptions::default().danger_ignore_mac(true))
-                    .and_then(|plain| plain.extract_as(path, target.output))
-                    .map_err(failed)?,
-            };
-            return Ok((bytes, Vec::new()));
+            return self.extract(&unlocked, path, target.output).map_err(failed);
         }
         let plain = self.open(context, &target, input)?;
         let warnings = plain.warnings().to_vec();
@@ -98,6 +90,27 @@ impl How<'_> {
             (None, None) => plain.into_bytes(),
         };
         Ok((bytes, warnings))
+    }
+
+    /// Decrypts one value of a file: if it is a text, without the plaintext of all the others.
+    fn extract(
+        &self,
+        unlocked: &Unlocked<'_>,
+        path: &TreePath,
+        output: Format,
+    ) -> Result<(SecretBytes, Vec<Warning>), sops_core::Error> {
+        let found = match self.ignore_mac {
+            true => unlocked
+                .danger_extract_text(path)?
+                .map(|text| (text, Vec::new())),
+            false => unlocked.extract_text(path)?,
+        };
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let plain =
+            unlocked.decrypt(&DecryptOptions::default().danger_ignore_mac(self.ignore_mac))?;
+        Ok((plain.extract_as(path, output)?, plain.warnings().to_vec()))
     }
 
     /// Recovers the data key of a file.

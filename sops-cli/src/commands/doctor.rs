@@ -4,7 +4,6 @@ use std::{
     env,
     fmt::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use sops_core::{EncryptedFile, keys::IdentitySurvey};
@@ -13,14 +12,17 @@ use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files, json, ui,
+    files,
+    gnupg::GnuPg,
+    json, ui,
 };
 
 /// Show which keys, programs and settings sops finds, and what it can open with them
 ///
 /// Tells where age identities are looked for and what is there, which gpg and which age plugins are installed, which
-/// variables are set, and which .sops.yaml is used. Files are opened as `sops decrypt` would open them, up to their data
-/// key, so this may ask for a passphrase. No secret is shown, and nothing is changed.
+/// secret keys gpg has and whether its agent runs, which variables are set, and which .sops.yaml is used. Files are opened
+/// as `sops decrypt` would open them, up to their data key, so this may ask for a passphrase. No secret is shown, and
+/// nothing is changed.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Encrypted files to try to open
@@ -41,9 +43,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Ok(None) => Ok(None),
         Err(failure) => Err(failure.message),
     };
+    let gnupg = GnuPg::from_env();
     let report = Report {
         survey: IdentitySurvey::from_env(),
-        programs: programs(),
+        programs: programs(&gnupg),
+        gnupg,
         variables: variables(),
         configuration,
         files: args
@@ -66,6 +70,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 /// What was found.
 struct Report {
     survey: IdentitySurvey,
+    gnupg: GnuPg,
     /// Programs that keys may need, and where they are or what they call themselves.
     programs: Vec<(String, String)>,
     /// The variables that are set and mean something to sops, without their values.
@@ -99,6 +104,16 @@ impl Report {
         for (name, what) in &self.programs {
             let _ = writeln!(text, "  {name}: {what}");
         }
+        if let Some(home) = &self.gnupg.home {
+            let agent = match self.gnupg.has_agent {
+                true => "an agent that runs",
+                false => "no agent yet",
+            };
+            let _ = writeln!(text, "keyring of gpg: {}, with {agent}", home.display());
+            for fingerprint in &self.gnupg.secret_keys {
+                let _ = writeln!(text, "  secret key: {fingerprint}");
+            }
+        }
         let variables = match self.variables.is_empty() {
             true => "none".to_owned(),
             false => self.variables.join(", "),
@@ -122,6 +137,16 @@ impl Report {
 
     fn to_json(&self) -> String {
         let survey = &self.survey;
+        let gnupg = &self.gnupg;
+        let home = gnupg.home.as_ref();
+        let home = home.map_or("null".to_owned(), |home| {
+            json::quoted(&home.display().to_string())
+        });
+        let pgp = format!(
+            "{{\"home\":{home},\"agent\":{},\"secret_keys\":{}}}",
+            gnupg.has_agent,
+            json::list_of_texts(&gnupg.secret_keys)
+        );
         let programs: Vec<String> = self
             .programs
             .iter()
@@ -147,7 +172,7 @@ impl Report {
             format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
         });
         format!(
-            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":{}}}\n",
+            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"pgp\":{pgp},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":{}}}\n",
             json::list_of_texts(&survey.places),
             json::list_of_texts(&survey.recipients),
             json::list_of_texts(&survey.plugins),
@@ -174,25 +199,8 @@ fn open(context: &Context, file: &Path) -> Result<(), Failure> {
 }
 
 /// gpg, and the plugins of age on the path.
-fn programs() -> Vec<(String, String)> {
-    let gpg = env::var("SOPS_GPG_EXEC")
-        .ok()
-        .filter(|name| !name.is_empty());
-    let gpg = gpg.unwrap_or_else(|| "gpg".to_owned());
-    let version = Command::new(&gpg)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let version = match version {
-        Ok(output) if output.status.success() => {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            text.lines().next().unwrap_or_default().to_owned()
-        }
-        Ok(output) => format!("failed ({})", output.status),
-        Err(error) => format!("cannot be run: {error}"),
-    };
-    let mut programs = vec![(gpg, version)];
+fn programs(gnupg: &GnuPg) -> Vec<(String, String)> {
+    let mut programs = vec![(gnupg.program.clone(), gnupg.version.clone())];
     let path = env::var_os("PATH").unwrap_or_default();
     for folder in env::split_paths(&path).filter(|folder| folder.is_absolute()) {
         let entries = folder.read_dir().into_iter().flatten().flatten();

@@ -2,11 +2,14 @@
 
 use std::{
     io::{self, BufRead as _, Write as _},
+    path::PathBuf,
     thread,
 };
 
 use sops_core::metadata::MasterKey;
-use sops_keyservice::{Address, Listener, Operation, Peers, Question, Server, Stop, Verdict};
+use sops_keyservice::{
+    Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
+};
 
 use crate::{
     context::Context,
@@ -16,8 +19,9 @@ use crate::{
 
 /// Wrap and unwrap data keys for other processes
 ///
-/// They name this one with `--keyservice` or SOPS_KEYSERVICE. Neither is anything encrypted on the way, nor does anyone
-/// prove who they are: use a Unix socket, which only you can connect to, or the end of a tunnel.
+/// They name this one with `--keyservice` or SOPS_KEYSERVICE. Without certificates, neither is anything encrypted on the
+/// way, nor does anyone prove who they are: use a Unix socket, which only you can connect to, or the end of a tunnel. With
+/// certificates, others name it as tls://HOST:PORT, and theirs with SOPS_KEYSERVICE_CA, _CERT and _KEY.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The network to listen on: tcp or unix
@@ -49,6 +53,18 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "allow_user")]
     allow_any_user: bool,
 
+    /// Use TLS: the file of the certificate to show, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_client_ca"])]
+    tls_cert: Option<PathBuf>,
+
+    /// The file of its key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Answer who has a certificate of an authority in this file, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+
     /// Accepted for compatibility
     #[arg(value_name = "IGNORED", hide = true)]
     _ignored: Vec<String>,
@@ -66,7 +82,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         true => Peers::Any,
         false => Peers::Users(args.allow_user.clone()),
     };
-    let listener = Listener::bind(&address, peers).map_err(|error| listening(&address, &error))?;
+    let listener = match (args.tls(), &address) {
+        (None, _) => Listener::bind(&address, peers),
+        (Some(tls), Address::Tcp(host)) => Listener::bind_tls(host, &tls),
+        (Some(_), _) => {
+            return Err(
+                Failure::new(Code::Generic, "certificates are for --network tcp only")
+                    .hint("who may connect to a Unix socket is known without: --allow-user"),
+            );
+        }
+    };
+    let listener = listener.map_err(|error| listening(&address, &error))?;
     warn_of_strangers(ui, listener.address());
 
     let stop = Stop::new();
@@ -96,6 +122,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .map_err(|error| listening(&address, &error))
 }
 
+impl Args {
+    fn tls(&self) -> Option<ServerTls> {
+        Some(ServerTls {
+            authorities: self.tls_client_ca.clone()?,
+            certificate: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+        })
+    }
+}
+
 fn listening(address: &Address, error: &io::Error) -> Failure {
     let failure = Failure::new(
         Code::Generic,
@@ -121,7 +157,7 @@ fn warn_of_strangers(ui: Ui, address: &Address) {
         ui.warning(&format!(
             "everyone who can reach {address} can use your keys"
         ));
-        ui.hint("use --network unix, or listen at 127.0.0.1 and use a tunnel");
+        ui.hint("use --network unix or --tls-cert, or listen at 127.0.0.1 and use a tunnel");
     }
 }
 

@@ -5,14 +5,17 @@ use std::{
     io::Write as _,
     net::{TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Program, RECIPIENT, Ran, Scratch};
+use crate::{
+    servers::web::{Reply, Web},
+    support::{Program, RECIPIENT, Ran, Scratch, testdata},
+};
 
 const PLAIN: &[u8] = b"a: 1\nb: secret\n";
 
@@ -221,4 +224,316 @@ fn keys_of_azure_need_their_version() {
         "{}",
         ran.stderr
     );
+}
+
+/// The settings of a client with a certificate that the service takes.
+fn client() -> Vec<(&'static str, String)> {
+    let path = |name: &str| testdata(name).display().to_string();
+    vec![
+        ("SOPS_KEYSERVICE_CA", path("tls/ca.pem")),
+        ("SOPS_KEYSERVICE_CERT", path("tls/client.pem")),
+        ("SOPS_KEYSERVICE_KEY", path("tls/client.key")),
+    ]
+}
+
+/// Encrypts by way of a service, with these settings.
+fn encrypt_at(scratch: &Scratch, uri: &str, settings: &[(&str, String)]) -> Ran {
+    scratch.write("f.yaml", PLAIN);
+    let mut command = scratch.command(Program::Ours);
+    command
+        .args(["encrypt", "-i", "--enable-local-keyservice=false"])
+        .args(["--keyservice", uri, "--age", RECIPIENT, "f.yaml"])
+        .env("SOPS_KEY_TIMEOUT", "5");
+    for (name, value) in settings {
+        command.env(name, value);
+    }
+    command.output().expect("the program starts").into()
+}
+
+#[test]
+fn certificates_on_both_sides() {
+    let scratch = Scratch::new();
+    let path = |name: &str| testdata(name).display().to_string();
+    let flags = [
+        "--tls-cert",
+        &path("tls/server.pem"),
+        "--tls-key",
+        &path("tls/server.key"),
+        "--tls-client-ca",
+        &path("tls/ca.pem"),
+    ];
+    let serving = Serving::start(&scratch, Program::Ours, false, &flags, None);
+    let uri = serving.uri.replace("tcp:", "tls:");
+    encrypt_at(&scratch, &uri, &client()).ok();
+    assert_ne!(scratch.read("f.yaml"), PLAIN);
+
+    let with = |name: &str, value: Option<&str>| {
+        let mut settings = client();
+        settings.retain(|(known, _)| *known != name);
+        if let Some(value) = value {
+            let name = client()
+                .into_iter()
+                .map(|(known, _)| known)
+                .find(|known| *known == name);
+            settings.push((name.expect("one of them"), path(value)));
+        }
+        settings
+    };
+    let stranger = {
+        let mut settings = with("SOPS_KEYSERVICE_CERT", Some("cloud/client.pem"));
+        settings.retain(|(name, _)| *name != "SOPS_KEYSERVICE_KEY");
+        settings.push(("SOPS_KEYSERVICE_KEY", path("cloud/client.key")));
+        settings
+    };
+    let nobody = vec![("SOPS_KEYSERVICE_CA", path("tls/ca.pem"))];
+    for (uri, settings, words) in [
+        (&uri, nobody, "SOPS_KEYSERVICE_CERT and SOPS_KEYSERVICE_KEY"),
+        (
+            &uri,
+            stranger,
+            "SOPS_KEYSERVICE_CERT and SOPS_KEYSERVICE_KEY",
+        ),
+        (&uri, with("SOPS_KEYSERVICE_CA", None), "not trusted"),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_CA", Some("cloud/ca.pem")),
+            "not trusted",
+        ),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_CA", Some("tls/missing.pem")),
+            "cannot read SOPS_KEYSERVICE_CA",
+        ),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_CA", Some("tls/client.key")),
+            "no certificate",
+        ),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_KEY", None),
+            "SOPS_KEYSERVICE_KEY is not",
+        ),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_CERT", None),
+            "SOPS_KEYSERVICE_CERT is not",
+        ),
+        (
+            &uri,
+            with("SOPS_KEYSERVICE_KEY", Some("cloud/client.key")),
+            "do not go together",
+        ),
+        // Without TLS there is no answer.
+        (&serving.uri, client(), "cannot reach the key service"),
+        (
+            &uri.replace("127.0.0.1", "[::ffff:127.0.0.1]"),
+            client(),
+            "not trusted",
+        ),
+    ] {
+        let ran = encrypt_at(&scratch, uri, &settings);
+        assert_eq!(
+            (ran.code, ran.stdout.len()),
+            (1, 0),
+            "{words}: {}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert_eq!(scratch.read("f.yaml"), PLAIN);
+    }
+    let ran = serving.interrupt();
+    assert!(
+        !ran.stderr.contains("everyone who can reach"),
+        "{}",
+        ran.stderr
+    );
+
+    // The other way round: TLS where there is none.
+    let plain = Serving::start(&scratch, Program::Ours, false, &[], None);
+    let ran = encrypt_at(&scratch, &plain.uri.replace("tcp:", "tls:"), &client());
+    assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot reach the key service"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn certificates_that_cannot_be_used() {
+    let scratch = Scratch::new();
+    let path = |name: &str| testdata(name).display().to_string();
+    let start = |network: &str, cert: &str, key: &str, ca: &str| {
+        let address = match network {
+            "tcp" => "127.0.0.1:0".to_owned(),
+            _ => scratch.path("s").display().to_string(),
+        };
+        let arguments = [
+            "keyservice",
+            "--net",
+            network,
+            "--addr",
+            &address,
+            "--tls-cert",
+        ];
+        let files = [
+            &path(cert),
+            "--tls-key",
+            &path(key),
+            "--tls-client-ca",
+            &path(ca),
+        ];
+        scratch.run(Program::Ours, arguments.into_iter().chain(files))
+    };
+    for (network, cert, key, ca, words) in [
+        (
+            "unix",
+            "tls/server.pem",
+            "tls/server.key",
+            "tls/ca.pem",
+            "for --network tcp only",
+        ),
+        (
+            "tcp",
+            "tls/missing.pem",
+            "tls/server.key",
+            "tls/ca.pem",
+            "--tls-cert and --tls-key",
+        ),
+        (
+            "tcp",
+            "tls/server.pem",
+            "tls/named.key",
+            "tls/ca.pem",
+            "do not go together",
+        ),
+        (
+            "tcp",
+            "tls/server.pem",
+            "tls/server.pem",
+            "tls/ca.pem",
+            "private key",
+        ),
+        (
+            "tcp",
+            "tls/server.pem",
+            "tls/server.key",
+            "tls/missing.pem",
+            "--tls-client-ca",
+        ),
+        (
+            "tcp",
+            "tls/server.pem",
+            "tls/server.key",
+            "tls/server.key",
+            "--tls-client-ca",
+        ),
+    ] {
+        let ran = start(network, cert, key, ca);
+        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    let cert = path("tls/server.pem");
+    let ran = scratch.run(Program::Ours, ["keyservice", "--tls-cert", &cert]);
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("--tls-client-ca"), "{}", ran.stderr);
+    assert!(!scratch.path("s").exists());
+}
+
+/// What answers there says nothing, or speaks another language.
+#[test]
+fn others_than_key_services() {
+    let scratch = Scratch::new();
+    for reply in [Reply::Silence, Reply::Hangup, Reply::Half] {
+        let shown = format!("{reply:?}");
+        let server = Web::start(move |_| reply.clone());
+        for scheme in ["tcp", "tls"] {
+            let uri = format!("{scheme}://127.0.0.1:{}", server.port);
+            let settings = [
+                ("SOPS_KEY_TIMEOUT", "1".to_owned()),
+                (
+                    "SOPS_KEYSERVICE_CA",
+                    testdata("cloud/ca.pem").display().to_string(),
+                ),
+            ];
+            let start = Instant::now();
+            let ran = encrypt_at(&scratch, &uri, &settings);
+            assert_eq!(
+                (ran.code, ran.stdout.len()),
+                (1, 0),
+                "{shown}: {}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains(&uri), "{shown}: {}", ran.stderr);
+            assert!(start.elapsed() < Duration::from_secs(10), "{shown}");
+            assert_eq!(scratch.read("f.yaml"), PLAIN);
+        }
+    }
+    // An interrupt ends the wait.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let uri = format!("tcp://{}", silent.local_addr().expect("bound"));
+    scratch.write("f.yaml", PLAIN);
+    let child = scratch
+        .command(Program::Ours)
+        .args(["encrypt", "-i", "--enable-local-keyservice=false"])
+        .args(["--keyservice", &uri, "--age", RECIPIENT, "f.yaml"])
+        .spawn()
+        .expect("the program starts");
+    let _connection = silent.accept().expect("it asks");
+    let start = Instant::now();
+    let serving = Serving { child, uri };
+    assert_ne!(serving.interrupt().code, 0);
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(scratch.read("f.yaml"), PLAIN);
+}
+
+/// Connects as somebody else, and says whether there is an answer to the first words of HTTP/2.
+const CONNECT: &str = "
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+try:
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n\\0\\0\\0\\x04\\0\\0\\0\\0\\0')
+    print('answered' if s.recv(100) else 'turned away')
+except PermissionError:
+    print('not admitted')
+except ConnectionError:
+    print('turned away')
+";
+
+/// Other users of the machine are answered only if they are admitted.
+#[test]
+fn users_of_the_machine() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can be somebody else.
+        return;
+    }
+    let scratch = Scratch::new();
+    let parent = scratch.folder().parent().expect("a folder").to_owned();
+    for folder in [&parent, &scratch.folder()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("ours");
+    }
+    let connect = |flags: &[&str], mode: Option<u32>| {
+        let _serving = Serving::start(&scratch, Program::Ours, true, flags, None);
+        let socket = scratch.path("s");
+        if let Some(mode) = mode {
+            fs::set_permissions(&socket, fs::Permissions::from_mode(mode)).expect("ours");
+        }
+        let ran = Command::new("python3")
+            .args(["-c", CONNECT])
+            .arg(&socket)
+            .output()
+            .expect("python3");
+        Ran::from(ran).text()
+    };
+    assert_eq!(connect(&[], None), "not admitted\n");
+    assert_eq!(connect(&[], Some(0o666)), "turned away\n");
+    assert_eq!(connect(&["--allow-user", "1"], None), "turned away\n");
+    assert_eq!(connect(&["--allow-user", "65534"], None), "answered\n");
+    assert_eq!(connect(&["--allow-any-user"], None), "not admitted\n");
+    assert_eq!(connect(&["--allow-any-user"], Some(0o666)), "answered\n");
 }

@@ -198,3 +198,58 @@ fn files_are_published_in_a_bucket() {
     scratch.run_with(Ours, publish, moto.settings(), None).ok();
     assert_eq!(python("p/a file.yaml"), encrypted);
 }
+
+/// Makes a key, a bucket and a user who may do everything, prints the key and who the user is, and has signatures checked
+/// from then on.
+const USER: &str = r#"
+import boto3, json, os, urllib.request
+iam = boto3.client('iam')
+iam.create_user(UserName='sops')
+allowed = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': '*', 'Resource': '*'}]}
+iam.put_user_policy(UserName='sops', PolicyName='all', PolicyDocument=json.dumps(allowed))
+user = iam.create_access_key(UserName='sops')['AccessKey']
+boto3.client('s3').create_bucket(Bucket='bucket')
+print(boto3.client('kms').create_key()['KeyMetadata']['Arn'], user['AccessKeyId'], user['SecretAccessKey'])
+url = os.environ['AWS_ENDPOINT_URL'] + '/moto-api/reset-auth'
+urllib.request.urlopen(urllib.request.Request(url, b'0', {'Content-Type': 'text/plain'})).read()
+"#;
+
+#[test]
+fn signatures_are_right() {
+    let Some(moto) = Moto::start() else { return };
+    let made = Command::new(&moto.python)
+        .args(["-c", USER])
+        .envs(moto.settings())
+        .output()
+        .expect("python");
+    let made = Ran::from(made).ok();
+    let made = String::from_utf8(made).expect("a text");
+    let mut words = made.split_whitespace();
+    let mut word = || words.next().expect("three words");
+    let (key, user, secret) = (word(), word(), word());
+    let scratch = Scratch::new();
+    let run = |arguments: &[&str], secret: &str| {
+        let mut settings = moto.settings();
+        settings[1].1 = user;
+        settings[2].1 = secret;
+        scratch.run_with(Ours, arguments, settings, None)
+    };
+    scratch.write("f.yaml", PLAIN);
+    let encrypt = ["encrypt", "-i", "--kms", key, "f.yaml"];
+    let ran = run(&encrypt, "another/secret");
+    assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("another/secret"), "{}", ran.stderr);
+    assert_eq!(scratch.read_text("f.yaml"), PLAIN);
+    run(&encrypt, secret).ok();
+    assert_eq!(run(&["decrypt", "f.yaml"], secret).text(), PLAIN);
+
+    scratch.write(
+        ".sops.yaml",
+        "destination_rules:\n  - {s3_bucket: bucket, s3_prefix: p/}\n",
+    );
+    let publish = ["publish", "--yes", "f.yaml"];
+    let ran = run(&publish, "another/secret");
+    assert_ne!(ran.code, 0);
+    assert!(!ran.stderr.contains("another/secret"), "{}", ran.stderr);
+    run(&publish, secret).ok();
+}

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     servers::{
         azure, google,
+        google_grpc::{Fault, GoogleGrpc},
         web::{Reply, Web},
     },
     support::{Program, Ran, Scratch, has_reference, skip, testdata},
@@ -145,6 +146,10 @@ fn google_cloud_kms() {
     let nobody = variables(&[("GCE_METADATA_HOST", text("127.0.0.1:1"))]);
     wrong(&nobody, google::KEY, "no credentials for Google Cloud");
 
+    let mut other = token.clone();
+    other.push(("SOPS_GCP_KMS_CLIENT_TYPE", text("soap")));
+    wrong(&other, google::KEY, "it is grpc or rest");
+
     // An answer that was damaged on the way.
     let damaging = Web::start(|_| {
         let json = serde_json::json!({"ciphertext": "AAAA", "ciphertextCrc32c": "1", "verifiedPlaintextCrc32c": true});
@@ -152,6 +157,7 @@ fn google_cloud_kms() {
     });
     let damaged = [
         ("SOPS_GCP_KMS_ENDPOINT", damaging.url()),
+        ("SOPS_GCP_KMS_CLIENT_TYPE", text("rest")),
         ("GOOGLE_OAUTH_ACCESS_TOKEN", text("x")),
     ];
     wrong(&damaged, google::KEY, "a checksum differs");
@@ -166,6 +172,7 @@ fn faults() {
         scratch.write("f.yaml", PLAIN);
         let variables = [
             ("SOPS_GCP_KMS_ENDPOINT", server.url()),
+            ("SOPS_GCP_KMS_CLIENT_TYPE", text("rest")),
             ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
             ("SOPS_KEY_TIMEOUT", text("3")),
         ];
@@ -219,6 +226,227 @@ fn faults() {
         let (ran, content) = outcome(&server);
         ran.ok();
         assert_ne!(content, PLAIN);
+    }
+}
+
+/// The variables for asking over gRPC.
+fn over_grpc(server: &GoogleGrpc) -> Vec<(&'static str, String)> {
+    let ca = testdata("cloud/ca.pem").display().to_string();
+    vec![
+        ("SOPS_GCP_KMS_ENDPOINT", server.address()),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+        ("SSL_CERT_FILE", ca),
+    ]
+}
+
+/// Encrypts with ours in place.
+fn encrypt_in_place(variables: &[(&str, String)], key: &str) -> (Ran, Vec<u8>) {
+    let scratch = Scratch::new();
+    scratch.write("f.yaml", PLAIN);
+    let arguments = ["encrypt", "-i", "--gcp-kms", key, "f.yaml"];
+    let ran = run(&scratch, Program::Ours, &arguments, variables);
+    (ran, scratch.read("f.yaml"))
+}
+
+/// Which is how the reference asks, if nothing else is said.
+#[test]
+fn google_cloud_kms_over_grpc() {
+    let server = GoogleGrpc::start(Fault::None);
+    let variables = over_grpc(&server);
+    both_ways(&["--gcp-kms", google::KEY], &variables);
+    assert!(
+        server.routing().starts_with("name=projects%2Fp%2F"),
+        "{}",
+        server.routing()
+    );
+    let with = |name: &'static str, value: &str| {
+        let mut variables = variables.clone();
+        variables.retain(|(known, _)| *known != name);
+        variables.push((name, text(value)));
+        variables
+    };
+    encrypt_in_place(&with("SOPS_GCP_KMS_CLIENT_TYPE", "grpc"), google::KEY)
+        .0
+        .ok();
+    encrypt_in_place(&with("GOOGLE_CLOUD_QUOTA_PROJECT", "quota"), google::KEY)
+        .0
+        .ok();
+    assert_eq!(server.quota_project(), "quota");
+    for address in [
+        format!("https://{}", server.address()),
+        format!("http://{}", server.address()),
+    ] {
+        encrypt_in_place(&with("SOPS_GCP_KMS_ENDPOINT", &address), google::KEY)
+            .0
+            .ok();
+    }
+    // The usual address is reached through a proxy; so is that of another cloud, whose certificate is another.
+    let mut proxied = with("HTTPS_PROXY", &format!("http://{}", server.address()));
+    proxied.retain(|(name, _)| *name != "SOPS_GCP_KMS_ENDPOINT");
+    both_ways(&["--gcp-kms", google::KEY], &proxied);
+    proxied.push(("SOPS_GCP_KMS_UNIVERSE_DOMAIN", text("other.example")));
+    let (ran, _) = encrypt_in_place(&proxied, google::KEY);
+    assert!(
+        ran.stderr.contains("https://cloudkms.other.example"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("not trusted"), "{}", ran.stderr);
+
+    let before = server.calls();
+    for (variables, key, words) in [
+        (
+            with("GOOGLE_OAUTH_ACCESS_TOKEN", "expired"),
+            text(google::KEY),
+            "UNAUTHENTICATED",
+        ),
+        (
+            variables.clone(),
+            google::KEY.replace("sops", "missing"),
+            "does the key exist",
+        ),
+        (
+            with(
+                "SSL_CERT_FILE",
+                &testdata("tls/ca.pem").display().to_string(),
+            ),
+            text(google::KEY),
+            "not trusted",
+        ),
+        (
+            with("SOPS_GCP_KMS_ENDPOINT", "127.0.0.1:1"),
+            text(google::KEY),
+            "SOPS_GCP_KMS_CLIENT_TYPE=rest",
+        ),
+        (
+            with("SOPS_GCP_KMS_ENDPOINT", "h/path"),
+            text(google::KEY),
+            "one of REST",
+        ),
+    ] {
+        let (ran, content) = encrypt_in_place(&variables, &key);
+        assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert!(!ran.stderr.contains(google::TOKEN), "{}", ran.stderr);
+        assert_eq!(content, PLAIN);
+    }
+    assert_eq!(server.calls(), before + 2);
+    let mut socks = proxied.clone();
+    socks.retain(|(name, _)| !["HTTPS_PROXY", "SOPS_GCP_KMS_UNIVERSE_DOMAIN"].contains(name));
+    socks.push(("HTTPS_PROXY", text("socks5://127.0.0.1:1")));
+    let (ran, _) = encrypt_in_place(&socks, google::KEY);
+    assert!(
+        ran.stderr.contains("SOPS_GCP_KMS_CLIENT_TYPE=rest"),
+        "{}",
+        ran.stderr
+    );
+
+    // Many files are one connection.
+    let scratch = Scratch::new();
+    let names: Vec<String> = (0..20).map(|number| format!("{number}.yaml")).collect();
+    for name in &names {
+        scratch.write(name, PLAIN);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = server.connections();
+    let arguments = [&["encrypt", "-i", "--gcp-kms", google::KEY][..], &names].concat();
+    run(&scratch, Program::Ours, &arguments, &variables).ok();
+    assert_eq!(server.connections(), before + 1);
+}
+
+#[test]
+fn faults_over_grpc() {
+    use tonic::Code;
+
+    for (fault, words) in [
+        (
+            Fault::First(usize::MAX, Code::PermissionDenied),
+            "does this account have the role",
+        ),
+        (
+            Fault::First(usize::MAX, Code::FailedPrecondition),
+            "its primary version enabled",
+        ),
+        (
+            Fault::First(usize::MAX, Code::Unavailable),
+            "try again later",
+        ),
+        (
+            Fault::First(usize::MAX, Code::Unauthenticated),
+            "is the login still valid",
+        ),
+        (Fault::Hangup(usize::MAX), "cannot reach Google Cloud KMS"),
+        (Fault::Damage, "a checksum differs"),
+    ] {
+        let server = GoogleGrpc::start(fault);
+        let mut variables = over_grpc(&server);
+        variables.push(("SOPS_KEY_TIMEOUT", text("3")));
+        let start = Instant::now();
+        let (ran, content) = encrypt_in_place(&variables, google::KEY);
+        assert_eq!(
+            (ran.code, ran.stdout.len()),
+            (1, 0),
+            "{fault:?}: {}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert_eq!(content, PLAIN);
+        assert!(start.elapsed() < Duration::from_secs(20), "{fault:?}");
+    }
+    for fault in [
+        Fault::First(1, Code::Unavailable),
+        Fault::First(2, Code::ResourceExhausted),
+        Fault::First(1, Code::Internal),
+        Fault::Hangup(1),
+    ] {
+        let server = GoogleGrpc::start(fault);
+        let (ran, content) = encrypt_in_place(&over_grpc(&server), google::KEY);
+        ran.ok();
+        assert_ne!(content, PLAIN, "{fault:?}");
+    }
+    // A token of a login is renewed once, one that was given cannot be.
+    let server = GoogleGrpc::start(Fault::First(1, Code::Unauthenticated));
+    let logins = google::start();
+    let login = format!(
+        r#"{{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"{}","token_uri":"{}/token"}}"#,
+        google::REFRESH_TOKEN,
+        logins.url()
+    );
+    let mut variables = over_grpc(&server);
+    variables.push(("GOOGLE_CREDENTIALS", login));
+    encrypt_in_place(&variables, google::KEY).0.ok();
+    assert_eq!(logins.calls(), 2);
+
+    // Other servers than those of gRPC, with TLS and without.
+    for reply in [Reply::Silence, Reply::Half, Reply::Hangup] {
+        let shown = format!("{reply:?}");
+        let server = Web::start(move |_| reply.clone());
+        for url in [server.url(), server.tls_url()] {
+            let variables = [
+                ("SOPS_GCP_KMS_ENDPOINT", url),
+                ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+                (
+                    "SSL_CERT_FILE",
+                    testdata("cloud/ca.pem").display().to_string(),
+                ),
+                ("SOPS_KEY_TIMEOUT", text("1")),
+            ];
+            let start = Instant::now();
+            let (ran, content) = encrypt_in_place(&variables, google::KEY);
+            assert_eq!(
+                (ran.code, ran.stdout.len()),
+                (1, 0),
+                "{shown}: {}",
+                ran.stderr
+            );
+            assert!(
+                ran.stderr.contains("cannot reach Google Cloud KMS"),
+                "{shown}: {}",
+                ran.stderr
+            );
+            assert_eq!(content, PLAIN);
+            assert!(start.elapsed() < Duration::from_secs(20), "{shown}");
+        }
     }
 }
 
@@ -395,6 +623,16 @@ fn official_clients() {
             ("ENDPOINT", server.url()),
             ("TOKEN", text(google::TOKEN)),
             ("KEY", text(google::KEY)),
+        ],
+    );
+    let server = GoogleGrpc::start(Fault::None);
+    script(
+        "google_cloud_kms_grpc",
+        &[
+            ("ENDPOINT", server.address()),
+            ("TOKEN", text(google::TOKEN)),
+            ("KEY", text(google::KEY)),
+            ("CA", testdata("cloud/ca.pem").display().to_string()),
         ],
     );
     let server = azure::start();

@@ -6,6 +6,12 @@
 #[cfg(unix)]
 mod age_keys;
 #[cfg(unix)]
+mod age_kinds;
+#[cfg(unix)]
+mod age_peers;
+#[cfg(feature = "aws-kms")]
+mod amazon;
+#[cfg(unix)]
 mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
@@ -22,9 +28,12 @@ mod comments;
 mod compatibility;
 mod conversions;
 mod corpus;
+#[cfg(target_os = "linux")]
+mod crashes;
 mod documents;
 #[cfg(unix)]
 mod editor;
+mod entries;
 #[cfg(unix)]
 mod exec;
 mod foreign;
@@ -33,12 +42,32 @@ mod gnupg;
 mod golden;
 mod http_server;
 mod huawei;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "keyservice"
+))]
+mod inside_tokio;
 mod interop;
 mod keyservice;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod kinds;
 mod line_changes;
 mod lines;
 #[cfg(unix)]
 mod pgp;
+#[cfg(unix)]
+mod pinentry;
 mod precommit;
 #[cfg(all(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault"))]
 mod publish;
@@ -50,7 +79,13 @@ mod reports;
 #[cfg(unix)]
 mod robustness;
 mod rules;
-#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "hc-vault"))]
+#[cfg(any(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "keyservice"
+))]
 mod servers;
 mod shrink;
 mod support;

@@ -2,8 +2,7 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-    path::PathBuf,
+    os::unix::process::CommandExt as _,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     gnupg::{CURVE, Gnupg, Kind, RSA, Wrapper},
+    pinentry::Pinentry,
     support::{
         Program::{Ours, Reference},
         RECIPIENT, Scratch, cases, has_reference, read_testdata, report, testdata,
@@ -440,38 +440,12 @@ fn damaged_messages_are_errors() {
     }
 }
 
-/// A pinentry that answers as the script says, and a log of how often it was asked.
-struct Pinentry {
-    program: PathBuf,
-    log: PathBuf,
-}
-
-impl Pinentry {
-    fn new(gnupg: &Gnupg, answer: &str) -> Self {
-        let program = gnupg.path().join("pinentry");
-        let log = gnupg.path().join("asked");
-        let text = format!(
-            "#!/bin/sh\necho OK\nwhile read -r word rest; do case $word in GETPIN) echo asked >> '{}'; {answer};; BYE) echo OK; exit;; *) echo OK;; esac; done\n",
-            log.display()
-        );
-        fs::write(&program, text).expect("a file is written");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("a mode is set");
-        gnupg.configure_agent(&format!("pinentry-program {}\n", program.display()));
-        gnupg.forget();
-        fs::remove_file(&log).ok();
-        Self { program, log }
-    }
-
-    fn program(&self) -> &str {
-        self.program.to_str().expect("a path of ASCII")
-    }
-
-    fn asked(&self) -> usize {
-        fs::read_to_string(&self.log)
-            .unwrap_or_default()
-            .lines()
-            .count()
-    }
+/// Lets the agent of a home ask through a pinentry that answers with what a script prints.
+fn with_pinentry(gnupg: &Gnupg, answer: &str) -> Pinentry {
+    let pinentry = Pinentry::new(gnupg.path(), answer);
+    gnupg.configure_agent(&format!("pinentry-program {}\n", pinentry.path()));
+    gnupg.forget();
+    pinentry
 }
 
 /// Several files for a key under the passphrase "sesame".
@@ -492,7 +466,7 @@ fn a_passphrase_is_asked_for_once_for_all_files() {
     let Some(gnupg) = Gnupg::new() else { return };
     let scratch = Scratch::new();
     let (_, names) = locked_files(&gnupg, &scratch, 12);
-    let pinentry = Pinentry::new(&gnupg, "echo 'D sesame'; echo OK");
+    let pinentry = with_pinentry(&gnupg, "echo 'D sesame'; echo OK");
     gnupg
         .run(&scratch, Ours, &format!("decrypt -i {names}"))
         .ok();
@@ -505,7 +479,7 @@ fn who_cancels_is_asked_once_for_all_files() {
     let Some(gnupg) = Gnupg::new() else { return };
     let scratch = Scratch::new();
     let (fingerprint, names) = locked_files(&gnupg, &scratch, 6);
-    let pinentry = Pinentry::new(&gnupg, "echo 'ERR 83886179 cancelled'");
+    let pinentry = with_pinentry(&gnupg, "echo 'ERR 83886179 cancelled'");
     let before = scratch.read("5.yaml");
     let ran = gnupg.run(&scratch, Ours, &format!("decrypt -i {names}"));
     assert_eq!(ran.code, 128, "{}", ran.stderr);
@@ -554,8 +528,8 @@ fn the_passphrase_of_an_exported_key_is_asked_for_once() {
         ("echo 'D mistyped'; echo OK", 128, 3),
         ("echo 'D sesame'; echo OK", 0, 1),
     ] {
-        let pinentry = Pinentry::new(&gnupg, answer);
-        let program = ("PINENTRY_PROGRAM", pinentry.program());
+        let pinentry = Pinentry::new(&scratch.temporary(), answer);
+        let program = ("PINENTRY_PROGRAM", pinentry.path());
         let line = format!("decrypt -i {names}");
         let ran = gnupg.run_with(&scratch, Ours, &line, &[NO_GPG, key_file, program]);
         assert_eq!(ran.code, code, "{answer}: {}", ran.stderr);
@@ -581,7 +555,7 @@ fn a_question_that_nobody_answers_can_be_interrupted() {
     let Some(gnupg) = Gnupg::new() else { return };
     let scratch = Scratch::new();
     locked_files(&gnupg, &scratch, 1);
-    let pinentry = Pinentry::new(&gnupg, "sleep 60");
+    let pinentry = with_pinentry(&gnupg, "sleep 60");
     let mut command = scratch.command(Ours);
     command
         .args(["decrypt", "0.yaml"])
@@ -880,4 +854,34 @@ fn rules_bring_openpgp_keys_in_and_out() {
     if let [ours, theirs] = printed.as_slice() {
         assert_eq!(ours, theirs);
     }
+}
+
+#[test]
+fn the_doctor_sees_keyring_and_agent() {
+    let Some(gnupg) = Gnupg::golden() else { return };
+    let scratch = scratch();
+    gnupg.forget();
+    let text = gnupg.run(&scratch, Ours, "doctor").text();
+    let line = format!("keyring of gpg: {}, with no agent yet\n", gnupg.home());
+    assert!(text.contains(&line), "{text}");
+    for fingerprint in [RSA, CURVE] {
+        assert!(
+            text.contains(&format!("  secret key: {fingerprint}\n")),
+            "{text}"
+        );
+    }
+    let json: Value =
+        serde_json::from_slice(&gnupg.run(&scratch, Ours, "doctor --json").ok()).expect("JSON");
+    assert_eq!(json["pgp"]["home"], gnupg.home());
+    assert_eq!(json["pgp"]["agent"], true);
+    assert_eq!(json["pgp"]["secret_keys"].as_array().map(Vec::len), Some(2));
+
+    // Looking makes no folder.
+    let missing = scratch.temporary().join("none");
+    let settings = [("GNUPGHOME", missing.to_str().expect("ASCII"))];
+    let text = scratch.run_with(Ours, ["doctor"], settings, None).text();
+    assert!(
+        !text.contains("keyring of gpg") && !missing.exists(),
+        "{text}"
+    );
 }

@@ -1,7 +1,8 @@
 //! Other programs that read encrypted files, and what they make of those that ours wrote.
 //!
 //! `SOPS_TEST_FOREIGN_READERS` names a folder with `node_modules/sops-age` (npm, 4.0.2), `node_modules/sops-decoder` (npm,
-//! 0.10.3; without what it depends on) and `python/bin/sops` (PyPI, 1.18). Without it those tests are skipped.
+//! 0.10.3; without what it depends on), `typage/node_modules/age-encryption` (npm, 0.3.1) and `python/bin/sops` (PyPI,
+//! 1.18). Without it those tests are skipped.
 //! `SOPS_TEST_ROPS` names the program `rops` (crate rops-cli, 0.1.7); without it that test is skipped.
 
 use std::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Returns a file of the other readers, if it is there.
-fn reader(path: &str) -> Option<PathBuf> {
+pub(crate) fn reader(path: &str) -> Option<PathBuf> {
     let Some(folder) = env::var_os("SOPS_TEST_FOREIGN_READERS") else {
         eprintln!("\n*** SKIPPED: SOPS_TEST_FOREIGN_READERS is not set ***\n");
         return None;

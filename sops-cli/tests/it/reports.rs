@@ -255,12 +255,20 @@ fn recipients_and_doctor() {
     let shown: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     assert_fields(
         &shown,
-        &["age", "programs", "variables", "configuration", "files"],
+        &[
+            "age",
+            "pgp",
+            "programs",
+            "variables",
+            "configuration",
+            "files",
+        ],
     );
     assert_fields(
         &shown["age"],
         &["places", "recipients", "plugins", "problems", "warnings"],
     );
+    assert_fields(&shown["pgp"], &["home", "agent", "secret_keys"]);
     assert_eq!(
         shown["configuration"],
         json!({"path": "two", "creation_rules": 1})

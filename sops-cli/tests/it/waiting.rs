@@ -8,39 +8,17 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    servers::web::{Asked, Reply, Web},
+    servers::{
+        clouds::{VAULT_TOKEN, transit},
+        web::{Reply, Web},
+    },
     support::{Program, Ran, Scratch},
 };
 
 const PLAIN: &[u8] = b"a: 1\nb: secret\n";
-const TOKEN: &str = "hvs.a-token-of-nobody";
-
-/// What a transit engine does, with no cryptography.
-fn transit(asked: &Asked) -> Reply {
-    let body = asked.json();
-    if asked.header("x-vault-token") != TOKEN {
-        return Reply::Json(403, json!({"errors": ["permission denied"]}));
-    }
-    match asked.path() {
-        path if path.contains("/encrypt/") => {
-            let text = body["plaintext"].as_str().unwrap_or_default();
-            Reply::Json(
-                200,
-                json!({"data": {"ciphertext": format!("vault:v1:{text}")}}),
-            )
-        }
-        _ => {
-            let text = body["ciphertext"].as_str().unwrap_or_default();
-            Reply::Json(
-                200,
-                json!({"data": {"plaintext": text.trim_start_matches("vault:v1:")}}),
-            )
-        }
-    }
-}
 
 fn run(scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let common = [("VAULT_TOKEN", TOKEN), ("SOPS_KEY_TIMEOUT", "2")];
+    let common = [("VAULT_TOKEN", VAULT_TOKEN), ("SOPS_KEY_TIMEOUT", "2")];
     let variables = common.into_iter().chain(variables.iter().copied());
     scratch.run_with(Program::Ours, arguments, variables, None)
 }

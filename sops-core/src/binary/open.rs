@@ -262,6 +262,7 @@ fn open_any(
         mac_only_encrypted: metadata.mac_only_encrypted,
         with_stash: false,
         with_fingerprint: false,
+        with_edits: true,
         spelled: &[],
     }
     .run(text, tree)

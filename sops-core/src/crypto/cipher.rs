@@ -210,12 +210,15 @@ fn push_base64(bytes: &[u8], out: &mut String) {
 
 /// Appends the bytes of `text` to `out`. Go's decoder skips carriage returns.
 fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), CipherError> {
-    let decoded = if memchr::memchr(b'\r', text).is_some() {
+    let start = out.len();
+    let decoded = BASE64.decode_vec(text, out).or_else(|error| {
+        if !text.contains(&b'\r') {
+            return Err(error);
+        }
+        out.truncate(start);
         let text: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'\r').collect();
         BASE64.decode_vec(text, out)
-    } else {
-        BASE64.decode_vec(text, out)
-    };
+    });
     decoded.map_err(|_| CipherError::BadBase64)
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) with_stash: bool,
     /// Whether to collect the fingerprint.
     pub(crate) with_fingerprint: bool,
+    /// Whether to collect the plaintexts; without, there is the MAC.
+    pub(crate) with_edits: bool,
     /// Nodes whose spelling is known, in order. Their edits are kept apart.
     pub(crate) spelled: &'d [Range<NodeId>],
 }
@@ -123,6 +125,7 @@ impl Decryption<'_> {
                 let before = edits.len();
                 // What is wrong with a plaintext is found where it is used.
                 if let Ok(value) = ValueRef::from_plaintext(encrypted.kind, &plaintext)
+                    && self.with_edits
                     && !leaf.is_copy
                     && encrypted.kind != COMMENT
                 {
@@ -270,12 +273,13 @@ impl Decryptor<'_, '_> {
             })?;
         self.count(at, value);
         self.remember(&encrypted, at.additional_data, &plaintext);
-        if at.alias.is_none() {
-            if let ValueRef::Str(bytes) = value
-                && !self.with.format.engine().holds(bytes)
-            {
-                self.out.lossy.push(at.id);
-            }
+        if at.alias.is_none()
+            && let ValueRef::Str(bytes) = value
+            && !self.with.format.engine().holds(bytes)
+        {
+            self.out.lossy.push(at.id);
+        }
+        if at.alias.is_none() && self.with.with_edits {
             if self.with.with_fingerprint {
                 let untold = typed::untold(self.with.format.engine(), value);
                 self.out.typed.extend(untold.map(|value| (at.id, value)));

@@ -1,7 +1,5 @@
 //! The text form of an encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
 
-use memchr::{memchr, memrchr};
-
 use super::{CipherError, cipher::decode_nonce, nonce::NONCE_LEN};
 
 /// What every encrypted value begins with.
@@ -50,10 +48,10 @@ impl<'a> EncryptedValue<'a> {
 
     fn split(text: &'a [u8]) -> Option<Self> {
         let body = first_line(text).strip_prefix(PREFIX.as_bytes())?;
-        let closing = memrchr(b']', body)?;
-        let (rest, kind) = split_last(&body[..closing], b",type:")?;
-        let (rest, tag) = split_last(rest, b",tag:")?;
-        let (data, iv) = split_last(rest, b",iv:")?;
+        let closing = body.iter().rposition(|&byte| byte == b']')?;
+        let (rest, kind) = split_last(&body[..closing], b",type:", "str".len())?;
+        let (rest, tag) = split_last(rest, b",tag:", TAG_LETTERS)?;
+        let (data, iv) = split_last(rest, b",iv:", NONCE_LETTERS)?;
         if data.is_empty() {
             return None;
         }
@@ -69,15 +67,34 @@ impl<'a> EncryptedValue<'a> {
 
 /// Returns `text` up to its first line feed.
 fn first_line(text: &[u8]) -> &[u8] {
-    &text[..memchr(b'\n', text).unwrap_or(text.len())]
+    // Nearly always there is none, which is known much sooner than where one is.
+    match text.contains(&b'\n') {
+        true => text.split(|&byte| byte == b'\n').next().unwrap_or(text),
+        false => text,
+    }
 }
 
-/// Splits at the last occurrence of a separator that starts with a comma and has something after it.
-fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+/// How many letters of Base64 the nonces and tags have that every writer makes.
+const NONCE_LETTERS: usize = 44;
+const TAG_LETTERS: usize = 24;
+
+/// Splits at the last occurrence of a separator that starts with a comma and has something after it: probably as much as
+/// is `expected`.
+fn split_last<'a>(
+    text: &'a [u8],
+    separator: &[u8],
+    expected: usize,
+) -> Option<(&'a [u8], &'a [u8])> {
+    if let Some(start) = text.len().checked_sub(separator.len() + expected)
+        && let Some(after) = text[start..].strip_prefix(separator)
+        && !after.contains(&b',')
+    {
+        return Some((&text[..start], after));
+    }
     let mut end = text.len();
     loop {
-        // Base64 has no commas: the first one found is nearly always the one.
-        let start = memrchr(b',', &text[..end])?;
+        // Base64 has no commas: the first one found is nearly always the one, and it is near.
+        let start = text[..end].iter().rposition(|&byte| byte == b',')?;
         let after = text[start..].strip_prefix(separator);
         match after.filter(|after| !after.is_empty()) {
             Some(after) => return Some((&text[..start], after)),

@@ -1,7 +1,12 @@
 //! An encrypted file in another format.
 
 use super::{DecryptOptions, Encrypted};
-use super::{FORMAT_VERSION, Open, Plain, PlainFile, Seal, Unlocked, open, rfc3339};
+use super::{
+    FORMAT_VERSION, Plain, PlainFile, Unlocked,
+    open::{Open, open},
+    rfc3339,
+    seal::Seal,
+};
 use crate::{error::Error, format::Format};
 use std::time::SystemTime;
 

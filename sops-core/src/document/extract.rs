@@ -1,15 +1,46 @@
 //! One text out of an encrypted file, without decrypting the others.
 
-use super::Unlocked;
+use super::{Unlocked, open::open_leaves};
 use crate::{
-    crypto::EncryptedValue,
+    crypto::{EncryptedValue, decrypt::Decryption},
     error::Error,
     format::Format,
     secret::SecretBytes,
     tree::{NodeKind, Step, TreePath, ValueRef},
+    warning::Warning,
+    warnings,
 };
 
 impl Unlocked<'_> {
+    /// Returns the text at a path of the first document, and what there is to say about the file, after checking its
+    /// values against its MAC: for less than the plaintext takes. `None` as in [`Unlocked::danger_extract_text`].
+    ///
+    /// # Errors
+    /// As [`Unlocked::decrypt`].
+    pub fn extract_text(
+        &self,
+        path: &TreePath,
+    ) -> Result<Option<(SecretBytes, Vec<Warning>)>, Error> {
+        let Some(text) = self.danger_extract_text(path)? else {
+            return Ok(None);
+        };
+        let matcher = self.file.metadata.selector.compile()?;
+        let decryption = Decryption {
+            format: self.file.format,
+            cipher: &self.cipher,
+            matcher: &matcher,
+            mac_only_encrypted: self.file.metadata.mac_only_encrypted,
+            by_content: false,
+            with_stash: false,
+            with_fingerprint: false,
+            with_edits: false,
+            spelled: &[],
+        };
+        let leaves = open_leaves(&self.file, &decryption, false)?;
+        let warnings = warnings::after_decryption(&self.file.text, &self.file.tree, &leaves);
+        Ok(Some((text, warnings)))
+    }
+
     /// Returns the text at a path of the first document, decrypting nothing else. `None` if what is there is no encrypted
     /// text, or if it takes the whole file to tell: decrypt it, then.
     ///
@@ -139,6 +170,8 @@ mod tests {
                         whole.extract(&path).unwrap().expose(),
                         "{path}"
                     );
+                    let (checked, _) = unlocked.extract_text(&path).unwrap().expect("a text");
+                    assert_eq!(checked.expose(), text.expose());
                     found.push(path.to_string());
                 }
             }

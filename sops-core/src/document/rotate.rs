@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use super::{
-    DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Seal, Unlocked, rfc3339,
+    DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Unlocked, rfc3339,
+    seal::Seal,
 };
 use crate::{
     binary,

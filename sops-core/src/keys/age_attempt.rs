@@ -230,11 +230,11 @@ impl<'a> Attempt<'a> {
 
     /// Asks for the passphrases of files with identities, and tries what is in them.
     fn with_locked_files(&mut self, all: &[&Identities]) -> Option<SecretBytes> {
-        if self
-            .entries
-            .iter_mut()
-            .all(|entry| entry.sealed().is_none())
-        {
+        let may_fit = |entry: &mut Entry<'_>| {
+            let sealed = entry.sealed();
+            sealed.is_some_and(|sealed| !sealed.has_passphrase())
+        };
+        if !self.entries.iter_mut().any(may_fit) {
             return None;
         }
         for locked in all.iter().flat_map(|identities| identities.locked_files()) {
@@ -267,10 +267,6 @@ impl Entry<'_> {
     fn sealed(&mut self) -> Option<&Sealed> {
         if self.sealed.is_none() && self.damage.is_none() {
             match from_armor(self.enc).and_then(|file| Sealed::parse(&file)) {
-                Ok(sealed) if sealed.has_passphrase() => {
-                    self.damage =
-                        Some("its `enc` is encrypted with a passphrase, which SOPS does not do");
-                }
                 Ok(sealed) => self.sealed = Some(sealed),
                 Err(error) => self.damage = Some(damage(error)),
             }
@@ -300,7 +296,11 @@ impl Entry<'_> {
         if let Some(damage) = self.damage {
             return KeyError::new(damage).with_hint(DAMAGED_HINT);
         }
+        let has_passphrase = self.sealed.as_ref().is_some_and(Sealed::has_passphrase);
         let mut message = match identities {
+            _ if has_passphrase => {
+                "its `enc` is encrypted with a passphrase, which SOPS does not ask for".to_owned()
+            }
             0 => "there is no age identity".to_owned(),
             1 => "the one age identity at hand does not fit".to_owned(),
             count => format!("none of the {count} age identities at hand fits"),
@@ -311,7 +311,8 @@ impl Entry<'_> {
             message.push_str(&problem.message);
             hint = hint.or(problem.hint.as_ref());
         }
-        match hint {
+        let hint = hint.map(String::as_str);
+        match hint.or(has_passphrase.then_some(DAMAGED_HINT)) {
             Some(hint) => KeyError::new(message).with_hint(hint),
             None => KeyError::new(message),
         }

@@ -15,11 +15,13 @@ use std::{
 use super::{
     Identities, IdentityError, KeyError,
     age::{AgeService, FoundIdentities, IdentitySource},
+    age_file::ssh::PrivateKeyError,
     command::{self, read_limited},
+    file_mode::warn_of_readers,
     plugin::Plugins,
     prompt::Asker,
 };
-use crate::{secret::SecretBytes, warning::Warning};
+use crate::secret::SecretBytes;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
@@ -187,7 +189,8 @@ impl Environment {
             let command = command.to_string_lossy();
             match command::run(variable, &command, (RECIPIENT, recipient)) {
                 Ok(text) if variable == SSH_KEY_COMMAND => {
-                    found.take_ssh(variable, Identities::parse_ssh(&text, variable));
+                    let public_key = || Err(without_public_key(variable));
+                    found.take_ssh(variable, Identities::parse_ssh(&text, variable, public_key));
                 }
                 Ok(text) => found.take(variable, Identities::parse(&text, variable)),
                 Err(problem) => found.problems.push(problem),
@@ -294,7 +297,11 @@ impl FoundIdentities {
             Ok(text) => {
                 let origin = path.display().to_string();
                 match kind {
-                    Kind::Ssh => self.take_ssh(&place, Identities::parse_ssh(&text, &origin)),
+                    Kind::Ssh => {
+                        let public_key = || read_public_key(path);
+                        let parsed = Identities::parse_ssh(&text, &origin, public_key);
+                        self.take_ssh(&place, parsed);
+                    }
                     Kind::Age => {
                         let parsed = Identities::parse(&text, &origin);
                         let is_empty = parsed.as_ref().is_ok_and(Identities::is_empty);
@@ -327,6 +334,33 @@ impl FoundIdentities {
     }
 }
 
+/// Reads the public key that `ssh-keygen` writes beside a private key.
+fn read_public_key(path: &Path) -> Result<String, KeyError> {
+    let mut public = path.as_os_str().to_owned();
+    public.push(".pub");
+    let read = File::open(&public).and_then(|mut file| read_limited(&mut file));
+    let text = read.and_then(|text| {
+        let text = str::from_utf8(text.expose()).map_err(io::Error::other)?;
+        Ok(text.to_owned())
+    });
+    text.map_err(|error| {
+        let problem = without_public_key(&path.display().to_string());
+        KeyError {
+            message: format!(
+                "{} ({}: {error})",
+                problem.message,
+                Path::new(&public).display()
+            ),
+            ..problem
+        }
+    })
+}
+
+fn without_public_key(place: &str) -> KeyError {
+    let problem = PrivateKeyError::OldPassphrase;
+    KeyError::new(format!("{place}: {problem}")).with_hint(problem.hint())
+}
+
 fn user_key_file(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name| {
         variable(name)
@@ -354,27 +388,6 @@ fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     variable(name)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
-}
-
-#[cfg(unix)]
-fn warn_of_readers(path: &Path, file: &File) -> Option<Warning> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let metadata = file.metadata().ok()?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if !metadata.is_file() || mode & 0o044 == 0 {
-        return None;
-    }
-    let path = path.display();
-    let warning = Warning::new(format!(
-        "{path} holds secret keys, and others than its owner can read it (mode {mode:03o})"
-    ));
-    Some(warning.hint(format!("chmod 600 {path}")))
-}
-
-#[cfg(not(unix))]
-fn warn_of_readers(_path: &Path, _file: &File) -> Option<Warning> {
-    None
 }
 
 #[cfg(test)]

@@ -161,23 +161,34 @@ impl Identities {
         !self.locked_files.is_empty()
     }
 
-    /// Reads a private key of SSH.
-    pub(super) fn parse_ssh(text: &SecretBytes, origin: &str) -> Result<Self, KeyError> {
-        let text = str::from_utf8(text.expose());
-        let key = text.map_err(|_| ssh::PrivateKeyError::NoKey);
-        let key = key
-            .and_then(ssh::PrivateKey::parse)
-            .map_err(|error| KeyError::new(format!("{origin}: {error}")).with_hint(error.hint()))?;
-        Ok(Self::from_ssh(key, origin))
+    /// Reads a private key of SSH. `public_key` gives the text of its public key, if it does not say itself what that is.
+    pub(super) fn parse_ssh(
+        text: &SecretBytes,
+        origin: &str,
+        public_key: impl FnOnce() -> Result<String, KeyError>,
+    ) -> Result<Self, KeyError> {
+        let error = |problem: ssh::PrivateKeyError| {
+            KeyError::new(format!("{origin}: {problem}")).with_hint(problem.hint())
+        };
+        let text = str::from_utf8(text.expose()).map_err(|_| error(ssh::PrivateKeyError::NoKey))?;
+        match ssh::PrivateKey::parse(text).map_err(error)? {
+            ssh::PrivateKey::Open(identity) => Ok(Self::from_open(Identity::Ssh(identity))),
+            ssh::PrivateKey::Locked(key) => Ok(Self::from_locked(key, origin)),
+            ssh::PrivateKey::Nameless(key) => {
+                let recipient = public_key()?.parse();
+                let recipient = recipient.map_err(|problem: ssh::RecipientError| {
+                    KeyError::new(format!("{origin}: its public key: {problem}"))
+                        .with_hint(ssh::PrivateKeyError::OldPassphrase.hint())
+                })?;
+                Ok(Self::from_locked(key.with_public_key(recipient), origin))
+            }
+        }
     }
 
-    fn from_ssh(key: ssh::PrivateKey, origin: &str) -> Self {
-        match key {
-            ssh::PrivateKey::Open(identity) => Self::from_open(Identity::Ssh(identity)),
-            ssh::PrivateKey::Locked(key) => Self {
-                locked_keys: vec![LockedSshKey::new(origin, key)],
-                ..Self::default()
-            },
+    fn from_locked(key: ssh::LockedKey, origin: &str) -> Self {
+        Self {
+            locked_keys: vec![LockedSshKey::new(origin, key)],
+            ..Self::default()
         }
     }
 
@@ -223,8 +234,14 @@ impl Identities {
                 let rest = str::from_utf8(&text[start..]);
                 let rest = rest.map_err(|_| error(number, Problem::NotText))?;
                 let key = ssh::PrivateKey::parse(rest);
-                let key = key.map_err(|problem| error(number, Problem::Ssh(problem)))?;
-                found.append(Self::from_ssh(key, origin));
+                let problem = |problem| error(number, Problem::Ssh(problem));
+                found.append(match key.map_err(problem)? {
+                    ssh::PrivateKey::Open(identity) => Self::from_open(Identity::Ssh(identity)),
+                    ssh::PrivateKey::Locked(key) => Self::from_locked(key, origin),
+                    ssh::PrivateKey::Nameless(_) => {
+                        return Err(problem(ssh::PrivateKeyError::OldPassphrase));
+                    }
+                });
                 break;
             }
             let words = match has_words {

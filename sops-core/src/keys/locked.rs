@@ -41,21 +41,30 @@ impl LockedSshKey {
 
     /// Returns the identity, after asking for the passphrase if that was not done before.
     pub(super) fn unlock(&self, asker: &Asker) -> Result<&Identity, &KeyError> {
-        let ask =
-            || {
-                asker.secret(&format!("Passphrase for {}", self.place), |passphrase| {
-                    self.key
-                        .unlock(passphrase)
-                        .map(Identity::Ssh)
-                        .map_err(|error| match error {
-                            ssh::UnlockError::Passphrase => NotAccepted::Wrong,
-                            ssh::UnlockError::Damaged => NotAccepted::Failed(KeyError::new(
-                                format!("{}: {}", self.place, ssh::PrivateKeyError::Damaged),
-                            )),
-                        })
-                })
-            };
+        let ask = || {
+            asker.secret(&format!("Passphrase for {}", self.place), |passphrase| {
+                self.key
+                    .unlock(passphrase)
+                    .map(Identity::Ssh)
+                    .map_err(|error| self.not_accepted(error))
+            })
+        };
         self.unlocked.get_or_init(ask).as_ref()
+    }
+
+    fn not_accepted(&self, error: ssh::UnlockError) -> NotAccepted {
+        let place = &self.place;
+        let error = match error {
+            ssh::UnlockError::Passphrase => return NotAccepted::Wrong,
+            ssh::UnlockError::Damaged => {
+                KeyError::new(format!("{place}: {}", ssh::PrivateKeyError::Damaged))
+            }
+            ssh::UnlockError::OtherKey => {
+                KeyError::new(format!("{place}: {place}.pub is not its public key"))
+                    .with_hint(format!("`ssh-keygen -y -f {place}` prints that"))
+            }
+        };
+        NotAccepted::Failed(error)
     }
 }
 

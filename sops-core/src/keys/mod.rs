@@ -12,6 +12,7 @@ mod age_recipient;
 mod command;
 #[cfg(feature = "age")]
 mod env;
+mod file_mode;
 #[cfg(feature = "age")]
 mod identities;
 mod keyring;
@@ -37,6 +38,7 @@ mod words;
 
 #[cfg(feature = "age")]
 pub use env::{own_recipients_from_env, user_key_file_from_env};
+pub use file_mode::warn_of_readers;
 #[cfg(feature = "age")]
 pub use identities::{Identities, IdentityError};
 pub use keyring::Keyring;

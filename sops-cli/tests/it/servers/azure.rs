@@ -31,12 +31,17 @@ pub(crate) const VERSIONS: [&str; 2] = [
 ];
 
 pub(crate) fn start() -> Web {
+    Web::start(answering())
+}
+
+/// What the services answer.
+pub(crate) fn answering() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
     let keys = [1, 2].map(|number| {
         let pem =
             fs::read_to_string(testdata(&format!("cloud/vault-key-{number}.pem"))).expect("a key");
         rsa::PrivateKey::from_pkcs8_pem(&pem).expect("a key")
     });
-    Web::start(move |asked| {
+    move |asked| {
         if !asked.is_tls {
             return Reply::Json(
                 400,
@@ -64,7 +69,7 @@ pub(crate) fn start() -> Web {
             path if path.ends_with("/oauth2/v2.0/token") => token(asked),
             _ => vault(asked, &keys),
         }
-    })
+    }
 }
 
 fn token(asked: &Asked) -> Reply {

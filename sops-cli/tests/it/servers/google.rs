@@ -82,9 +82,7 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
     else {
         return refuse(404, "NOT_FOUND", "no such path");
     };
-    if !name.starts_with("projects/p/locations/global/keyRings/r/cryptoKeys/")
-        || name.ends_with("/missing")
-    {
+    if !is_key(name) {
         return refuse(404, "NOT_FOUND", "CryptoKey not found.");
     }
     let body = asked.json();
@@ -102,7 +100,6 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
         // The reference sends none.
         number.is_none_or(|number: u64| number == u64::from(crc32c(bytes)))
     };
-    let cipher = Aes256Gcm::new(&Sha256::digest(format!("made up {name}")));
     match operation {
         "encrypt" => {
             let plaintext = bytes("plaintext");
@@ -113,12 +110,7 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
                     "The checksum in field plaintext_crc32c did not match.",
                 );
             }
-            let mut nonce = [0; 12];
-            nonce[4..].copy_from_slice(&nonces.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-            let sealed = cipher
-                .encrypt(&nonce.into(), Payload::from(plaintext.as_slice()))
-                .expect("short");
-            let ciphertext = [nonce.as_slice(), &sealed].concat();
+            let ciphertext = seal(name, &plaintext, nonces.fetch_add(1, Ordering::Relaxed));
             Reply::Json(
                 200,
                 json!({
@@ -139,12 +131,7 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
                     "The checksum in field ciphertext_crc32c did not match.",
                 );
             }
-            let opened = ciphertext
-                .split_first_chunk::<12>()
-                .and_then(|(nonce, sealed)| {
-                    cipher.decrypt(&(*nonce).into(), Payload::from(sealed)).ok()
-                });
-            match opened {
+            match open(name, &ciphertext) {
                 Some(plaintext) => Reply::Json(
                     200,
                     json!({
@@ -164,8 +151,34 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
     }
 }
 
+/// Whether there is such a key.
+pub(super) fn is_key(name: &str) -> bool {
+    name.starts_with("projects/p/locations/global/keyRings/r/cryptoKeys/")
+        && !name.ends_with("/missing")
+}
+
+/// Encrypts with a key.
+pub(super) fn seal(name: &str, plaintext: &[u8], number: u64) -> Vec<u8> {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&number.to_be_bytes());
+    let sealed = cipher(name).encrypt(&nonce.into(), Payload::from(plaintext));
+    [nonce.as_slice(), &sealed.expect("short")].concat()
+}
+
+/// Decrypts with a key, if it was encrypted with it.
+pub(super) fn open(name: &str, ciphertext: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = ciphertext.split_first_chunk::<12>()?;
+    cipher(name)
+        .decrypt(&(*nonce).into(), Payload::from(sealed))
+        .ok()
+}
+
+fn cipher(name: &str) -> Aes256Gcm {
+    Aes256Gcm::new(&Sha256::digest(format!("made up {name}")))
+}
+
 /// With a table, unlike the client.
-fn crc32c(bytes: &[u8]) -> u32 {
+pub(super) fn crc32c(bytes: &[u8]) -> u32 {
     let table: Vec<u32> = (0..256_u32)
         .map(|index| {
             (0..8).fold(index, |crc, _| {

@@ -1,8 +1,12 @@
 //! Servers made for the tests: they listen on loopback, do the cryptography that the real ones do, and check what they are
 //! sent. The official clients and the reference are pointed at them, too.
 
+pub(crate) mod amazon;
 pub(crate) mod azure;
+pub(crate) mod clouds;
 pub(crate) mod google;
+#[cfg(feature = "gcp-kms")]
+pub(crate) mod google_grpc;
 pub(crate) mod web;
 
 /// Returns the `=` separated fields of a form.

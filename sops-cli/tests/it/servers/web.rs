@@ -111,6 +111,10 @@ impl Web {
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Web {
@@ -239,7 +243,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<(String, Vec<(String, Stri
     }
 }
 
-fn tls() -> ServerConfig {
+pub(super) fn tls() -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate =
         CertificateDer::from_pem_file(testdata("cloud/server.pem")).expect("a certificate");

@@ -25,7 +25,8 @@ impl Checksum for LongBech32 {
     const TARGET_RESIDUE: Self::MidstateRepr = Bech32::TARGET_RESIDUE;
 }
 
-/// Returns the bytes that `text` spells after `prefix`, if there are as many as `LEN`.
+/// Returns the bytes that `text` spells after `prefix`, if there are as many as `LEN`, and it spells them as [`push`] does: in
+/// the case of `prefix`, and without bits that mean nothing.
 pub(super) fn decode<const LEN: usize>(
     text: &str,
     prefix: Hrp,
@@ -39,9 +40,11 @@ pub(super) fn decode<const LEN: usize>(
     for byte in key.iter_mut() {
         *byte = bytes.next().ok_or(KeyTextError)?;
     }
+    let mut written = Zeroizing::new(String::with_capacity(text.len()));
+    push(&mut written, prefix, &*key);
     match bytes.next() {
-        None => Ok(key),
-        Some(_) => Err(KeyTextError),
+        None if *written == text => Ok(key),
+        _ => Err(KeyTextError),
     }
 }
 
@@ -52,14 +55,19 @@ pub(crate) fn prefix(text: &str) -> Result<&str, KeyTextError> {
     text.get(..length).ok_or(KeyTextError)
 }
 
-pub(super) fn encode_lower(prefix: Hrp, bytes: &[u8]) -> String {
-    bech32::encode_lower::<LongBech32>(prefix, bytes).expect("no length is too long")
+/// Appends an encoding in the case of `prefix`. Growing would leave pieces of it behind: there should be room for it.
+pub(super) fn push(text: &mut String, prefix: Hrp, bytes: &[u8]) {
+    let pushed = match prefix.as_str().starts_with(char::is_uppercase) {
+        true => bech32::encode_upper_to_fmt::<LongBech32, _>(text, prefix, bytes),
+        false => bech32::encode_lower_to_fmt::<LongBech32, _>(text, prefix, bytes),
+    };
+    pushed.expect("no length is too long, and writing to a text does not fail");
 }
 
-/// Appends an encoding in capital letters. Growing would leave pieces of it behind: there should be room for it.
-pub(super) fn push_upper(text: &mut String, prefix: Hrp, bytes: &[u8]) {
-    bech32::encode_upper_to_fmt::<LongBech32, _>(text, prefix, bytes)
-        .expect("no length is too long, and writing to a text does not fail");
+pub(super) fn encode(prefix: Hrp, bytes: &[u8]) -> String {
+    let mut text = String::new();
+    push(&mut text, prefix, bytes);
+    text
 }
 
 /// Returns the one character, counted from 0, that has to be another for the checksum to be right, if there is one.
@@ -77,11 +85,39 @@ pub(crate) fn one_wrong_character(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use bech32::primitives::iter::Fe32IterExt as _;
+
     use super::*;
 
     #[test]
     fn the_checksum_is_that_of_the_standard() {
         LongBech32::sanity_check();
+    }
+
+    #[test]
+    fn only_one_spelling_is_taken() {
+        let (lower, upper) = (Hrp::parse_unchecked("age"), Hrp::parse_unchecked("AGE"));
+        let text = encode(lower, &[0; 32]);
+        assert_eq!(*decode::<32>(&text, lower).expect("a key"), [0; 32]);
+        assert!(decode::<32>(&text.to_uppercase(), upper).is_ok());
+        // 52 letters of 5 bits are 4 bits more than 32 bytes.
+        let with_bits: Vec<_> = (0..52).map(|at| u8::from(at == 51)).collect();
+        let letters = with_bits
+            .iter()
+            .map(|&bits| bech32::Fe32::try_from(bits).expect("5 bits"));
+        let letters = letters
+            .with_checksum::<LongBech32>(&lower)
+            .chars()
+            .collect::<String>();
+        assert_eq!(letters[..55], text[..55]);
+        for (text, prefix) in [
+            (&text.to_uppercase(), lower),
+            (&text, upper),
+            (&letters, lower),
+        ] {
+            assert!(decode::<32>(text, prefix).is_err(), "{text}");
+        }
+        assert!(decode::<31>(&text, lower).is_err() && decode::<33>(&text, lower).is_err());
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Identity {
 
     /// Appends the text of the key. Growing would leave pieces of it behind: there should be room for 74 characters.
     pub(crate) fn push_text(&self, text: &mut String) {
-        text::push_upper(text, IDENTITY_PREFIX, self.secret.as_bytes());
+        text::push(text, IDENTITY_PREFIX, self.secret.as_bytes());
     }
 
     /// Returns the file key, if the stanza is for this identity.
@@ -155,16 +155,13 @@ impl FromStr for Recipient {
 
     fn from_str(text: &str) -> Result<Self, KeyTextError> {
         let bytes = text::decode(text, RECIPIENT_PREFIX)?;
-        let recipient = Self(PublicKey::from(*bytes));
-        (recipient.to_string() == text)
-            .then_some(recipient)
-            .ok_or(KeyTextError)
+        Ok(Self(PublicKey::from(*bytes)))
     }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text::encode_lower(RECIPIENT_PREFIX, self.0.as_bytes()))
+        f.write_str(&text::encode(RECIPIENT_PREFIX, self.0.as_bytes()))
     }
 }
 
@@ -173,12 +170,7 @@ impl FromStr for Identity {
 
     fn from_str(text: &str) -> Result<Self, KeyTextError> {
         let bytes = text::decode(text, IDENTITY_PREFIX)?;
-        let identity = Self::from_bytes(&bytes);
-        let mut written = Zeroizing::new(String::with_capacity(text.len()));
-        identity.push_text(&mut written);
-        (written.as_str() == text)
-            .then_some(identity)
-            .ok_or(KeyTextError)
+        Ok(Self::from_bytes(&bytes))
     }
 }
 

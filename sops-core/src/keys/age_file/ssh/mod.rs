@@ -1,6 +1,7 @@
 //! Keys of SSH as recipients and identities: `ssh-ed25519` and `ssh-rsa`.
 
 mod der;
+mod pem;
 mod private_key;
 mod public_key;
 #[cfg(test)]

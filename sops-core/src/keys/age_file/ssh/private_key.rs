@@ -1,9 +1,7 @@
-//! Private keys, as `ssh-keygen` writes them: in the format of OpenSSH, with or without a passphrase, or in an older one
-//! without.
+//! Private keys, as `ssh-keygen` writes them: in the format of OpenSSH, or in an older one.
 
 use aes::Aes256;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use cbc::cipher::{BlockModeDecrypt, KeyIvInit, StreamCipher};
+use ctr::cipher::{KeyIvInit, StreamCipher};
 use curve25519_dalek::edwards::EdwardsPoint;
 use rsa::oaep::DecryptingKey;
 use sha2::{Digest, Sha512};
@@ -12,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ED25519, Identity, RSA, RSA_LABEL, Recipient, RecipientError, Secret, der,
+    pem::{Pem, PemEncryption, decrypt_cbc},
     public_key::boxed,
     wire::{Reader, without_zeros},
 };
@@ -32,15 +31,32 @@ const ID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 pub(crate) enum PrivateKey {
     Open(Identity),
     Locked(LockedKey),
+    Nameless(NamelessKey),
 }
+
+/// A private key that needs a passphrase, and does not say without it which public key is its own: the older format.
+#[derive(Debug)]
+pub(crate) struct NamelessKey(Encrypted);
 
 /// A private key that needs a passphrase. Its public key does not.
 pub(crate) struct LockedKey {
     recipient: Recipient,
-    cipher: Cipher,
-    salt: Vec<u8>,
-    rounds: u32,
-    pub(super) encrypted: Vec<u8>,
+    pub(super) content: Encrypted,
+}
+
+/// The secret part of a private key, encrypted with a passphrase.
+pub(super) struct Encrypted {
+    encryption: Encryption,
+    pub(super) bytes: Vec<u8>,
+}
+
+enum Encryption {
+    OpenSsh {
+        cipher: Cipher,
+        salt: Vec<u8>,
+        rounds: u32,
+    },
+    Pem(PemEncryption),
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +74,7 @@ pub(crate) enum PrivateKeyError {
     Damaged,
     #[error("{0}")]
     Recipient(#[from] RecipientError),
-    #[error("a private key of SSH with a passphrase in the old format")]
+    #[error("a private key of SSH with a passphrase in the old format, without its public key")]
     OldPassphrase,
     #[error("a private key of SSH with a passphrase, encrypted in an unknown way")]
     Cipher,
@@ -89,17 +105,26 @@ impl PrivateKeyError {
 pub(crate) enum UnlockError {
     Passphrase,
     Damaged,
+    /// It is the key to another public key than the one that was given for it.
+    OtherKey,
 }
 
 impl PrivateKey {
     /// Reads the text of a private key.
     pub(crate) fn parse(text: &str) -> Result<Self, PrivateKeyError> {
-        let (label, content) = from_pem(text)?;
-        let open = match label {
-            "OPENSSH PRIVATE KEY" => return Self::from_openssh(&content),
-            "RSA PRIVATE KEY" => from_pkcs1(&content),
-            "PRIVATE KEY" => from_pkcs8(&content),
-            "EC PRIVATE KEY" | "DSA PRIVATE KEY" => Err(RecipientError::Type.into()),
+        let pem = Pem::parse(text)?;
+        let open = match (pem.label, pem.encryption) {
+            ("OPENSSH PRIVATE KEY", None) => return Self::from_openssh(&pem.content),
+            ("RSA PRIVATE KEY", Some(encryption)) => {
+                return Ok(Self::Nameless(NamelessKey(Encrypted {
+                    encryption: Encryption::Pem(encryption),
+                    bytes: pem.content.to_vec(),
+                })));
+            }
+            ("RSA PRIVATE KEY", None) => from_pkcs1(&pem.content),
+            ("PRIVATE KEY", None) => from_pkcs8(&pem.content),
+            ("EC PRIVATE KEY" | "DSA PRIVATE KEY", _) => Err(RecipientError::Type.into()),
+            ("ENCRYPTED PRIVATE KEY", None) => Err(PrivateKeyError::Cipher),
             _ => Err(PrivateKeyError::NoKey),
         };
         open.map(Self::Open)
@@ -142,11 +167,25 @@ impl PrivateKey {
         }
         Ok(Self::Locked(LockedKey {
             recipient,
-            cipher,
-            salt: salt.to_vec(),
-            rounds,
-            encrypted: private.to_vec(),
+            content: Encrypted {
+                encryption: Encryption::OpenSsh {
+                    cipher,
+                    salt: salt.to_vec(),
+                    rounds,
+                },
+                bytes: private.to_vec(),
+            },
         }))
+    }
+}
+
+impl NamelessKey {
+    /// Takes `recipient` for its public key.
+    pub(crate) fn with_public_key(self, recipient: Recipient) -> LockedKey {
+        LockedKey {
+            recipient,
+            content: self.0,
+        }
     }
 }
 
@@ -157,38 +196,69 @@ impl LockedKey {
 
     /// Decrypts the key. Takes as long as the file says.
     pub(crate) fn unlock(&self, passphrase: &SecretText) -> Result<Identity, UnlockError> {
-        let mut key = Zeroizing::new([0; KEY_LEN + CIPHER_BLOCK]);
-        bcrypt_pbkdf::bcrypt_pbkdf(
-            passphrase.expose().as_bytes(),
-            &self.salt,
-            self.rounds,
-            &mut *key,
-        )
-        // The other parameters were checked, so this is an empty passphrase.
-        .map_err(|_| UnlockError::Passphrase)?;
-        let (key, start) = key.split_at(KEY_LEN);
-        let damaged = |_| UnlockError::Damaged;
-        let mut private = Zeroizing::new(self.encrypted.clone());
-        match self.cipher {
-            Cipher::Ctr => ctr::Ctr128BE::<Aes256>::new_from_slices(key, start)
-                .map_err(damaged)?
-                .apply_keystream(&mut private),
-            Cipher::Cbc => {
-                let mut cipher =
-                    cbc::Decryptor::<Aes256>::new_from_slices(key, start).map_err(damaged)?;
-                let (blocks, _) = private.as_chunks_mut::<CIPHER_BLOCK>();
-                for block in blocks {
-                    cipher.decrypt_block(block.into());
+        let Encrypted { encryption, bytes } = &self.content;
+        let mut private = Zeroizing::new(bytes.clone());
+        match encryption {
+            Encryption::OpenSsh {
+                cipher,
+                salt,
+                rounds,
+            } => {
+                cipher.decrypt(&mut private, passphrase, salt, *rounds)?;
+                // Two equal numbers say that the passphrase is right.
+                let mut reader = Reader(&private);
+                let checks = (reader.number(), reader.number());
+                if checks.0 != checks.1 {
+                    return Err(UnlockError::Passphrase);
+                }
+                contents(&private, &self.recipient).ok_or(UnlockError::Damaged)
+            }
+            Encryption::Pem(encryption) => {
+                // Nothing says that the passphrase is right but that the result makes sense.
+                let private = encryption
+                    .decrypt(&mut private, passphrase)
+                    .filter(|private| pkcs1_numbers(private).is_some())
+                    .ok_or(UnlockError::Passphrase)?;
+                let identity = from_pkcs1(private).map_err(|_| UnlockError::Damaged)?;
+                match identity.recipient == self.recipient {
+                    true => Ok(identity),
+                    false => Err(UnlockError::OtherKey),
                 }
             }
         }
-        // Two equal numbers say that the passphrase is right.
-        let mut reader = Reader(&private);
-        let checks = (reader.number(), reader.number());
-        if checks.0 != checks.1 {
-            return Err(UnlockError::Passphrase);
+    }
+}
+
+impl Cipher {
+    fn decrypt(
+        self,
+        private: &mut [u8],
+        passphrase: &SecretText,
+        salt: &[u8],
+        rounds: u32,
+    ) -> Result<(), UnlockError> {
+        let mut key = Zeroizing::new([0; KEY_LEN + CIPHER_BLOCK]);
+        bcrypt_pbkdf::bcrypt_pbkdf(passphrase.expose().as_bytes(), salt, rounds, &mut *key)
+            // The other parameters were checked, so this is an empty passphrase.
+            .map_err(|_| UnlockError::Passphrase)?;
+        let (key, start) = key.split_at(KEY_LEN);
+        match self {
+            Self::Ctr => ctr::Ctr128BE::<Aes256>::new_from_slices(key, start)
+                .map_err(|_| UnlockError::Damaged)?
+                .apply_keystream(private),
+            Self::Cbc => {
+                let (blocks, _) = private.as_chunks_mut::<CIPHER_BLOCK>();
+                decrypt_cbc::<Aes256>(key, start, blocks).ok_or(UnlockError::Damaged)?;
+            }
         }
-        contents(&private, &self.recipient).ok_or(UnlockError::Damaged)
+        Ok(())
+    }
+}
+
+/// Shows nothing of the key.
+impl std::fmt::Debug for Encrypted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Encrypted([REDACTED])")
     }
 }
 
@@ -235,14 +305,16 @@ fn contents(private: &[u8], recipient: &Recipient) -> Option<Identity> {
 }
 
 fn from_pkcs1(content: &[u8]) -> Result<Identity, PrivateKeyError> {
-    let numbers = || {
-        let mut reader = der::Reader(content).sequence()?;
-        let _version = reader.number()?;
-        let [n, e, d] = [reader.number()?, reader.number()?, reader.number()?];
-        Some((n, e, d, [reader.number()?, reader.number()?]))
-    };
-    let (n, e, d, primes) = numbers().ok_or(PrivateKeyError::Damaged)?;
-    rsa(n, e, d, primes)
+    let [n, e, d, p, q] = pkcs1_numbers(content).ok_or(PrivateKeyError::Damaged)?;
+    rsa(n, e, d, [p, q])
+}
+
+/// The modulus, the exponents, and the primes.
+fn pkcs1_numbers(content: &[u8]) -> Option<[&[u8]; 5]> {
+    let mut reader = der::Reader(content).sequence()?;
+    let _version = reader.number()?;
+    let mut number = || reader.number();
+    Some([number()?, number()?, number()?, number()?, number()?])
 }
 
 fn from_pkcs8(content: &[u8]) -> Result<Identity, PrivateKeyError> {
@@ -288,32 +360,4 @@ fn rsa(n: &[u8], e: &[u8], d: &[u8], primes: [&[u8]; 2]) -> Result<Identity, Pri
         recipient,
         secret: Secret::Rsa(Box::new(DecryptingKey::new_with_label(key, RSA_LABEL))),
     })
-}
-
-/// Returns the label and the content of the first block of PEM.
-fn from_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>), PrivateKeyError> {
-    let mut lines = text.lines().map(str::trim);
-    let label = lines
-        .find_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
-        .ok_or(PrivateKeyError::NoKey)?;
-    let mut body = Zeroizing::new(String::with_capacity(text.len()));
-    loop {
-        let line = lines.next().ok_or(PrivateKeyError::Damaged)?;
-        if line.starts_with("-----END ") {
-            break;
-        }
-        if line.starts_with("Proc-Type:") && line.contains("ENCRYPTED") {
-            return Err(PrivateKeyError::OldPassphrase);
-        }
-        // Other headers say nothing that matters.
-        if !line.contains(':') {
-            body.push_str(line);
-        }
-    }
-    let mut content = Zeroizing::new(vec![0; body.len()]);
-    let length = STANDARD
-        .decode_slice(body.as_bytes(), &mut content)
-        .map_err(|_| PrivateKeyError::Damaged)?;
-    content.truncate(length);
-    Ok((label, content))
 }

@@ -22,7 +22,21 @@ fn passphrase(text: &str) -> SecretText {
 fn open(name: &str) -> Identity {
     match PrivateKey::parse(&read(name)).expect(name) {
         PrivateKey::Open(identity) => identity,
-        PrivateKey::Locked(key) => key.unlock(&passphrase(PASSPHRASE)).expect(name),
+        _ => {
+            let key = locked(name, "rsa.pub");
+            key.unlock(&passphrase(PASSPHRASE)).expect(name)
+        }
+    }
+}
+
+/// A key that needs a passphrase.
+fn locked(name: &str, public: &str) -> LockedKey {
+    match PrivateKey::parse(&read(name)).expect(name) {
+        PrivateKey::Open(_) => panic!("{name} has a passphrase"),
+        PrivateKey::Locked(key) => key,
+        PrivateKey::Nameless(key) => {
+            key.with_public_key(read(public).parse().expect("a public key"))
+        }
     }
 }
 
@@ -43,6 +57,9 @@ fn keys_open_what_their_public_keys_encrypted() {
         ("rsa-passphrase", "rsa-passphrase"),
         ("rsa-pkcs1", "rsa"),
         ("rsa-pkcs8", "rsa"),
+        ("rsa-pkcs1-passphrase", "rsa"),
+        ("rsa-pkcs1-aes192", "rsa"),
+        ("rsa-pkcs1-aes256", "rsa"),
     ] {
         let line = read(&format!("{public}.pub"));
         let recipient: Recipient = line.parse().expect(public);
@@ -78,18 +95,73 @@ fn line_ends_and_white_space_do_not_matter() {
 #[test]
 fn wrong_passphrases_are_told_apart_from_damage() {
     for name in ["ed25519-passphrase", "ed25519-cbc", "rsa-passphrase"] {
-        let PrivateKey::Locked(mut key) = PrivateKey::parse(&read(name)).expect(name) else {
-            panic!("{name} has a passphrase");
-        };
+        let mut key = locked(name, "");
         for wrong in ["", "wrong"] {
             let outcome = key.unlock(&passphrase(wrong)).map(drop);
             assert_eq!(outcome, Err(UnlockError::Passphrase), "{name}");
         }
-        let last = key.encrypted.len() - 1;
-        key.encrypted[last] ^= 1;
+        *key.content.bytes.last_mut().expect("bytes") ^= 1;
         let outcome = key.unlock(&passphrase(PASSPHRASE)).map(drop);
         assert_eq!(outcome, Err(UnlockError::Damaged), "{name}");
-        assert!(!format!("{key:?}").contains("encrypted"));
+        assert!(!format!("{key:?}").contains("bytes"));
+    }
+}
+
+#[test]
+fn keys_in_the_older_format_open_with_their_passphrase_and_public_key_alone() {
+    for name in [
+        "rsa-pkcs1-passphrase",
+        "rsa-pkcs1-aes192",
+        "rsa-pkcs1-aes256",
+    ] {
+        let mut key = locked(name, "rsa.pub");
+        // The padding looks right for one or two of them.
+        for number in 0..400 {
+            let outcome = key.unlock(&passphrase(&format!("wrong {number}")));
+            assert_eq!(outcome.map(drop), Err(UnlockError::Passphrase), "{name}");
+        }
+        let other = locked(name, "rsa-passphrase.pub").unlock(&passphrase(PASSPHRASE));
+        assert_eq!(other.map(drop), Err(UnlockError::OtherKey), "{name}");
+        // Somewhere in the primes.
+        key.content.bytes[700] ^= 1;
+        let damaged = key.unlock(&passphrase(PASSPHRASE)).map(drop);
+        assert_eq!(damaged, Err(UnlockError::Damaged), "{name}");
+        for length in [0, 16, 17] {
+            key.content.bytes.truncate(length);
+            let cut = key.unlock(&passphrase(PASSPHRASE)).map(drop);
+            assert_eq!(cut, Err(UnlockError::Passphrase), "{name}");
+        }
+        let key = PrivateKey::parse(&read(name)).expect(name);
+        assert_eq!(
+            format!("{key:?}"),
+            "Nameless(NamelessKey(Encrypted([REDACTED])))"
+        );
+    }
+    let text = read("rsa-pkcs1-passphrase");
+    let info = text.lines().nth(2).expect("a header");
+    for (changed, expected) in [
+        ("", PrivateKeyError::Damaged),
+        ("DEK-Info: AES-128-CBC", PrivateKeyError::Damaged),
+        ("DEK-Info: AES-128-CBC,12", PrivateKeyError::Damaged),
+        (
+            "DEK-Info: AES-128-CBC,+C81D610CEF730A9B01D38BD3DA302BC",
+            PrivateKeyError::Damaged,
+        ),
+        (
+            "DEK-Info: AES-128-CBC,xy81D610CEF730A9B01D38BD3DA302BC",
+            PrivateKeyError::Damaged,
+        ),
+        (
+            "DEK-Info: AES-128-CBC,äC81D610CEF730A9B01D38BD3DA302B",
+            PrivateKeyError::Damaged,
+        ),
+        (
+            "DEK-Info: RC4,AC81D610CEF730A9B01D38BD3DA302BC",
+            PrivateKeyError::Cipher,
+        ),
+    ] {
+        let error = PrivateKey::parse(&text.replace(info, changed)).map(drop);
+        assert_eq!(error, Err(expected), "{changed}");
     }
 }
 
@@ -102,7 +174,8 @@ fn other_keys_are_refused_with_the_reason() {
             PrivateKeyError::Recipient(RecipientError::RsaSize),
         ),
         ("ed25519-aes128", PrivateKeyError::Cipher),
-        ("rsa-pkcs1-passphrase", PrivateKeyError::OldPassphrase),
+        ("rsa-pkcs1-des3", PrivateKeyError::Cipher),
+        ("rsa-pkcs8-passphrase", PrivateKeyError::Cipher),
         ("ed25519.pub", PrivateKeyError::NoKey),
         ("README.md", PrivateKeyError::NoKey),
     ] {

@@ -8,12 +8,14 @@ type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 /// The variables and the home folder of a user.
 pub struct Environment {
     variable: Box<Variable>,
-    pub(crate) home: Option<PathBuf>,
+    /// The home folder, if there is one.
+    pub home: Option<PathBuf>,
 }
 
 impl Environment {
     /// Returns the environment of this process.
-    pub(crate) fn of_process() -> Self {
+    #[must_use]
+    pub fn of_process() -> Self {
         Self::new(|name| env::var(name).ok(), env::home_dir())
     }
 
@@ -29,8 +31,9 @@ impl Environment {
         }
     }
 
-    /// The value of a variable that is set and not empty.
-    pub(crate) fn get(&self, name: &str) -> Option<String> {
+    /// Returns the value of a variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
 }

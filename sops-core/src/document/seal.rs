@@ -1,0 +1,162 @@
+//! Encrypting a whole file, and the proof that decrypting gives it back.
+
+use std::borrow::Cow;
+
+use super::{
+    Encrypted, EncryptedFile, PlainText, located,
+    open::{Open, has_leaves, open},
+};
+use crate::{
+    crypto::{
+        Cipher, NonceSource, encrypt::Encryption, fingerprint::Fingerprint, select::Matcher,
+        stash::Stash,
+    },
+    error::Error,
+    format::{ParseOptions, edit::splice_both},
+    layout::{self, Layout},
+    metadata::Metadata,
+    tree::{NodeKind, Tree, ValueRef},
+    warnings,
+};
+
+/// Up to how many bytes of plaintext the ciphertexts are kept, in case the file has to be written a second time.
+const KEPT_EDITS: usize = 1 << 20;
+
+/// Encrypts a plain file under a data key and metadata that are there.
+pub(super) struct Seal<'s> {
+    pub(super) matcher: &'s Matcher,
+    pub(super) cipher: &'s Cipher,
+    pub(super) stash: &'s Stash,
+}
+
+impl Seal<'_> {
+    pub(super) fn run(
+        &self,
+        plain: &PlainText<'_>,
+        mut metadata: Metadata,
+        with_layout: bool,
+    ) -> Result<Encrypted, Error> {
+        let PlainText { text, tree, format } = plain;
+        let mut nonces = NonceSource::new();
+        let encryption = Encryption {
+            engine: format.engine(),
+            cipher: self.cipher,
+            matcher: self.matcher,
+            mac_only_encrypted: metadata.mac_only_encrypted,
+            stash: self.stash,
+        };
+        let encrypt = |nonces: &mut NonceSource| {
+            encryption
+                .run(text, tree, nonces)
+                .map_err(|error| located(text, tree, error, true))
+        };
+        let leaves = encrypt(&mut nonces)?;
+        let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
+
+        let mac = leaves.mac.finish();
+        let additional_data = metadata.mac_additional_data()?;
+        metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
+        let mut edits = Some(leaves.edits);
+        let mut write = |metadata: &Metadata, nonces: &mut NonceSource| {
+            let mut insertions = format
+                .engine()
+                .insert_metadata(text, tree, &metadata.to_raw());
+            let mut leaves = match edits.take() {
+                Some(edits) => edits,
+                None => encrypt(nonces)?.edits,
+            };
+            let written = splice_both(text, &mut leaves, &mut insertions);
+            // The ciphertexts of a large file are not kept for a second time, which few files need.
+            edits = (text.len() < KEPT_EDITS).then_some(leaves);
+            Ok::<_, Error>(written)
+        };
+
+        let how = Open {
+            is_compared: true,
+            ..Open::default()
+        };
+        let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
+            let written = EncryptedFile::from_text(Cow::Owned(write(metadata, nonces)?), *format)?;
+            let back = open(&written, self.cipher, self.matcher, how)?.text;
+            Ok::<_, Error>((written, back))
+        };
+        let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
+        if back.expose() != *text {
+            let back_tree = format
+                .parse(back.expose(), ParseOptions::default())
+                .map_err(|_| {
+                    Error::Unfaithful("decrypting it gives a text that cannot be parsed")
+                })?;
+            if !with_layout || is_operator_resource(text, tree) {
+                let expected = Fingerprint::of(text, tree)
+                    .map_err(|error| located(text, tree, error, true))?
+                    .finish();
+                if !has_leaves(&back, &back_tree, expected) {
+                    return Err(Error::Unfaithful("it has other values than were encrypted"));
+                }
+                return Ok(Encrypted {
+                    bytes: written.text.into_owned().into_bytes(),
+                    warnings,
+                });
+            }
+            let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
+            let spellings = layout.to_text();
+            if spellings.is_empty() {
+                return Err(Error::Unfaithful(
+                    "decrypting it does not give the same bytes",
+                ));
+            }
+            metadata.layout = Some(self.encrypt_text(
+                spellings.as_bytes(),
+                layout::ADDITIONAL_DATA,
+                &mut nonces,
+            )?);
+            (written, back) = reopen(&metadata, &mut nonces)?;
+            if back.expose() != *text {
+                return Err(Error::Unfaithful(
+                    "decrypting it does not give the same bytes",
+                ));
+            }
+        }
+        Ok(Encrypted {
+            bytes: written.text.into_owned().into_bytes(),
+            warnings,
+        })
+    }
+
+    fn encrypt_text(
+        &self,
+        text: &[u8],
+        additional_data: &[u8],
+        nonces: &mut NonceSource,
+    ) -> Result<String, Error> {
+        let nonce = match self.stash.nonce(additional_data, text) {
+            Some(nonce) => nonce,
+            None => nonces
+                .draw()
+                .map_err(|error| Error::Random(error.to_string()))?,
+        };
+        let mut enc = String::new();
+        self.cipher
+            .encrypt_into(text, "str", additional_data, &nonce, &mut enc)
+            .map_err(|_| Error::Unfaithful("it is too large"))?;
+        Ok(enc)
+    }
+}
+
+/// Whether the file is a resource whose schema lists the metadata keys and refuses others.
+fn is_operator_resource(text: &str, tree: &Tree) -> bool {
+    tree.documents()
+        .filter_map(|document| tree.root(document))
+        .any(|root| {
+            matches!(tree[root].kind, NodeKind::Map { .. })
+                && tree
+                    .entry(text, root, "kind")
+                    .is_some_and(|(_, kind)| match &tree[kind].kind {
+                        NodeKind::Scalar(scalar) => {
+                            matches!(scalar.value.view(text), ValueRef::Str(b"SopsSecret"))
+                        }
+                        _ => false,
+                    })
+        })
+}
