@@ -345,7 +345,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
         Verb::Man(args) => man::run(&args, &context),
     };
     context.warn_about_keys();
-    result
+    // Here it is known whether hints are welcome.
+    result.map_err(|failure| failure.printed(ui))
 }
 
 /// The definitions with the flags of the older form, for those who read them: `legacy` takes them apart itself.

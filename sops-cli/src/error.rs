@@ -7,7 +7,7 @@ use std::{
 
 use sops_core::{ChangeError, Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
 
-use crate::ui::Ui;
+use crate::{excerpt, ui::Ui};
 
 /// Success, a failure, or nothing to do: what a process tells its caller. The numbers are those of the reference,
 /// which scripts and plugins compare with.
@@ -68,6 +68,8 @@ pub(crate) struct Failure {
     /// `FILE`, `FILE:LINE:COLUMN` or nothing.
     place: Option<String>,
     pub(crate) message: String,
+    /// The line of a configuration that it is about.
+    excerpt: Option<String>,
     hints: Vec<String>,
     /// Whether it was printed already.
     is_reported: bool,
@@ -83,6 +85,7 @@ impl Failure {
             code,
             place: None,
             message: message.into(),
+            excerpt: None,
             hints: Vec::new(),
             is_reported: false,
             of_child: None,
@@ -193,8 +196,18 @@ impl Failure {
             message => format!("{label}: {message}"),
         };
         let mut failure = Self::new(Code::Generic, message);
+        failure.excerpt = error
+            .position
+            .and_then(|position| excerpt::of_file(&error.path, position));
         failure.hints.extend(error.hint.clone());
         failure
+    }
+
+    /// Prints the failure, and remembers that.
+    pub(crate) fn printed(mut self, ui: Ui) -> Self {
+        self.print(ui);
+        self.is_reported = true;
+        self
     }
 
     /// Prints the failure.
@@ -208,6 +221,9 @@ impl Failure {
         match &self.place {
             Some(place) => ui.error(&format!("{place}: {}", self.message)),
             None => ui.error(&self.message),
+        }
+        if let Some(excerpt) = &self.excerpt {
+            ui.note(excerpt);
         }
         for hint in &self.hints {
             ui.hint(hint);

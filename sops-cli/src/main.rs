@@ -10,6 +10,7 @@ mod core_dump;
 mod definitions;
 mod editor;
 mod error;
+mod excerpt;
 #[cfg(unix)]
 mod fifo;
 mod files;

@@ -634,3 +634,41 @@ fn a_broken_pipe_is_quiet() {
         );
     }
 }
+
+#[test]
+fn a_mistake_in_a_configuration_is_shown_at_its_place() {
+    let scratch = Scratch::new();
+    scratch.write("plain.yaml", "password: hunter2\n");
+    scratch.write("rules", "creation_rules:\n  - path_regex: a[\n");
+    let place = "rules:2:17: path_regex: ";
+    let excerpt = "\n2 |   - path_regex: a[\n  |                 ^\n";
+    let ran = scratch.run(Ours, ["--config", "rules", "encrypt", "plain.yaml"]);
+    assert_eq!((ran.code, ran.stdout.len()), (1, 0));
+    assert!(ran.stderr.contains(place), "{}", ran.stderr);
+    assert!(ran.stderr.contains(excerpt), "{}", ran.stderr);
+    // Of a document no line is ever shown.
+    scratch.write("broken.yaml", "password: hunter2\nlist: [hunter3\n");
+    let ran = scratch.run(Ours, ["encrypt", "--age", RECIPIENT, "broken.yaml"]);
+    assert_eq!((ran.code, ran.stdout.len()), (2, 0));
+    assert!(ran.stderr.contains("broken.yaml:"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter"), "{}", ran.stderr);
+}
+
+#[test]
+fn who_wants_quiet_gets_the_failure_alone() {
+    let scratch = Scratch::new();
+    scratch.write("plain.yaml", "password: hunter2\n");
+    scratch.write("rules", "creation_rules:\n  - path_regex: a[\n");
+    for arguments in [
+        ["--config", "rules", "encrypt", "plain.yaml"].as_slice(),
+        &["decrypt", "plain.yaml"],
+        &["get", "plain.yaml", "a"],
+    ] {
+        let normal = scratch.run(Ours, arguments);
+        assert!(normal.stderr.lines().count() > 1, "{}", normal.stderr);
+        let quiet = scratch.run(Ours, [&["--quiet"], arguments].concat());
+        assert_eq!(quiet.code, normal.code, "{arguments:?}");
+        assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
+        assert!(quiet.stderr.starts_with("error: "), "{}", quiet.stderr);
+    }
+}
