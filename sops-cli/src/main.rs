@@ -14,6 +14,7 @@ mod excerpt;
 #[cfg(unix)]
 mod fifo;
 mod files;
+#[cfg(feature = "age")]
 mod gnupg;
 mod json;
 mod legacy;
