@@ -1,14 +1,14 @@
 //! An encrypted file in another format.
 
-use super::{DecryptOptions, Encrypted};
+use std::time::SystemTime;
+
 use super::{
-    FORMAT_VERSION, Plain, PlainFile, Unlocked,
+    DecryptOptions, Encrypted, FORMAT_VERSION, Plain, PlainFile, Unlocked,
     open::{Open, open},
     rfc3339,
     seal::Seal,
 };
 use crate::{error::Error, format::Format};
-use std::time::SystemTime;
 
 impl Unlocked<'_> {
     /// Encrypts the file in another format, in the style of the reference, under the same data key and the same rules.
