@@ -27,6 +27,23 @@ pub(crate) fn after_encryption(
                 .hint("check the selector against the keys of the file"),
         );
     }
+    warnings.extend(about_text(text, tree, format, &metadata.selector));
+    let expanded = leaves.expanded.iter().copied();
+    about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
+    let keys = leaves.expanded_keys.iter().copied();
+    about_each(keys, text, tree, &READABLE_KEY, &mut warnings);
+    warnings.extend(about_values(text, tree));
+    warnings
+}
+
+/// Returns what to say about the text of a file that is encrypted.
+pub(crate) fn about_text(
+    text: &str,
+    tree: &Tree,
+    format: Format,
+    selector: &Selector,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     if format == Format::Yaml
         && let Some(offset) = yaml::unreadable_directive(text)
     {
@@ -38,16 +55,18 @@ pub(crate) fn after_encryption(
     }
     if format == Format::Ini {
         about_each(cut_values(text, tree), text, tree, &CUT, &mut warnings);
-        let disputed = disputed_comments(text, tree, &metadata.selector);
+        let disputed = disputed_comments(text, tree, selector);
         about_each(disputed, text, tree, &DISPUTED, &mut warnings);
     }
     if format == Format::Yaml {
         about_each(long_keys(text, tree), text, tree, &LONG_KEY, &mut warnings);
     }
-    let expanded = leaves.expanded.iter().copied();
-    about_each(expanded, text, tree, &WRITTEN_OUT, &mut warnings);
-    let keys = leaves.expanded_keys.iter().copied();
-    about_each(keys, text, tree, &READABLE_KEY, &mut warnings);
+    warnings
+}
+
+/// Returns what to say about the values of a file that is encrypted.
+pub(crate) fn about_values(text: &str, tree: &Tree) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     about_each(
         rounded_values(text, tree),
         text,

@@ -264,6 +264,7 @@ fn open_any(
         with_fingerprint: false,
         with_edits: true,
         spelled: &[],
+        changed: &[],
     }
     .run(text, tree)
     .map_err(|error| located(text, tree, error, false))?;

@@ -199,7 +199,7 @@ pub(crate) struct New {
 
 impl New {
     /// Reads the value, and puts it into the containers that the rest of a path asks for.
-    fn read(json: &SecretText, rest: &[Step]) -> Result<Self, ChangeError> {
+    pub(crate) fn read(json: &SecretText, rest: &[Step]) -> Result<Self, ChangeError> {
         let value = SecretText::new(json.expose().trim().to_owned());
         let new = Self { json: value };
         // One value and nothing behind it that would make more entries of the object.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
-    secret::SecretText,
+    secret::{SecretBytes, SecretText},
     tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
     typed::{self, Typed},
 };
@@ -37,6 +37,15 @@ pub(crate) struct Decryption<'d> {
     pub(crate) with_edits: bool,
     /// Nodes whose spelling is known, in order. Their edits are kept apart.
     pub(crate) spelled: &'d [Range<NodeId>],
+    /// Leaves that get other values, in order, for the MAC that the file has then.
+    pub(crate) changed: &'d [ChangedLeaf],
+}
+
+/// A leaf that gets another value.
+pub(crate) struct ChangedLeaf {
+    pub(crate) node: NodeId,
+    /// The plaintext of the new value.
+    pub(crate) plaintext: SecretBytes,
 }
 
 /// What decrypting a document gives.
@@ -48,6 +57,8 @@ pub(crate) struct DecryptedLeaves {
     pub(crate) mac: Mac,
     /// The MAC if every `-0` in the clear is a floating-point number: so the reference writes them, and reads integers.
     pub(crate) other_mac: Option<Mac>,
+    /// The MAC with the changed leaves, if there are any.
+    pub(crate) changed_mac: Option<Mac>,
     /// The fingerprint that the decrypted text has to have.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) stash: Stash,
@@ -78,6 +89,7 @@ impl Decryption<'_> {
                 unspelled: Vec::new(),
                 mac: Mac::new(self.mac_only_encrypted),
                 other_mac: None,
+                changed_mac: None,
                 fingerprint: Fingerprint::default(),
                 stash: Stash::default(),
                 undecrypted_comments: Vec::new(),
@@ -331,6 +343,15 @@ impl Decryptor<'_, '_> {
                 matches!(value, ValueRef::Int(0)) && self.tree[at.id].span.of(self.source) == "-0";
             if is_negative_zero && self.out.other_mac.is_none() {
                 self.out.other_mac = Some(self.out.mac.clone());
+            }
+            let changed = self.with.changed;
+            let changed = changed.binary_search_by_key(&at.id, |leaf| leaf.node).ok();
+            let changed = changed.map(|index| &self.with.changed[index]);
+            if changed.is_some() && self.out.changed_mac.is_none() {
+                self.out.changed_mac = Some(self.out.mac.clone());
+            }
+            if let Some(mac) = &mut self.out.changed_mac {
+                mac.update(changed.map_or(&self.canonical, |leaf| leaf.plaintext.expose()));
             }
             self.out.mac.update(&self.canonical);
             if let Some(other) = &mut self.out.other_mac {

@@ -15,6 +15,18 @@ impl Unlocked<'_> {
     /// As [`Unlocked::decrypt`] and [`Unlocked::update`]; [`Error::Change`] for a value that cannot be set or removed,
     /// [`Error::NotFound`] for one to be removed that is not there.
     pub fn change(&self, changes: &[Change], options: &DecryptOptions) -> Result<Encrypted, Error> {
+        match self.change_in_place(changes, options) {
+            Some(changed) => Ok(changed),
+            None => self.change_plaintext(changes, options),
+        }
+    }
+
+    /// Decrypts the file, changes its text, and encrypts it again.
+    pub(super) fn change_plaintext(
+        &self,
+        changes: &[Change],
+        options: &DecryptOptions,
+    ) -> Result<Encrypted, Error> {
         let plain = self.decrypt(options)?;
         let mut text: Option<SecretText> = None;
         for change in changes {

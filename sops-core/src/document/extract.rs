@@ -2,13 +2,8 @@
 
 use super::{Unlocked, open::open_leaves};
 use crate::{
-    crypto::{EncryptedValue, decrypt::Decryption},
-    error::Error,
-    format::Format,
-    secret::SecretBytes,
-    tree::{NodeKind, Step, TreePath, ValueRef},
-    warning::Warning,
-    warnings,
+    crypto::decrypt::Decryption, error::Error, secret::SecretBytes, tree::TreePath,
+    warning::Warning, warnings,
 };
 
 impl Unlocked<'_> {
@@ -35,6 +30,7 @@ impl Unlocked<'_> {
             with_fingerprint: false,
             with_edits: false,
             spelled: &[],
+            changed: &[],
         };
         let leaves = open_leaves(&self.file, &decryption, false)?;
         let warnings = warnings::after_decryption(&self.file.text, &self.file.tree, &leaves);
@@ -50,54 +46,15 @@ impl Unlocked<'_> {
     /// # Errors
     /// [`Error::Selector`] if the rule of the file cannot be used.
     pub fn danger_extract_text(&self, path: &TreePath) -> Result<Option<SecretBytes>, Error> {
-        let text = self.file.text.as_ref();
-        let tree = &self.file.tree;
         let matcher = self.file.metadata.selector.compile()?;
-        let document = tree.documents().next();
-        let Some(mut node) = document.and_then(|document| tree.root(document)) else {
+        let leaf = self.leaf(path, &matcher);
+        let Some(leaf) = leaf.filter(|leaf| leaf.encrypted.kind == "str") else {
             return Ok(None);
         };
-        let metadata = document.and_then(|document| tree.metadata_entry(text, document));
-        // Comments before it, and what an alias stands for, take a walk.
-        if self.file.format == Format::Binary || matcher.is_by_comment() {
-            return Ok(None);
-        }
-        let mut additional_data = Vec::new();
-        let mut key_matched = false;
-        for step in path.steps() {
-            let next = match (&tree[node].kind, step) {
-                (NodeKind::Map { .. }, Step::Key(key) | Step::KeyOrIndex(key, _)) => {
-                    additional_data.extend_from_slice(key.as_bytes());
-                    additional_data.push(b':');
-                    key_matched |= matcher.key(key.as_bytes());
-                    tree.entry(text, node, key).map(|(_, value)| value)
-                }
-                (NodeKind::Sequence, Step::Index(index) | Step::KeyOrIndex(_, index)) => {
-                    tree.items(node).nth(*index)
-                }
-                _ => None,
-            };
-            match next {
-                Some(next) if metadata.is_none_or(|(_, value)| value != next) => node = next,
-                _ => return Ok(None),
-            }
-        }
-        let NodeKind::Scalar(scalar) = &tree[node].kind else {
-            return Ok(None);
-        };
-        let ValueRef::Str(value) = scalar.value.view(text) else {
-            return Ok(None);
-        };
-        let Ok(encrypted) = EncryptedValue::parse(value) else {
-            return Ok(None);
-        };
-        if encrypted.kind != "str" || !matcher.selected(key_matched, false) {
-            return Ok(None);
-        }
         let mut plaintext = zeroize::Zeroizing::new(Vec::new());
-        let opened = self
-            .cipher
-            .decrypt_into(&encrypted, &additional_data, &mut plaintext);
+        let opened =
+            self.cipher
+                .decrypt_into(&leaf.encrypted, &leaf.additional_data, &mut plaintext);
         // What cannot be decrypted is told with its place, by who decrypts the file.
         Ok(opened
             .is_ok()
@@ -109,7 +66,7 @@ impl Unlocked<'_> {
 mod tests {
     use super::*;
     use crate::{
-        DecryptOptions, EncryptOptions, EncryptedFile, Keyring, PlainFile, Selector,
+        DecryptOptions, EncryptOptions, EncryptedFile, Format, Keyring, PlainFile, Selector,
         keys::Identities, metadata::MasterKey,
     };
 
@@ -179,6 +136,26 @@ mod tests {
             let mut expected: Vec<_> = expected.to_vec();
             expected.sort_unstable();
             assert_eq!(found, expected);
+        }
+    }
+
+    /// The reference writes comments between the items of a list as items; they are none.
+    #[test]
+    fn comments_in_a_list_do_not_count() {
+        let text = "a: [c, x, y]\n";
+        let identities = Identities::generate();
+        let recipient = identities.recipients().remove(0);
+        let keyring = Keyring::new().with_identities(identities);
+        let options = EncryptOptions::new(vec![vec![MasterKey::Age { recipient }]]);
+        let plain = PlainFile::parse(text.as_bytes(), Format::Yaml).unwrap();
+        let encrypted = plain.encrypt(&options, &keyring).unwrap().bytes;
+        let encrypted = String::from_utf8(encrypted).unwrap();
+        let with_comment = encrypted.replacen("type:str]", "type:comment]", 1);
+        let file = EncryptedFile::parse(with_comment.as_bytes(), Format::Yaml).unwrap();
+        let unlocked = file.unlock(&keyring).unwrap();
+        for index in 0..3 {
+            let path = TreePath::parse(&format!("a[{index}]")).unwrap();
+            assert!(unlocked.danger_extract_text(&path).unwrap().is_none());
         }
     }
 }

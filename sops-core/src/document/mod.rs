@@ -9,8 +9,10 @@
 //! comparing bytes, decrypting with comparing the leaves of what is given out with those that were decrypted.
 
 mod change;
+mod change_in_place;
 mod convert;
 mod extract;
+mod leaf;
 mod open;
 mod rotate;
 mod seal;

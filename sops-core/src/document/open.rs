@@ -71,6 +71,7 @@ pub(super) fn open(
         with_fingerprint: !how.is_compared,
         with_edits: true,
         spelled: &spelled,
+        changed: &[],
     };
     let run = |decryption: &Decryption<'_>| open_leaves(file, decryption, how.ignore_mac);
     // The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in
@@ -233,7 +234,11 @@ pub(super) fn doubt_data_key(error: Error, metadata: &Metadata, cipher: &Cipher)
 }
 
 /// Decrypts the spellings in the metadata. Damaged ones are none: they are only hints.
-fn read_layout(metadata: &Metadata, cipher: &Cipher, stash: &mut Stash) -> Option<Layout> {
+pub(super) fn read_layout(
+    metadata: &Metadata,
+    cipher: &Cipher,
+    stash: &mut Stash,
+) -> Option<Layout> {
     let mut text = zeroize::Zeroizing::new(Vec::new());
     let encrypted = EncryptedValue::parse(metadata.layout.as_ref()?.as_bytes()).ok()?;
     cipher
