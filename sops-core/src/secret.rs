@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Secret bytes: a decrypted document, a data key before it has its type, the text of an identity.
 ///
 /// Wiped from memory when dropped; `Debug` prints `[REDACTED]`. Reading is the visible call [`SecretBytes::expose`].
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
     /// Takes ownership of `bytes`.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// Returns the bytes. Whoever copies them has to wipe the copy.
@@ -25,7 +25,7 @@ impl SecretBytes {
     /// Returns the bytes. Whoever takes them has to wipe them.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.0)
+        std::mem::take(&mut self.0)
     }
 
     /// Returns the number of bytes.
@@ -38,6 +38,14 @@ impl SecretBytes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        // As a slice, many bytes at once: a vector wipes them one by one.
+        self.0.as_mut_slice().zeroize();
+        self.0.spare_capacity_mut().zeroize();
     }
 }
 

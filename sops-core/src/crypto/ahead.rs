@@ -58,11 +58,7 @@ pub(crate) fn on_all_cores<R: Send>(
     wanted: fn(ValueRef<'_>) -> bool,
     work: impl Fn(Part<'_>) -> R + Sync,
 ) -> Result<Vec<R>, LeafError> {
-    // To count the cores, files of the system are read: only if it matters.
-    if tree.len() < LARGE {
-        return Ok(Vec::new());
-    }
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let cores = cores_for(tree);
     if cores == 1 {
         return Ok(Vec::new());
     }
@@ -95,6 +91,15 @@ pub(crate) fn on_all_cores<R: Send>(
             .collect::<Result<Vec<_>, _>>()
     });
     parts.map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
+}
+
+/// Returns how many cores to work with: one, if the file is small.
+pub(super) fn cores_for(tree: &Tree) -> usize {
+    // To count the cores, files of the system are read: only if it matters.
+    match tree.len() < LARGE {
+        true => 1,
+        false => thread::available_parallelism().map_or(1, NonZero::get),
+    }
 }
 
 struct Item {

@@ -8,7 +8,7 @@ use super::{
     Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
     ahead::on_all_cores,
     fingerprint::Fingerprint,
-    looks_encrypted,
+    looks_encrypted, mac_of_leaves,
     select::Matcher,
     stash::Stash,
     walk::{Place, Visitor, is_padded, walk},
@@ -73,6 +73,24 @@ pub(crate) struct DecryptedLeaves {
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {
+        let mut out = DecryptedLeaves {
+            edits: Vec::new(),
+            unspelled: Vec::new(),
+            mac: Mac::new(self.mac_only_encrypted),
+            other_mac: None,
+            changed_mac: None,
+            fingerprint: Fingerprint::default(),
+            stash: Stash::default(),
+            undecrypted_comments: Vec::new(),
+            lossy: Vec::new(),
+            typed: Vec::new(),
+        };
+        let is_only_mac = !(self.with_edits || self.with_fingerprint || self.with_stash);
+        if is_only_mac && let Some(macs) = mac_of_leaves::of_large(self, source, tree) {
+            out.mac = macs.mac;
+            out.changed_mac = macs.changed;
+            return Ok(out);
+        }
         let ahead = self.ahead(source, tree)?;
         let mut decryptor = Decryptor {
             ahead,
@@ -84,18 +102,7 @@ impl Decryption<'_> {
             restored: Vec::new(),
             canonical: Zeroizing::new(Vec::new()),
             comment_items: Vec::new(),
-            out: DecryptedLeaves {
-                edits: Vec::new(),
-                unspelled: Vec::new(),
-                mac: Mac::new(self.mac_only_encrypted),
-                other_mac: None,
-                changed_mac: None,
-                fingerprint: Fingerprint::default(),
-                stash: Stash::default(),
-                undecrypted_comments: Vec::new(),
-                lossy: Vec::new(),
-                typed: Vec::new(),
-            },
+            out,
         };
         walk(source, tree, self.matcher, &mut decryptor)?;
         let Decryptor {
@@ -201,7 +208,7 @@ impl Plaintexts {
 }
 
 /// About how long the plaintext of a value is that was written as values are.
-fn plaintext_len(value: ValueRef<'_>) -> usize {
+pub(super) fn plaintext_len(value: ValueRef<'_>) -> usize {
     /// What stands around the data.
     const FRAME: usize = "ENC[AES256_GCM,data:,iv:,tag:,type:str]".len() + 44 + 24;
     match value {
@@ -211,7 +218,7 @@ fn plaintext_len(value: ValueRef<'_>) -> usize {
 }
 
 /// Appends to bytes that are wiped when they have to move.
-fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+pub(super) fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     let length = bytes.len() + more.len();
     if length > bytes.capacity() {
         let mut moved = Zeroizing::new(Vec::with_capacity(length.max(2 * bytes.capacity())));
@@ -227,7 +234,7 @@ fn is_encrypted(value: ValueRef<'_>) -> bool {
 }
 
 /// The type word of encrypted comments.
-const COMMENT: &str = "comment";
+pub(super) const COMMENT: &str = "comment";
 
 /// How many comments of a file are tried under other paths than their own. Only files that other programs wrote, or
 /// that were damaged, have such comments.

@@ -9,6 +9,7 @@ pub(crate) mod encrypted_value;
 pub(crate) mod fingerprint;
 mod leaf_error;
 pub(crate) mod mac;
+mod mac_of_leaves;
 pub(crate) mod nonce;
 pub(crate) mod re2;
 pub(crate) mod select;

@@ -15,6 +15,9 @@ pub(super) fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxEr
             continue;
         }
         let map = NodeId(narrow(index));
+        if is_ascending(source, tree, map) {
+            continue;
+        }
         let mut seen: HashMap<&[u8], NodeId> = HashMap::default();
         let mut few: Vec<(&[u8], NodeId)> = Vec::new();
         for (key, _) in tree.entries(map) {
@@ -49,6 +52,16 @@ pub(super) fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxEr
         }
     }
     Ok(())
+}
+
+/// Whether each key of a mapping comes after the one before in the order of bytes: so it is with keys that are sorted or
+/// counted, and there is none twice.
+fn is_ascending(source: &str, tree: &Tree, map: NodeId) -> bool {
+    let keys = tree.entries(map).map(|(key, _)| match &tree[key].kind {
+        NodeKind::Key { text, .. } => text.bytes(source),
+        _ => b"",
+    });
+    keys.is_sorted_by(|before, after| before < after)
 }
 
 /// Refuses merge keys of the first document that merge no mapping, as the reference does. (It only looks at the first.)

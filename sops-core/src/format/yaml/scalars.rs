@@ -49,6 +49,21 @@ fn may_be_special(byte: u8) -> bool {
     !(is_letter | is_digit | (byte == b'+'))
 }
 
+/// Returns how many characters of ASCII that are neither blanks nor control characters a text starts with.
+fn printable_length(bytes: &[u8]) -> usize {
+    let is_printable = |byte: u8| byte.wrapping_sub(b'!') < 0x7F - b'!';
+    let mut length = 0;
+    while let Some(chunk) = bytes[length..].first_chunk::<WIDE>()
+        && chunk
+            .iter()
+            .fold(true, |all, &byte| all & is_printable(byte))
+    {
+        length += WIDE;
+    }
+    let rest = bytes[length..].iter();
+    length + rest.take_while(|&&byte| is_printable(byte)).count()
+}
+
 /// The line breaks between two lines of a flow scalar.
 #[derive(Default)]
 struct Fold {
@@ -153,7 +168,21 @@ impl Scanner<'_> {
     fn plain_word_end(&self) -> usize {
         let bytes = self.bytes;
         let in_flow = self.flow_level > 0;
-        let mut at = self.mark.index;
+        let start = self.mark.index;
+        let mut at = start;
+        while !in_flow {
+            at += printable_length(&bytes[at..]);
+            let ends = match byte(bytes, at) {
+                b' ' | b'\t' | b'\n' | b'\r' | 0 => true,
+                _ => is_break(bytes, at),
+            };
+            if ends {
+                // Of all colons, only the last one has a blank behind it.
+                let is_key = at > start && bytes[at - 1] == b':';
+                return at - usize::from(is_key);
+            }
+            at += 1;
+        }
         loop {
             while let Some(chunk) = bytes[at..].first_chunk::<WIDE>()
                 && !chunk
@@ -174,7 +203,7 @@ impl Scanner<'_> {
                 b' ' | b'\t' | b'\n' | b'\r' | 0 => true,
                 b':' => is_blank_or_end(bytes, at + 1),
                 0xC2 | 0xE2 => is_break(bytes, at),
-                _ => in_flow,
+                _ => true,
             };
             if ends {
                 return at;
