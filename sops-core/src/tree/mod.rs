@@ -144,6 +144,12 @@ impl Tree {
         id
     }
 
+    /// Appends nodes that have their ends already.
+    pub(crate) fn append(&mut self, nodes: impl ExactSizeIterator<Item = Node>) {
+        self.nodes.reserve_exact(nodes.len());
+        self.nodes.extend(nodes);
+    }
+
     /// Declares every node after `container` to be its descendant, and sets where its text ends.
     pub(crate) fn close(&mut self, container: NodeId, text_end: u32) {
         let end = u32::try_from(self.nodes.len()).expect("checked by push");

@@ -65,7 +65,7 @@ pub(super) struct Composer<'s> {
     pub(super) has_content: bool,
 }
 
-/// Parses a whole text.
+/// Parses a whole text, on one core.
 pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, SyntaxError> {
     if let Some(at) = forbidden_character(source) {
         return Err(malformed(source, &control_character(at)));

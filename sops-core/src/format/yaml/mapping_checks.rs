@@ -11,44 +11,48 @@ use crate::{
 /// Refuses mappings that have a key twice.
 pub(super) fn check_duplicates(source: &str, tree: &Tree) -> Result<(), SyntaxError> {
     for (index, node) in tree.nodes().iter().enumerate() {
-        if !matches!(node.kind, NodeKind::Map { .. }) {
-            continue;
+        if matches!(node.kind, NodeKind::Map { .. }) {
+            check_keys(source, tree, NodeId(narrow(index)))?;
         }
-        let map = NodeId(narrow(index));
-        if is_ascending(source, tree, map) {
+    }
+    Ok(())
+}
+
+/// Refuses a mapping that has a key twice.
+pub(super) fn check_keys(source: &str, tree: &Tree, map: NodeId) -> Result<(), SyntaxError> {
+    if is_ascending(source, tree, map) {
+        return Ok(());
+    }
+    let mut seen: HashMap<&[u8], NodeId> = HashMap::default();
+    let mut few: Vec<(&[u8], NodeId)> = Vec::new();
+    for (key, _) in tree.entries(map) {
+        let NodeKind::Key { text, .. } = &tree[key].kind else {
             continue;
-        }
-        let mut seen: HashMap<&[u8], NodeId> = HashMap::default();
-        let mut few: Vec<(&[u8], NodeId)> = Vec::new();
-        for (key, _) in tree.entries(map) {
-            let NodeKind::Key { text, .. } = &tree[key].kind else {
-                continue;
-            };
-            let text = text.bytes(source);
-            let earlier = if few.len() < FEW_KEYS {
-                let earlier = few
-                    .iter()
-                    .find(|(known, _)| *known == text)
-                    .map(|(_, id)| *id);
-                few.push((text, key));
-                if few.len() == FEW_KEYS {
-                    seen.extend(few.iter().copied());
-                }
-                earlier
-            } else {
-                seen.insert(text, key)
-            };
-            if let Some(earlier) = earlier {
-                let first = Position::of(source, tree[earlier].span.range().start);
-                let name = String::from_utf8_lossy(text);
-                let message = format!(
-                    "the key {name:?} stands twice in one mapping, first in line {}",
-                    first.line
-                );
-                let at = tree[key].span.range().start;
-                let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
-                return Err(error.with_hint("remove one of them, or rename it"));
+        };
+        let text = text.bytes(source);
+        let earlier = if few.len() < FEW_KEYS {
+            let earlier = few
+                .iter()
+                .find(|(known, _)| *known == text)
+                .map(|(_, id)| *id);
+            few.push((text, key));
+            if few.len() == FEW_KEYS {
+                seen.extend(few.iter().copied());
             }
+            earlier
+        } else {
+            seen.insert(text, key)
+        };
+        if let Some(earlier) = earlier {
+            let first = Position::of(source, tree[earlier].span.range().start);
+            let name = String::from_utf8_lossy(text);
+            let message = format!(
+                "the key {name:?} stands twice in one mapping, first in line {}",
+                first.line
+            );
+            let at = tree[key].span.range().start;
+            let error = SyntaxError::at(source, at, SyntaxErrorKind::DuplicateKey, message);
+            return Err(error.with_hint("remove one of them, or rename it"));
         }
     }
     Ok(())

@@ -24,6 +24,7 @@ mod mapping_checks;
 pub(crate) mod metadata_block;
 mod metadata_text;
 mod parser;
+mod parts;
 pub(crate) mod place;
 mod plain_value;
 mod properties;
@@ -55,7 +56,10 @@ use token::TokenKind;
 
 /// Parses a text into its tree.
 pub(crate) fn parse(source: &str, options: ParseOptions) -> Result<Tree, SyntaxError> {
-    compose::compose(source, options.before_root_key)
+    match parts::parse(source, options.before_root_key) {
+        Some(tree) => Ok(tree),
+        None => compose::compose(source, options.before_root_key),
+    }
 }
 
 /// Returns where a `%YAML` directive stands that the reference refuses: it knows version 1.1 only.
