@@ -349,6 +349,69 @@ mod tests {
         assert!(found > 300, "{found}");
     }
 
+    /// Entries of a mapping, with comments in many places; `#` in a key is a number.
+    const ENTRIES: &[&str] = &[
+        "a#: 1",
+        "b#:\n  - x\n  # c\n  - y",
+        "# head\nc#: 1",
+        "d#: |\n  text\n",
+        "e#: >+\n  text\n\n",
+        "f#: [1,\n  2]",
+        "g#:\n  h: 'a\n    b'",
+        "# alone\n",
+        "",
+        "i#: {j: k} # line",
+        "l#:\n- x\n- y",
+        "m#:\n  n: 1\n  # foot\n",
+        "o#:",
+        "p#: &anchor 1",
+        "q#: *anchor",
+        "r#: # beside\n  s: 1\n  t: 2",
+        "u#:\n  v: # beside\n    w: 1\n\n# foot\n",
+        "x#: text\n  more",
+        "y#:\n  - z: 1\n    # in\n    zz: 2\n  # behind",
+        "A#: \"b\\\n  c\"",
+        "B#: 1\n# foot of B\n\n# head of next",
+        "? C#\n: d",
+        "D#:\n    - - e\n      - f\n    - g: h",
+        "E#: |2-\n    i\n",
+        "F#: !!str 5",
+        "G#:\n  # only\n",
+    ];
+
+    #[test]
+    fn entries_in_parts_are_as_the_whole() {
+        let mut state = 7_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).expect("31 bits") % below
+        };
+        let mut found = 0;
+        for _ in 0..1_500 {
+            let count = 2 + random(8);
+            let entries = (0..count).map(|number| {
+                let name = |line: &str| match line.trim_start().starts_with('#') {
+                    true => line.to_owned(),
+                    false => line.replacen("#:", &format!("{number}:"), 1).replacen(
+                        "C#",
+                        &format!("C{number}"),
+                        1,
+                    ),
+                };
+                let lines = ENTRIES[random(ENTRIES.len())].split('\n');
+                lines.map(name).collect::<Vec<_>>().join("\n")
+            });
+            let mut source = entries.collect::<Vec<_>>().join("\n");
+            if random(3) > 0 {
+                source.push('\n');
+            }
+            found += is_as_the_whole(&source, 10);
+        }
+        assert!(found > 1000, "{found}");
+    }
+
     #[test]
     fn a_large_text_is_parsed_in_parts() {
         let entry = "key_NUMBER:\n  name: text # about it\n  list: [1, 2]\n  # before\n  more: |\n    lines\n";

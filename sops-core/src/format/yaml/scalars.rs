@@ -170,18 +170,20 @@ impl Scanner<'_> {
         let in_flow = self.flow_level > 0;
         let start = self.mark.index;
         let mut at = start;
-        while !in_flow {
-            at += printable_length(&bytes[at..]);
-            let ends = match byte(bytes, at) {
-                b' ' | b'\t' | b'\n' | b'\r' | 0 => true,
-                _ => is_break(bytes, at),
-            };
-            if ends {
-                // Of all colons, only the last one has a blank behind it.
-                let is_key = at > start && bytes[at - 1] == b':';
-                return at - usize::from(is_key);
+        if !in_flow {
+            loop {
+                at += printable_length(&bytes[at..]);
+                let ends = match byte(bytes, at) {
+                    b' ' | b'\t' | b'\n' | b'\r' | 0 => true,
+                    _ => is_break(bytes, at),
+                };
+                if ends {
+                    // Of all colons, only the last one has a blank behind it.
+                    let is_key = at > start && bytes[at - 1] == b':';
+                    return at - usize::from(is_key);
+                }
+                at += 1;
             }
-            at += 1;
         }
         loop {
             while let Some(chunk) = bytes[at..].first_chunk::<WIDE>()
