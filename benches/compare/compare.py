@@ -273,6 +273,18 @@ def compare(comparison, folder, quick):
     if large.read_bytes() != (folder / "large.out.yaml").read_bytes():
         sys.exit("compare: decrypting did not give the file back")
 
+    # One of its values.
+    path = '["group_5"]["value_003"]'
+    ours, reference = comparison.measure(["--decrypt", "--extract", path, large_encrypted], 5, reference_runs=3)
+    comparison.add_time("`--extract` of one of its values", ours, reference, "≤ 1/20", one_of(20))
+    changed = folder / "large.set.yaml"
+
+    def restore_large():
+        shutil.copyfile(large_encrypted, changed)
+
+    ours, reference = comparison.measure(["set", changed, path, '"changed"'], 3, prepare=restore_large)
+    comparison.add_time("`set` of one of its values", ours, reference, "≤ 1/15", one_of(15))
+
     # JSON.
     five, fifty = folder / "five.json", folder / "fifty.json"
     write_json(five, 5_000_000 // scale)
