@@ -92,10 +92,15 @@ impl Vaults {
         #[derive(Deserialize)]
         struct Found {
             key: Jwk,
+            attributes: Option<Attributes>,
         }
         #[derive(Deserialize)]
         struct Jwk {
             kid: String,
+        }
+        #[derive(Deserialize)]
+        struct Attributes {
+            enabled: Option<bool>,
         }
 
         let url = format!("{}{}", key.vault_url, key.path()?);
@@ -105,6 +110,15 @@ impl Vaults {
         }
         let answer = self.call(key, "get", &key.path()?, None)?;
         let found = answer.json::<Found>().map_err(|_| unexpected())?;
+        // The service would still encrypt with it, and not decrypt again.
+        if found
+            .attributes
+            .is_some_and(|of_key| of_key.enabled == Some(false))
+        {
+            return Err(
+                KeyError::new("the current version of the key is disabled").with_hint(ENABLE)
+            );
+        }
         let version = found
             .key
             .kid
@@ -231,23 +245,37 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
+/// What to do about a key that is disabled.
+const ENABLE: &str =
+    "who manages the key can enable it: `az keyvault key set-attributes --enabled true`";
+
 fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
     #[derive(Deserialize)]
     struct Said {
         error: Reason,
     }
-    #[derive(Deserialize)]
+    #[derive(Deserialize, Default)]
     struct Reason {
         #[serde(default)]
         code: String,
         #[serde(default)]
         message: String,
+        #[serde(alias = "innerError")]
+        innererror: Option<Inner>,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        #[serde(default)]
+        code: String,
     }
 
-    let said = match answer.json::<Said>() {
-        Ok(Said { error }) => tidy(&format!("{} {}", error.code, error.message), &[]),
-        Err(_) => "it does not say why".to_owned(),
+    let reason = answer.json::<Said>().map(|said| said.error).ok();
+    let said = match &reason {
+        Some(reason) => tidy(&format!("{} {}", reason.code, reason.message), &[]),
+        None => "it does not say why".to_owned(),
     };
+    let inner = reason.and_then(|reason| reason.innererror);
+    let inner = inner.as_ref().map_or("", |inner| inner.code.as_str());
     let status = answer.status;
     let what = if operation == "get" {
         "say which version of the key is the current one"
@@ -258,15 +286,26 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
         "Azure Key Vault refused to {what} as {}: {said} (status {status})",
         token.origin
     ));
-    match status {
-        401 => error.with_hint("is this login one of the tenant of the vault?"),
-        403 => error.with_hint(format!(
+    match (status, inner) {
+        (401, _) => error.with_hint("is this login one of the tenant of the vault?"),
+        (403, "KeyDisabled") => error.with_hint(ENABLE),
+        (403, "KeyExpired" | "KeyNotYetValid") => error.with_hint(
+            "who manages the key can change from when and until when it is valid: `az keyvault key set-attributes --not-before … --expires …`",
+        ),
+        (403, "KeyOperationForbidden") => error.with_hint(format!(
+            "who manages the key can permit it: `az keyvault key set-attributes --ops {operation} …`"
+        )),
+        (403, _) => error.with_hint(format!(
             "does this login have the right to {operation} with the key (the role Key Vault Crypto User), does the firewall of the vault admit this machine, and is the key enabled?"
         )),
-        404 => error.with_hint("does the key exist in this vault, in this version?"),
-        400 if operation == "decrypt" => error.with_hint("was the data key encrypted with another key or version?"),
-        400 => error.with_hint("is it an RSA key?"),
-        429 | 500..=599 => error.with_hint("try again later"),
+        (404, _) => error.with_hint(
+            "does the key exist in this vault, in this version? One that was deleted can be recovered for a while: `az keyvault key recover`",
+        ),
+        (400, _) if operation == "decrypt" => {
+            error.with_hint("was the data key encrypted with another key or version?")
+        }
+        (400, _) => error.with_hint("is it an RSA key?"),
+        (429 | 500..=599, _) => error.with_hint("try again later"),
         _ => error,
     }
 }

@@ -269,6 +269,9 @@ pub(crate) fn refused(said: &str, status: u16, operation: &str, token: &AccessTo
         "Google Cloud refused to {operation} as {}: {said} (status {status})",
         token.origin
     ));
+    if let Some(hint) = of_state(said, operation) {
+        return error.with_hint(hint);
+    }
     match status {
         401 => error.with_hint("is the login still valid? `gcloud auth application-default login` logs in anew"),
         403 => error.with_hint(format!(
@@ -281,6 +284,27 @@ pub(crate) fn refused(said: &str, status: u16, operation: &str, token: &AccessTo
         429 | 500..=599 => error.with_hint("try again later"),
         _ => error,
     }
+}
+
+/// What to do about a version that cannot be used, if it is in a state that the service names.
+fn of_state(said: &str, operation: &str) -> Option<&'static str> {
+    let (_, state) = said.split_once("current state is: ")?;
+    let state = state.trim_end_matches('.');
+    Some(match (state, operation) {
+        ("DISABLED", _) => {
+            "who manages the key can enable this version again: `gcloud kms keys versions enable`"
+        }
+        ("DESTROY_SCHEDULED", _) => {
+            "until it is destroyed, who manages the key can bring this version back: `gcloud kms keys versions restore`, then `enable`"
+        }
+        ("DESTROYED", "decrypt") => {
+            "what this version encrypted cannot be decrypted any more: the file has to be opened with another of its keys, or taken from a backup"
+        }
+        ("DESTROYED", _) => {
+            "the key needs another primary version: `gcloud kms keys versions create --primary`"
+        }
+        _ => return None,
+    })
 }
 
 pub(crate) fn unexpected() -> KeyError {

@@ -89,6 +89,13 @@ mod rules;
 mod servers;
 mod shrink;
 mod support;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "huawei-kms"
+))]
+mod unusable_keys;
 mod values;
 mod vault;
 #[cfg(feature = "hc-vault")]
