@@ -6,6 +6,7 @@
 
 mod call;
 mod connect;
+mod socks;
 mod status;
 
 pub use call::{Connection, Metadata};

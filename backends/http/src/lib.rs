@@ -27,7 +27,7 @@ pub use encode::{encode, form};
 pub use environment::Environment;
 pub use json::{JsonBody, SecretString};
 pub use problem::{Problem, ProblemKind};
-pub use proxies::{Proxies, Tunnel};
+pub use proxies::{Proxies, SocksLogin, Tunnel, TunnelKind};
 pub use seconds::seconds;
 pub use token::{AccessToken, Tokens};
 pub use trust::Trust;

@@ -11,6 +11,7 @@ use crate::{
     servers::{
         azure, google,
         google_grpc::{Fault, GoogleGrpc},
+        socks::{Manner, Socks},
         web::{Reply, Web},
     },
     support::{Program, Ran, Scratch, has_reference, skip, testdata},
@@ -331,15 +332,6 @@ fn google_cloud_kms_over_grpc() {
         assert_eq!(content, PLAIN);
     }
     assert_eq!(server.calls(), before + 2);
-    let mut socks = proxied.clone();
-    socks.retain(|(name, _)| !["HTTPS_PROXY", "SOPS_GCP_KMS_UNIVERSE_DOMAIN"].contains(name));
-    socks.push(("HTTPS_PROXY", text("socks5://127.0.0.1:1")));
-    let (ran, _) = encrypt_in_place(&socks, google::KEY);
-    assert!(
-        ran.stderr.contains("SOPS_GCP_KMS_CLIENT_TYPE=rest"),
-        "{}",
-        ran.stderr
-    );
 
     // Many files are one connection.
     let scratch = Scratch::new();
@@ -352,6 +344,82 @@ fn google_cloud_kms_over_grpc() {
     let arguments = [&["encrypt", "-i", "--gcp-kms", google::KEY][..], &names].concat();
     run(&scratch, Program::Ours, &arguments, &variables).ok();
     assert_eq!(server.connections(), before + 1);
+}
+
+/// Proxies of SOCKS, for either way to ask the service.
+#[test]
+fn google_cloud_kms_through_socks() {
+    const USUAL: &str = "cloudkms.googleapis.com:443";
+
+    let by_grpc = GoogleGrpc::start(Fault::None);
+    let by_rest = google::start();
+    for (kind, server) in [("grpc", by_grpc.port), ("rest", by_rest.port)] {
+        let variables = |proxy: String, address: &str| {
+            vec![
+                ("SOPS_GCP_KMS_CLIENT_TYPE", text(kind)),
+                ("SOPS_GCP_KMS_ENDPOINT", text(address)),
+                ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+                (
+                    "SSL_CERT_FILE",
+                    testdata("cloud/ca.pem").display().to_string(),
+                ),
+                ("HTTPS_PROXY", proxy),
+                ("SOPS_KEY_TIMEOUT", text("3")),
+            ]
+        };
+        let open = Socks::start(Manner::Open, server);
+        let at = |socks: &Socks, before: &str| format!("{before}127.0.0.1:{}", socks.port);
+        for before in ["socks5h://", "socks5h://nobody:asks@"] {
+            encrypt_in_place(&variables(at(&open, before), USUAL), google::KEY)
+                .0
+                .ok();
+        }
+        assert_eq!(open.destinations(), [USUAL, USUAL]);
+        let guarded = Socks::start(Manner::Guarded("me", "pass:word"), server);
+        let login = at(&guarded, "socks5h://me:pass%3Aword@");
+        encrypt_in_place(&variables(login, USUAL), google::KEY)
+            .0
+            .ok();
+        assert_eq!(guarded.destinations(), [USUAL]);
+
+        let fails = |proxy: String, address: &str| {
+            let start = Instant::now();
+            let (ran, content) = encrypt_in_place(&variables(proxy, address), google::KEY);
+            assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+            assert_eq!(content, PLAIN);
+            assert!(!ran.stderr.contains("wrong-word"), "{}", ran.stderr);
+            assert!(start.elapsed() < Duration::from_secs(20), "{}", ran.stderr);
+            ran.stderr
+        };
+        // Without the h, the proxy is told addresses and no names.
+        let said = fails(at(&open, "socks5://"), "192.0.2.7");
+        assert!(said.contains("not trusted"), "{said}");
+        assert_eq!(open.destinations()[2], "192.0.2.7:443");
+        fails(at(&open, "socks5://"), "kms.invalid");
+        assert_eq!(open.destinations().len(), 3);
+
+        fails(at(&guarded, "socks5h://"), USUAL);
+        fails(at(&guarded, "socks5h://me:wrong-word@"), USUAL);
+        for manner in [Manner::Refusing(5), Manner::Silent, Manner::Other] {
+            let socks = Socks::start(manner, server);
+            fails(at(&socks, "socks5h://"), USUAL);
+        }
+    }
+    assert_eq!(by_grpc.calls(), 3);
+    // Those that gRPC cannot go through.
+    for proxy in ["socks4://127.0.0.1:1", "https://127.0.0.1:1"] {
+        let variables = [
+            ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+            ("HTTPS_PROXY", text(proxy)),
+        ];
+        let (ran, content) = encrypt_in_place(&variables, google::KEY);
+        assert_eq!((ran.code, content.as_slice()), (1, PLAIN));
+        assert!(
+            ran.stderr.contains("SOPS_GCP_KMS_CLIENT_TYPE=rest"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]
