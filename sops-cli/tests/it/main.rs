@@ -48,6 +48,7 @@ mod huawei;
     feature = "azure-kv",
     feature = "gcp-kms",
     feature = "hc-vault",
+    feature = "huawei-kms",
     feature = "keyservice"
 ))]
 mod inside_tokio;
