@@ -7,10 +7,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use sops_core::keys::KeyError;
+use sops_core::{SecretText, keys::KeyError};
 use sops_http::{
-    AccessToken, Address, Answer, Call, Client, Limits, Problem, Proxies, SecretString, Trust,
-    encode, form, output_of, tidy,
+    AccessToken, Address, Answer, Call, Client, Limits, Problem, Proxies, Trust, encode, form,
+    output_of, tidy,
 };
 use zeroize::Zeroizing;
 
@@ -303,7 +303,7 @@ impl Login<'_> {
         #[derive(Deserialize)]
         struct Printed {
             #[serde(alias = "accessToken")]
-            token: SecretString,
+            token: SecretText,
         }
 
         let output = match output_of(program, arguments, self.time_limit) {
@@ -345,7 +345,7 @@ const OF_MACHINE: &str = "is this identity assigned to the machine? AZURE_CLIENT
 fn read(answer: &Answer, who: &str, hint: &str) -> Outcome {
     #[derive(Deserialize)]
     struct Token {
-        access_token: SecretString,
+        access_token: SecretText,
         expires_in: Option<Seconds>,
         /// Seconds since 1970. Some say only this.
         expires_on: Option<Seconds>,
@@ -355,13 +355,6 @@ fn read(answer: &Answer, who: &str, hint: &str) -> Outcome {
     enum Seconds {
         Number(u64),
         Text(String),
-    }
-    #[derive(Deserialize, Default)]
-    struct Said {
-        #[serde(default)]
-        error: String,
-        #[serde(default, alias = "message")]
-        error_description: String,
     }
 
     let number = |seconds: Option<Seconds>| match seconds? {
@@ -377,21 +370,14 @@ fn read(answer: &Answer, who: &str, hint: &str) -> Outcome {
                 .unwrap_or(300);
             Outcome::Token(AccessToken::new(token.access_token, who, Some(seconds)))
         }
-        _ => {
-            let said = answer.json::<Said>().unwrap_or_default();
-            let said = format!("{} {}", said.error, said.error_description);
-            let said = match tidy(&said, &[]) {
-                said if said.is_empty() => "it does not say why".to_owned(),
-                said => said,
-            };
-            Outcome::Failed(
-                KeyError::new(format!(
-                    "Azure does not let {who} log in: {said} (status {})",
-                    answer.status
-                ))
-                .with_hint(hint),
-            )
-        }
+        _ => Outcome::Failed(
+            KeyError::new(format!(
+                "Azure does not let {who} log in: {} (status {})",
+                answer.reason(),
+                answer.status
+            ))
+            .with_hint(hint),
+        ),
     }
 }
 

@@ -8,11 +8,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use sops_core::{SecretBytes, keys::KeyError, metadata::MasterKey};
-use sops_http::{
-    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Proxies, SecretString,
-    Tokens, Trust, encode, tidy,
-};
+use sops_core::{SecretBytes, SecretText, keys::KeyError, metadata::MasterKey};
+use sops_http::{AccessToken, Address, Answer, Call, Client, JsonBody, Problem, Tokens, encode};
 use zeroize::Zeroizing;
 
 use crate::{Environment, allow_list, credentials};
@@ -201,13 +198,9 @@ impl Vaults {
 
     /// The connections. The environment is read for the first call.
     fn client(&self) -> Result<&Client, KeyError> {
-        let limits = Limits {
-            timeout: self.time_limit,
-            repetitions: 3,
-        };
         let client = self
             .client
-            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+            .get_or_init(|| Client::from_env(self.time_limit));
         client.as_ref().map_err(|problem| problem.clone().into())
     }
 
@@ -237,7 +230,7 @@ impl Vaults {
 
 #[derive(Deserialize)]
 struct Operated {
-    value: SecretString,
+    value: SecretText,
 }
 
 /// Some write base64 with padding.
@@ -250,32 +243,7 @@ const ENABLE: &str =
     "who manages the key can enable it: `az keyvault key set-attributes --enabled true`";
 
 fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
-    #[derive(Deserialize)]
-    struct Said {
-        error: Reason,
-    }
-    #[derive(Deserialize, Default)]
-    struct Reason {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-        #[serde(alias = "innerError")]
-        innererror: Option<Inner>,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        #[serde(default)]
-        code: String,
-    }
-
-    let reason = answer.json::<Said>().map(|said| said.error).ok();
-    let said = match &reason {
-        Some(reason) => tidy(&format!("{} {}", reason.code, reason.message), &[]),
-        None => "it does not say why".to_owned(),
-    };
-    let inner = reason.and_then(|reason| reason.innererror);
-    let inner = inner.as_ref().map_or("", |inner| inner.code.as_str());
+    let reason = answer.reason();
     let status = answer.status;
     let what = if operation == "get" {
         "say which version of the key is the current one"
@@ -283,10 +251,10 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
         operation
     };
     let error = KeyError::new(format!(
-        "Azure Key Vault refused to {what} as {}: {said} (status {status})",
+        "Azure Key Vault refused to {what} as {}: {reason} (status {status})",
         token.origin
     ));
-    match (status, inner) {
+    match (status, reason.detail.as_str()) {
         (401, _) => error.with_hint("is this login one of the tenant of the vault?"),
         (403, "KeyDisabled") => error.with_hint(ENABLE),
         (403, "KeyExpired" | "KeyNotYetValid") => error.with_hint(

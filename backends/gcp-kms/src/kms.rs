@@ -7,9 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sops_core::{SecretBytes, keys::KeyError};
-use sops_http::{
-    AccessToken, Address, Client, Limits, Problem, Proxies, Tokens, Trust, encode, tidy,
-};
+use sops_http::{AccessToken, Address, Client, Problem, Tokens, encode, tidy};
 
 use crate::{
     Environment,
@@ -94,13 +92,9 @@ impl Kms {
 
     /// The connections for REST and for logging in. The environment is read for the first call.
     fn client(&self) -> Result<&Client, KeyError> {
-        let limits = Limits {
-            timeout: self.time_limit,
-            repetitions: 3,
-        };
         let client = self
             .client
-            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+            .get_or_init(|| Client::from_env(self.time_limit));
         client.as_ref().map_err(|problem| problem.clone().into())
     }
 

@@ -35,7 +35,7 @@ use sops_core::{
     metadata::{KeyEntry, MasterKey},
 };
 pub use sops_http::Environment;
-use sops_http::{Client, Limits, Problem, Proxies, Trust};
+use sops_http::{Client, Limits, Problem};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -160,12 +160,8 @@ impl HuaweiKms {
 
 impl Settings {
     fn find(environment: &Environment, time_limit: Duration) -> Result<Self, Problem> {
-        let limits = Limits {
-            timeout: time_limit,
-            ..Limits::default()
-        };
         Ok(Self {
-            client: Client::new(Trust::default(), Proxies::from_env()?, limits),
+            client: Client::from_env(time_limit)?,
             credentials: Credentials::find(environment)?,
         })
     }

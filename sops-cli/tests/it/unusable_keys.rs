@@ -27,8 +27,8 @@ fn run(scratch: &Scratch, arguments: &[&str], settings: &Settings) -> Ran {
     scratch.run_with(Program::Ours, arguments, settings, None)
 }
 
-/// Encrypts a file while all is well, has the key go away, and sees what becomes of everything that needs it. Every
-/// command makes at most `calls` calls.
+/// Encrypts a file while all is well, has the key go away, and sees that everything that needs it says `words`: when
+/// encrypting, and when decrypting. `calls` counts those to the service.
 fn check(
     flag: &str,
     key: &str,
