@@ -112,9 +112,10 @@ impl Vaults {
             .attributes
             .is_some_and(|of_key| of_key.enabled == Some(false))
         {
-            return Err(
-                KeyError::new("the current version of the key is disabled").with_hint(ENABLE)
-            );
+            return Err(KeyError::new(
+                "the current version of the key is disabled in Azure Key Vault",
+            )
+            .with_hint(ENABLE));
         }
         let version = found
             .key

@@ -742,6 +742,13 @@ fn azure_identity_of_an_app() {
     ];
     fails_for_azure(&with(&away));
     assert_eq!(proxy.connections(), 0);
+    if has_reference() {
+        let scratch = Scratch::new();
+        scratch.write("f.yaml", PLAIN);
+        let arguments = ["encrypt", "--azure-kv", &key, "f.yaml"];
+        run(&scratch, Program::Reference, &arguments, &with(&away)).ok();
+        assert_eq!(proxy.calls(), 1);
+    }
 }
 
 /// One of the ways to log in, or some: the others are not tried, whether they would work or not.

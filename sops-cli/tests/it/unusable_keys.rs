@@ -15,7 +15,7 @@ use crate::{
         google_grpc::{Fault, GoogleGrpc},
         web::{Asked, Reply, Web},
     },
-    support::{Program, Ran, Scratch},
+    support::{Program, Ran, Scratch, has_reference},
 };
 
 const PLAIN: &[u8] = b"a: 1\nb: secret\n";
@@ -174,16 +174,20 @@ fn a_current_version_that_is_disabled() {
     let scratch = Scratch::new();
     scratch.write("f.yaml", PLAIN);
     let key = format!("{}/keys/sops", azure::VAULT);
-    let ran = run(
-        &scratch,
-        &["encrypt", "-i", "--azure-kv", &key, "f.yaml"],
-        &settings,
-    );
+    let arguments = ["encrypt", "-i", "--azure-kv", &key, "f.yaml"];
+    let ran = run(&scratch, &arguments, &settings);
     assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
     for words in [key.as_str(), "is disabled", "--enabled true"] {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
     }
     assert_eq!(scratch.read("f.yaml"), PLAIN);
+    if has_reference() {
+        let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+        scratch
+            .run_with(Program::Reference, arguments, settings, None)
+            .ok();
+        assert!(scratch.read_text("f.yaml").contains("azure_kv"));
+    }
 }
 
 /// What is said about versions in each state when encrypting, and when decrypting.
