@@ -12,7 +12,11 @@ use aws_config::{
     provider_config::ProviderConfig, retry::RetryConfig, sts::AssumeRoleProvider,
     timeout::TimeoutConfig,
 };
-use aws_sdk_kms::config::SharedHttpClient;
+use aws_sdk_kms::config::{
+    SharedHttpClient,
+    interceptors::InterceptorContext,
+    retry::{ClassifyRetry, RetryAction},
+};
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
@@ -96,9 +100,27 @@ impl Clients {
         .map_err(|error| {
             Failure::from_runtime(&error).to_key_error("encrypt or decrypt", "", identity)
         })?;
-        let client = aws_sdk_kms::Client::new(&config);
+        let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(TooManyCalls);
+        let client = aws_sdk_kms::Client::from_conf(config.build());
         known.insert(identity.clone(), client.clone());
         Ok(client)
+    }
+}
+
+/// Has calls repeated that are too many, also if only the status says so. The SDK looks for a name of the error.
+#[derive(Debug)]
+struct TooManyCalls;
+
+impl ClassifyRetry for TooManyCalls {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(answer) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "status 429"
     }
 }
 

@@ -15,6 +15,8 @@ use crate::clients::Identity;
 pub(crate) enum Failure {
     /// KMS or STS said no.
     Refused { code: String, message: String },
+    /// Something said no, and not in the words of KMS.
+    Status(u16),
     /// There is nobody to be.
     NoCredentials(String),
     /// There was no answer, or none that can be read.
@@ -34,7 +36,7 @@ where
                     code: printable(code),
                     message: printable(error.message().unwrap_or_default()),
                 },
-                None => Failure::NoAnswer(format!("status {}", context.raw().status().as_u16())),
+                None => Failure::Status(context.raw().status().as_u16()),
             }
         }
         SdkError::TimeoutError(_) => Failure::NoAnswer("no answer in time".to_owned()),
@@ -91,7 +93,8 @@ fn causes(error: &dyn std::error::Error) -> String {
     while let Some(error) = cause {
         let said = printable(&error.to_string());
         let said = said.strip_prefix("other: ").unwrap_or(&said);
-        if !text.contains(said) {
+        // Which is what the SDK calls what it has no words for.
+        if said != "other" && !text.contains(said) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
@@ -129,6 +132,14 @@ impl Failure {
                     None => error,
                 }
             }
+            Self::Status(status) => KeyError::new(format!(
+                "AWS in {} did not {operation} with {who}, and does not say why (status {status})",
+                identity.region
+            ))
+            .with_hint(match status {
+                429 | 500..=599 => "try again later",
+                _ => "is it AWS that answers? HTTPS_PROXY and AWS_ENDPOINT_URL say who is asked",
+            }),
             Self::NoCredentials(what) => KeyError::new(format!("there are no credentials for AWS ({who}): {what}"))
                 .with_hint("`aws sts get-caller-identity` shows whether you are logged in; `aws sso login` or AWS_PROFILE may be missing"),
             Self::NoAnswer(what) => {

@@ -1,12 +1,16 @@
 //! Who we are: where credentials are looked for, and how they become access tokens.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::Deserialize;
-use sops_core::keys::KeyError;
+use sops_core::{SecretText, keys::KeyError};
 use sops_http::{
-    AccessToken, Address, Call, Client, Limits, Problem, Proxies, SecretString, Trust, encode,
-    form, output_of, tidy,
+    AccessToken, Address, Answer, Call, Client, Limits, Problem, Proxies, Trust, encode, form,
+    output_of, tidy,
 };
 use zeroize::Zeroizing;
 
@@ -52,14 +56,16 @@ pub(crate) fn token(
     resource: &str,
     time_limit: Duration,
 ) -> Result<AccessToken, KeyError> {
+    let ways = ways(environment)?;
     let login = Login {
         environment,
         client,
         resource,
         time_limit,
+        is_only_way: ways.len() == 1,
     };
     let mut absent = Vec::new();
-    for &way in ways(environment)? {
+    for &way in ways {
         match login.try_way(way) {
             Outcome::Token(token) => return Ok(token),
             Outcome::Failed(error) => return Err(error),
@@ -70,9 +76,14 @@ pub(crate) fn token(
         "there are no credentials for Azure: {}",
         absent.join("; ")
     ))
-    .with_hint(
-        "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
-    ))
+    .with_hint(match ways.len() == ALL.len() {
+        true => {
+            "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+        }
+        false => {
+            "AZURE_TOKEN_CREDENTIALS leaves no other way to log in: unset it, or set up what it asks for"
+        }
+    }))
 }
 
 /// The ways that `AZURE_TOKEN_CREDENTIALS` leaves.
@@ -105,6 +116,8 @@ struct Login<'a> {
     /// What the token is for.
     resource: &'a str,
     time_limit: Duration,
+    /// Whether no other way is left to try.
+    is_only_way: bool,
 }
 
 impl Login<'_> {
@@ -221,7 +234,11 @@ impl Login<'_> {
         if let (Some(endpoint), Some(header)) = of_app {
             let url = format!("{endpoint}?api-version=2019-08-01&{query}");
             let header = Zeroizing::new(header);
-            return self.requested(&Call::get(&url).header("x-identity-header", &header), &who);
+            let call = Call::get(&url).header("x-identity-header", &header);
+            return match machine(self.time_limit, 3).call(&call) {
+                Ok(answer) => read(&answer, &who, OF_MACHINE),
+                Err(problem) => Outcome::Failed(unreachable(problem, &who)),
+            };
         }
         let host = self.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let host = host.unwrap_or_else(|| "http://169.254.169.254".to_owned());
@@ -229,20 +246,25 @@ impl Login<'_> {
             "{}/metadata/identity/oauth2/token?api-version=2018-02-01&{query}",
             host.trim_end_matches('/')
         );
-        // Whether there is one is found out with a call that cannot last.
         let call = Call::get(&url).header("metadata", "true");
-        match machine(0).call(&call) {
-            Ok(answer) if answer.is_success() => self.read(&answer, &who),
+        // Whether there is one is found out with a call that cannot last, if there is something else to try.
+        let patience = match self.is_only_way {
+            true => self.time_limit,
+            false => MACHINE_TIME_LIMIT,
+        };
+        match machine(patience, 0).call(&call) {
+            Ok(answer) if answer.is_success() => read(&answer, &who, OF_MACHINE),
             Ok(answer) if answer.status == 400 => {
                 Outcome::Absent("this machine has no such managed identity".to_owned())
             }
             Ok(answer) if matches!(answer.status, 404 | 410 | 429 | 500..=599) => {
-                match machine(3).call(&call) {
-                    Ok(answer) => self.read(&answer, &who),
+                match machine(patience.max(MACHINE_TIME_LIMIT * 4), 3).call(&call) {
+                    Ok(answer) => read(&answer, &who, OF_MACHINE),
                     Err(problem) => Outcome::Failed(unreachable(problem, &who)),
                 }
             }
-            _ => Outcome::Absent("this is no machine of Azure".to_owned()),
+            Ok(_) => Outcome::Absent("this is no machine of Azure".to_owned()),
+            Err(problem) => Outcome::Absent(format!("this is no machine of Azure ({problem})")),
         }
     }
 
@@ -281,7 +303,7 @@ impl Login<'_> {
         #[derive(Deserialize)]
         struct Printed {
             #[serde(alias = "accessToken")]
-            token: SecretString,
+            token: SecretText,
         }
 
         let output = match output_of(program, arguments, self.time_limit) {
@@ -308,56 +330,61 @@ impl Login<'_> {
 
     fn requested(self, call: &Call<'_>, who: &str) -> Outcome {
         match self.client.call(call) {
-            Ok(answer) => self.read(&answer, who),
+            Ok(answer) => read(&answer, who, OF_CLIENT),
             Err(error) => Outcome::Failed(unreachable(error, who)),
-        }
-    }
-
-    fn read(self, answer: &sops_http::Answer, who: &str) -> Outcome {
-        #[derive(Deserialize)]
-        struct Token {
-            access_token: SecretString,
-            expires_in: Option<Seconds>,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Seconds {
-            Number(u64),
-            Text(String),
-        }
-        #[derive(Deserialize, Default)]
-        struct Said {
-            #[serde(default)]
-            error: String,
-            #[serde(default)]
-            error_description: String,
-        }
-
-        match answer.json::<Token>() {
-            Ok(token) if answer.is_success() => {
-                let seconds = match token.expires_in {
-                    Some(Seconds::Number(seconds)) => seconds,
-                    Some(Seconds::Text(text)) => text.parse().unwrap_or(300),
-                    None => 300,
-                };
-                Outcome::Token(AccessToken::new(token.access_token, who, Some(seconds)))
-            }
-            _ => {
-                let said = answer.json::<Said>().unwrap_or_default();
-                let said = tidy(&format!("{} {}", said.error, said.error_description), &[]);
-                Outcome::Failed(
-                    KeyError::new(format!("Azure does not let {who} log in: {said} (status {})", answer.status))
-                        .with_hint("are AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret right and not expired? AZURE_TOKEN_CREDENTIALS chooses another way to log in"),
-                )
-            }
         }
     }
 }
 
+/// What to do when a client may not log in.
+const OF_CLIENT: &str = "are AZURE_TENANT_ID, AZURE_CLIENT_ID and the secret right and not expired? AZURE_TOKEN_CREDENTIALS chooses another way to log in";
+/// What to do when a machine may not.
+const OF_MACHINE: &str = "is this identity assigned to the machine? AZURE_CLIENT_ID names one of several; AZURE_TOKEN_CREDENTIALS chooses another way to log in";
+
+/// The token in an answer, or why there is none.
+fn read(answer: &Answer, who: &str, hint: &str) -> Outcome {
+    #[derive(Deserialize)]
+    struct Token {
+        access_token: SecretText,
+        expires_in: Option<Seconds>,
+        /// Seconds since 1970. Some say only this.
+        expires_on: Option<Seconds>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seconds {
+        Number(u64),
+        Text(String),
+    }
+
+    let number = |seconds: Option<Seconds>| match seconds? {
+        Seconds::Number(seconds) => Some(seconds),
+        Seconds::Text(text) => text.parse::<u64>().ok(),
+    };
+    match answer.json::<Token>() {
+        Ok(token) if answer.is_success() => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.unwrap_or_default().as_secs();
+            let seconds = number(token.expires_in)
+                .or_else(|| Some(number(token.expires_on)?.saturating_sub(now)))
+                .unwrap_or(300);
+            Outcome::Token(AccessToken::new(token.access_token, who, Some(seconds)))
+        }
+        _ => Outcome::Failed(
+            KeyError::new(format!(
+                "Azure does not let {who} log in: {} (status {})",
+                answer.reason(),
+                answer.status
+            ))
+            .with_hint(hint),
+        ),
+    }
+}
+
 /// For the machine itself: no proxy leads there.
-fn machine(repetitions: u32) -> Client {
+fn machine(timeout: Duration, repetitions: u32) -> Client {
     let limits = Limits {
-        timeout: MACHINE_TIME_LIMIT * (repetitions + 1),
+        timeout,
         repetitions,
     };
     Client::new(Trust::default(), Proxies::default(), limits)

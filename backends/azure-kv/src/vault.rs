@@ -8,11 +8,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use sops_core::{SecretBytes, keys::KeyError, metadata::MasterKey};
-use sops_http::{
-    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Proxies, SecretString,
-    Tokens, Trust, encode, tidy,
-};
+use sops_core::{SecretBytes, SecretText, keys::KeyError, metadata::MasterKey};
+use sops_http::{AccessToken, Address, Answer, Call, Client, JsonBody, Problem, Tokens, encode};
 use zeroize::Zeroizing;
 
 use crate::{Environment, allow_list, credentials};
@@ -92,10 +89,15 @@ impl Vaults {
         #[derive(Deserialize)]
         struct Found {
             key: Jwk,
+            attributes: Option<Attributes>,
         }
         #[derive(Deserialize)]
         struct Jwk {
             kid: String,
+        }
+        #[derive(Deserialize)]
+        struct Attributes {
+            enabled: Option<bool>,
         }
 
         let url = format!("{}{}", key.vault_url, key.path()?);
@@ -105,6 +107,16 @@ impl Vaults {
         }
         let answer = self.call(key, "get", &key.path()?, None)?;
         let found = answer.json::<Found>().map_err(|_| unexpected())?;
+        // The service would still encrypt with it, and not decrypt again.
+        if found
+            .attributes
+            .is_some_and(|of_key| of_key.enabled == Some(false))
+        {
+            return Err(KeyError::new(
+                "the current version of the key is disabled in Azure Key Vault",
+            )
+            .with_hint(ENABLE));
+        }
         let version = found
             .key
             .kid
@@ -187,13 +199,9 @@ impl Vaults {
 
     /// The connections. The environment is read for the first call.
     fn client(&self) -> Result<&Client, KeyError> {
-        let limits = Limits {
-            timeout: self.time_limit,
-            repetitions: 3,
-        };
         let client = self
             .client
-            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+            .get_or_init(|| Client::from_env(self.time_limit));
         client.as_ref().map_err(|problem| problem.clone().into())
     }
 
@@ -223,7 +231,7 @@ impl Vaults {
 
 #[derive(Deserialize)]
 struct Operated {
-    value: SecretString,
+    value: SecretText,
 }
 
 /// Some write base64 with padding.
@@ -231,23 +239,12 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
-fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
-    #[derive(Deserialize)]
-    struct Said {
-        error: Reason,
-    }
-    #[derive(Deserialize)]
-    struct Reason {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
+/// What to do about a key that is disabled.
+const ENABLE: &str =
+    "who manages the key can enable it: `az keyvault key set-attributes --enabled true`";
 
-    let said = match answer.json::<Said>() {
-        Ok(Said { error }) => tidy(&format!("{} {}", error.code, error.message), &[]),
-        Err(_) => "it does not say why".to_owned(),
-    };
+fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
+    let reason = answer.reason();
     let status = answer.status;
     let what = if operation == "get" {
         "say which version of the key is the current one"
@@ -255,18 +252,29 @@ fn refused(answer: &Answer, operation: &str, token: &AccessToken) -> KeyError {
         operation
     };
     let error = KeyError::new(format!(
-        "Azure Key Vault refused to {what} as {}: {said} (status {status})",
+        "Azure Key Vault refused to {what} as {}: {reason} (status {status})",
         token.origin
     ));
-    match status {
-        401 => error.with_hint("is this login one of the tenant of the vault?"),
-        403 => error.with_hint(format!(
+    match (status, reason.detail.as_str()) {
+        (401, _) => error.with_hint("is this login one of the tenant of the vault?"),
+        (403, "KeyDisabled") => error.with_hint(ENABLE),
+        (403, "KeyExpired" | "KeyNotYetValid") => error.with_hint(
+            "who manages the key can change from when and until when it is valid: `az keyvault key set-attributes --not-before … --expires …`",
+        ),
+        (403, "KeyOperationForbidden") => error.with_hint(format!(
+            "who manages the key can permit it: `az keyvault key set-attributes --ops {operation} …`"
+        )),
+        (403, _) => error.with_hint(format!(
             "does this login have the right to {operation} with the key (the role Key Vault Crypto User), does the firewall of the vault admit this machine, and is the key enabled?"
         )),
-        404 => error.with_hint("does the key exist in this vault, in this version?"),
-        400 if operation == "decrypt" => error.with_hint("was the data key encrypted with another key or version?"),
-        400 => error.with_hint("is it an RSA key?"),
-        429 | 500..=599 => error.with_hint("try again later"),
+        (404, _) => error.with_hint(
+            "does the key exist in this vault, in this version? One that was deleted can be recovered for a while: `az keyvault key recover`",
+        ),
+        (400, _) if operation == "decrypt" => {
+            error.with_hint("was the data key encrypted with another key or version?")
+        }
+        (400, _) => error.with_hint("is it an RSA key?"),
+        (429 | 500..=599, _) => error.with_hint("try again later"),
         _ => error,
     }
 }

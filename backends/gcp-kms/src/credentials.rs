@@ -7,10 +7,8 @@ use std::{
 };
 
 use serde::Deserialize;
-use sops_core::keys::KeyError;
-use sops_http::{
-    AccessToken, Answer, Call, Client, Limits, Proxies, SecretString, Trust, form, tidy,
-};
+use sops_core::{SecretText, keys::KeyError};
+use sops_http::{AccessToken, Answer, Call, Client, Limits, Proxies, Trust, form, tidy};
 use zeroize::Zeroizing;
 
 use crate::{Environment, assertion::assertion, external};
@@ -30,7 +28,7 @@ const MAX_DEPTH: usize = 4;
 /// Credentials before they are used.
 pub(crate) enum Credentials {
     /// A token that somebody else got.
-    Token(SecretString),
+    Token(SecretText),
     /// A credentials file, and where it is from.
     File {
         file: Box<CredentialsFile>,
@@ -46,11 +44,11 @@ pub(crate) struct CredentialsFile {
     #[serde(rename = "type")]
     kind: String,
     client_email: Option<String>,
-    private_key: Option<SecretString>,
+    private_key: Option<SecretText>,
     private_key_id: Option<String>,
     client_id: Option<String>,
-    client_secret: Option<SecretString>,
-    refresh_token: Option<SecretString>,
+    client_secret: Option<SecretText>,
+    refresh_token: Option<SecretText>,
     token_uri: Option<String>,
     pub(crate) quota_project_id: Option<String>,
     pub(crate) universe_domain: Option<String>,
@@ -83,7 +81,7 @@ impl Credentials {
             return Self::parse(value.as_bytes(), "GOOGLE_CREDENTIALS");
         }
         if let Some(token) = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN") {
-            return Ok(Self::Token(SecretString::new(token)));
+            return Ok(Self::Token(SecretText::new(token)));
         }
         if let Some(path) = environment.get("GOOGLE_APPLICATION_CREDENTIALS") {
             return Self::read(Path::new(&path));
@@ -135,7 +133,7 @@ impl Credentials {
     ) -> Result<AccessToken, KeyError> {
         match self {
             Self::Token(token) => {
-                let token = SecretString::new(token.expose().trim().to_owned());
+                let token = SecretText::new(token.expose().trim().to_owned());
                 Ok(AccessToken::new(token, "GOOGLE_OAUTH_ACCESS_TOKEN", None))
             }
             Self::File { file, origin } => file.token(client, origin, scope, 0),
@@ -222,7 +220,7 @@ impl CredentialsFile {
     }
 
     fn authorized_user(&self, client: &Client, origin: &str) -> Result<AccessToken, KeyError> {
-        let secret = |value: &'_ Option<SecretString>, name: &str| match value {
+        let secret = |value: &'_ Option<SecretText>, name: &str| match value {
             Some(value) => Ok(Zeroizing::new(value.expose().to_owned())),
             None => Err(missing(origin, name)),
         };
@@ -284,7 +282,7 @@ fn missing(origin: &str, name: &str) -> KeyError {
 
 #[derive(Deserialize)]
 struct Token {
-    access_token: SecretString,
+    access_token: SecretText,
     expires_in: Option<u64>,
 }
 
@@ -312,27 +310,9 @@ pub(crate) fn request_token(
 }
 
 fn no_token(answer: &Answer, who: &str) -> KeyError {
-    #[derive(Deserialize, Default)]
-    struct Said {
-        #[serde(default)]
-        error: serde_json::Value,
-        error_description: Option<String>,
-    }
-
-    let said = answer.json::<Said>().unwrap_or_default();
-    let code = said
-        .error
-        .as_str()
-        .or_else(|| said.error["status"].as_str())
-        .unwrap_or_default();
-    let text = said
-        .error_description
-        .as_deref()
-        .or_else(|| said.error["message"].as_str())
-        .unwrap_or_default();
-    let said = tidy(&format!("{code} {text}"), &[]);
     KeyError::new(format!(
-        "Google does not let {who} log in: {said} (status {})",
+        "Google does not let {who} log in: {} (status {})",
+        answer.reason(),
         answer.status
     ))
     .with_hint("`gcloud auth application-default login` logs in anew")
@@ -349,7 +329,7 @@ pub(crate) fn impersonate(
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Impersonated {
-        access_token: SecretString,
+        access_token: SecretText,
     }
 
     let url = secure(url, "service_account_impersonation_url")?;

@@ -7,9 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sops_core::{SecretBytes, keys::KeyError};
-use sops_http::{
-    AccessToken, Address, Client, Limits, Problem, Proxies, Tokens, Trust, encode, tidy,
-};
+use sops_http::{AccessToken, Address, Client, Problem, Tokens, encode, tidy};
 
 use crate::{
     Environment,
@@ -94,13 +92,9 @@ impl Kms {
 
     /// The connections for REST and for logging in. The environment is read for the first call.
     fn client(&self) -> Result<&Client, KeyError> {
-        let limits = Limits {
-            timeout: self.time_limit,
-            repetitions: 3,
-        };
         let client = self
             .client
-            .get_or_init(|| Ok(Client::new(Trust::default(), Proxies::from_env()?, limits)));
+            .get_or_init(|| Client::from_env(self.time_limit));
         client.as_ref().map_err(|problem| problem.clone().into())
     }
 
@@ -269,6 +263,9 @@ pub(crate) fn refused(said: &str, status: u16, operation: &str, token: &AccessTo
         "Google Cloud refused to {operation} as {}: {said} (status {status})",
         token.origin
     ));
+    if let Some(hint) = of_state(said, operation) {
+        return error.with_hint(hint);
+    }
     match status {
         401 => error.with_hint("is the login still valid? `gcloud auth application-default login` logs in anew"),
         403 => error.with_hint(format!(
@@ -281,6 +278,27 @@ pub(crate) fn refused(said: &str, status: u16, operation: &str, token: &AccessTo
         429 | 500..=599 => error.with_hint("try again later"),
         _ => error,
     }
+}
+
+/// What to do about a version that cannot be used, if it is in a state that the service names.
+fn of_state(said: &str, operation: &str) -> Option<&'static str> {
+    let (_, state) = said.split_once("current state is: ")?;
+    let state = state.trim_end_matches('.');
+    Some(match (state, operation) {
+        ("DISABLED", _) => {
+            "who manages the key can enable this version again: `gcloud kms keys versions enable`"
+        }
+        ("DESTROY_SCHEDULED", _) => {
+            "until it is destroyed, who manages the key can bring this version back: `gcloud kms keys versions restore`, then `enable`"
+        }
+        ("DESTROYED", "decrypt") => {
+            "what this version encrypted cannot be decrypted any more: the file has to be opened with another of its keys, or taken from a backup"
+        }
+        ("DESTROYED", _) => {
+            "the key needs another primary version: `gcloud kms keys versions create --primary`"
+        }
+        _ => return None,
+    })
 }
 
 pub(crate) fn unexpected() -> KeyError {

@@ -1,9 +1,7 @@
 //! The messages of the service over gRPC, as far as they are needed.
 
-use std::fmt;
-
 use prost::Message;
-use zeroize::Zeroize as _;
+use sops_grpc::hide_plaintext;
 
 pub(crate) const ENCRYPT: &str = "/google.cloud.kms.v1.KeyManagementService/Encrypt";
 pub(crate) const DECRYPT: &str = "/google.cloud.kms.v1.KeyManagementService/Decrypt";
@@ -63,31 +61,7 @@ impl Int64Value {
     }
 }
 
-impl Drop for EncryptRequest {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
-}
-
-impl Drop for DecryptResponse {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
-}
-
-impl fmt::Debug for EncryptRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptRequest")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for DecryptResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DecryptResponse([REDACTED])")
-    }
-}
+hide_plaintext!(EncryptRequest, DecryptResponse);
 
 #[cfg(test)]
 mod tests {

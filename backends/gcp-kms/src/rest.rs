@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use sops_core::{SecretBytes, keys::KeyError};
-use sops_http::{AccessToken, Answer, Call, JsonBody, SecretString, tidy};
+use sops_core::{SecretBytes, SecretText, keys::KeyError};
+use sops_http::{AccessToken, Answer, Call, JsonBody};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -55,7 +55,7 @@ pub(crate) fn decrypt(
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Decrypted {
-        plaintext: SecretString,
+        plaintext: SecretText,
         plaintext_crc32c: Option<Number>,
     }
 
@@ -98,7 +98,10 @@ fn call(
     };
     match answer.is_success() {
         true => Ok(answer),
-        false => Err(refused(&said(&answer), answer.status, operation, &token)),
+        false => {
+            let said = answer.reason().to_string();
+            Err(refused(&said, answer.status, operation, &token))
+        }
     }
 }
 
@@ -120,25 +123,6 @@ fn send(
     asking.client()?.call(&call).map_err(|error| {
         KeyError::from(error.when(&format!("cannot reach Google Cloud KMS at {server}")))
     })
-}
-
-fn said(answer: &Answer) -> String {
-    #[derive(Deserialize)]
-    struct Said {
-        error: Reason,
-    }
-    #[derive(Deserialize)]
-    struct Reason {
-        #[serde(default)]
-        status: String,
-        #[serde(default)]
-        message: String,
-    }
-
-    match answer.json::<Said>() {
-        Ok(Said { error }) => tidy(&format!("{} {}", error.status, error.message), &[]),
-        Err(_) => "it does not say why".to_owned(),
-    }
 }
 
 /// A number of 64 bits, which JSON has as a text.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sops_core::keys::KeyError;
-use sops_http::{Address, Call, Client, Limits, Proxies, Trust, encode, tidy};
+use sops_http::{Address, Call, Client, encode, tidy};
 use zeroize::Zeroizing;
 
 use crate::{Environment, credentials::Credentials};
@@ -34,11 +34,7 @@ impl CloudStorage {
     ///
     /// Fails if there is no login, no answer, or one that says no.
     pub fn put(&self, bucket: &str, name: &str, content: &[u8]) -> Result<(), KeyError> {
-        let limits = Limits {
-            timeout: self.time_limit,
-            repetitions: 3,
-        };
-        let client = Client::new(Trust::default(), Proxies::from_env()?, limits);
+        let client = Client::from_env(self.time_limit)?;
         let emulator = self.environment.get("STORAGE_EMULATOR_HOST");
         let server = match &emulator {
             Some(text) if text.contains("://") => text.clone(),

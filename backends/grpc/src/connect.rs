@@ -1,17 +1,19 @@
 //! Where a server is, and the way there.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use sops_core::keys::KeyError;
-use sops_http::Tunnel;
+use sops_http::{Tunnel, TunnelKind};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::socks::{self, Destination};
 
 /// What a proxy says before it is a connection ends here.
 const MAX_HEAD: usize = 8 << 10;
@@ -50,7 +52,7 @@ impl Host {
     async fn connect(self) -> io::Result<Stream> {
         let stream = match &self.tunnel {
             None => TcpStream::connect((self.name.as_str(), self.port)).await?,
-            Some(tunnel) => through(tunnel, &self.authority()).await?,
+            Some(tunnel) => self.through(tunnel).await?,
         };
         stream.set_nodelay(true)?;
         let Some(config) = self.tls else {
@@ -68,6 +70,41 @@ impl Host {
             _ => Err(io::Error::other("what listens there does not speak gRPC")),
         }
     }
+
+    /// A connection through a proxy.
+    async fn through(&self, tunnel: &Tunnel) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect((tunnel.host.as_str(), tunnel.port)).await?;
+        match &tunnel.kind {
+            TunnelKind::Http { login } => {
+                let login = login.as_ref().map(|login| login.as_str());
+                ask_to_connect(&mut stream, &self.authority(), login).await?;
+            }
+            TunnelKind::Socks {
+                login,
+                looks_up_names,
+            } => {
+                let destination = self.destination(*looks_up_names).await?;
+                socks::connect(&mut stream, &destination, login.as_ref()).await?;
+            }
+            _ => return Err(io::Error::other("there is no way through such a proxy")),
+        }
+        Ok(stream)
+    }
+
+    /// Where a proxy of SOCKS is to connect to.
+    async fn destination(&self, looks_up_names: bool) -> io::Result<Destination<'_>> {
+        if let Ok(address) = self.name.parse::<IpAddr>() {
+            return Ok(Destination::Address((address, self.port).into()));
+        }
+        if looks_up_names {
+            return Ok(Destination::Name(&self.name, self.port));
+        }
+        let found = tokio::net::lookup_host((self.name.as_str(), self.port))
+            .await?
+            .next();
+        let found = found.ok_or_else(|| io::Error::other("there is no such host"))?;
+        Ok(Destination::Address(found))
+    }
 }
 
 /// A connection to somewhere, whatever it goes over.
@@ -77,13 +114,16 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Tells a proxy where to connect to.
-async fn through(tunnel: &Tunnel, authority: &str) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect((tunnel.host.as_str(), tunnel.port)).await?;
+/// Tells a proxy of HTTP where to connect to. `login` is the value of `Proxy-Authorization`.
+async fn ask_to_connect(
+    stream: &mut TcpStream,
+    authority: &str,
+    login: Option<&str>,
+) -> io::Result<()> {
     let mut head = zeroize::Zeroizing::new(format!(
         "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
     ));
-    if let Some(login) = &tunnel.login {
+    if let Some(login) = login {
         head.push_str("Proxy-Authorization: ");
         head.push_str(login);
         head.push_str("\r\n");
@@ -99,7 +139,7 @@ async fn through(tunnel: &Tunnel, authority: &str) -> io::Result<TcpStream> {
         answer.push(stream.read_u8().await?);
     }
     match answer.split(|&byte| byte == b' ').nth(1) {
-        Some([b'2', _, _]) => Ok(stream),
+        Some([b'2', _, _]) => Ok(()),
         Some(status) => {
             let status: String = status
                 .iter()

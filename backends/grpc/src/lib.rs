@@ -6,9 +6,13 @@
 
 mod call;
 mod connect;
+mod plaintext;
+mod socks;
 mod status;
 
 pub use call::{Connection, Metadata};
 pub use connect::{Host, Target};
+#[doc(hidden)]
+pub use plaintext::Zeroize;
 pub use status::CallError;
 pub use tonic::Code;

@@ -182,15 +182,23 @@ impl<'a> Call<'a> {
                 "there is no token: set VAULT_TOKEN, or log in with `vault login`, which writes ~/.vault-token"
                     .to_owned(),
             ),
-            (401 | 403, Some(token)) => Some(format!(
-                "the token from {} is not valid, has expired, or its policy does not give it `update` on {path}; `vault token lookup` tells",
+            (401 | 403, Some(token)) if said.contains("invalid token") => Some(format!(
+                "the token from {} has expired or was revoked, or is one of another server or namespace: log in again (`vault login`)",
                 token.source()
+            )),
+            (401 | 403, Some(token)) => Some(format!(
+                "the token from {} is not valid, has expired, or its policy does not give it `update` on {path}{}; `vault token lookup` tells",
+                token.source(),
+                match self.operation {
+                    Operation::Encrypt => format!(", or the key {key_name} is not there any more"),
+                    Operation::Decrypt => String::new(),
+                }
             )),
             (404, _) => Some(format!(
                 "is a transit engine mounted at {engine}, in this namespace (VAULT_NAMESPACE)? `vault secrets list` tells"
             )),
             (400, _) if said.contains("not found") => Some(format!(
-                "is there a key {key_name}? `vault list {engine}/keys` tells"
+                "is there a key {key_name}, or was it deleted or never made? `vault list {engine}/keys` tells; what a deleted key encrypted, another key of the file has to decrypt"
             )),
             (400, _) if self.operation == Operation::Decrypt => Some(format!(
                 "has the key {key_name} been made anew, or its min_decryption_version been raised, since the file was encrypted?"

@@ -105,6 +105,19 @@ impl Client {
         }
     }
 
+    /// Returns a client with the authorities and the proxies of this machine. Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it names a proxy that is none.
+    pub fn from_env(timeout: Duration) -> Result<Self, Problem> {
+        let limits = Limits {
+            timeout,
+            repetitions: 3,
+        };
+        Ok(Self::new(Trust::default(), Proxies::from_env()?, limits))
+    }
+
     /// Makes a call, and repeats it while the service is busy and there is time. Whatever status it is answered with is
     /// an answer.
     ///

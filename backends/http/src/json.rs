@@ -1,8 +1,5 @@
 //! JSON with secrets in it.
 
-use std::fmt;
-
-use serde::Deserialize;
 use sops_core::SecretBytes;
 use zeroize::Zeroizing;
 
@@ -78,31 +75,6 @@ impl JsonBody {
 impl Default for JsonBody {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// A text in an answer that is wiped when dropped, and never printed.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub struct SecretString(Zeroizing<String>);
-
-impl SecretString {
-    /// Takes ownership of a text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// Returns the text. Whoever copies it has to wipe the copy.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[REDACTED]")
     }
 }
 

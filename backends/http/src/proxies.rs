@@ -30,8 +30,35 @@ pub struct Tunnel {
     pub host: String,
     /// Where it listens.
     pub port: u16,
-    /// The value of `Proxy-Authorization`.
-    pub login: Option<Zeroizing<String>>,
+    /// How it is told where to connect to.
+    pub kind: TunnelKind,
+}
+
+/// How a proxy is told where to connect to.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum TunnelKind {
+    /// By `CONNECT` of HTTP.
+    Http {
+        /// The value of `Proxy-Authorization`.
+        login: Option<Zeroizing<String>>,
+    },
+    /// By version 5 of SOCKS.
+    Socks {
+        /// Who we are.
+        login: Option<SocksLogin>,
+        /// Whether it is told names, and not addresses.
+        looks_up_names: bool,
+    },
+}
+
+/// A user of a proxy.
+#[derive(Clone)]
+pub struct SocksLogin {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Zeroizing<String>,
 }
 
 impl fmt::Debug for Tunnel {
@@ -105,7 +132,7 @@ impl Proxies {
     ///
     /// # Errors
     ///
-    /// Fails if it is one that is not told so by plain HTTP.
+    /// Fails if it is told so over TLS, or by version 4 of SOCKS.
     pub fn tunnel(&self, host: &str, port: u16) -> Result<Option<Tunnel>, Problem> {
         let uri = Uri::builder()
             .scheme("https")
@@ -116,17 +143,34 @@ impl Proxies {
         let Some(proxy) = self.choose(&uri) else {
             return Ok(None);
         };
-        if proxy.protocol() != ProxyProtocol::Http {
-            return Err(Problem::setting("the proxy is none of http://"));
-        }
-        let login = proxy.username().map(|user| {
-            let login = Zeroizing::new(format!("{user}:{}", proxy.password().unwrap_or_default()));
-            Zeroizing::new(format!("Basic {}", STANDARD.encode(login.as_bytes())))
-        });
+        let password = || Zeroizing::new(proxy.password().unwrap_or_default().to_owned());
+        let socks_login = || {
+            proxy.username().map(|user| SocksLogin {
+                user: user.to_owned(),
+                password: password(),
+            })
+        };
+        let kind = match proxy.protocol() {
+            ProxyProtocol::Http => TunnelKind::Http {
+                login: proxy.username().map(|user| {
+                    let login = Zeroizing::new(format!("{user}:{}", *password()));
+                    Zeroizing::new(format!("Basic {}", STANDARD.encode(login.as_bytes())))
+                }),
+            },
+            protocol @ (ProxyProtocol::Socks5 | ProxyProtocol::Socks5h) => TunnelKind::Socks {
+                login: socks_login(),
+                looks_up_names: protocol == ProxyProtocol::Socks5h,
+            },
+            _ => {
+                return Err(Problem::setting(
+                    "the proxy is none of http://, socks5:// or socks5h://",
+                ));
+            }
+        };
         Ok(Some(Tunnel {
             host: proxy.host().to_owned(),
             port: proxy.port(),
-            login,
+            kind,
         }))
     }
 
@@ -330,19 +374,41 @@ mod tests {
         let tunnel = |proxies: &Proxies, host| proxies.tunnel(host, 443);
         let found = tunnel(&proxies, "a.example").ok().flatten().expect("one");
         assert_eq!((found.host.as_str(), found.port), ("secure.example", 1));
-        assert!(found.login.is_none());
+        assert!(matches!(found.kind, TunnelKind::Http { login: None }));
         for host in ["direct.example", "localhost"] {
             assert!(matches!(tunnel(&proxies, host), Ok(None)), "{host}");
         }
         proxies.https = Some(parse("x", "http://me:word@p.example:8").expect("a proxy"));
         let found = tunnel(&proxies, "a.example").ok().flatten().expect("one");
-        assert_eq!(
-            found.login.as_ref().map(|login| login.as_str()),
-            Some("Basic bWU6d29yZA==")
-        );
+        let TunnelKind::Http { login: Some(login) } = &found.kind else {
+            panic!("{found:?}");
+        };
+        assert_eq!(login.as_str(), "Basic bWU6d29yZA==");
         assert!(!format!("{found:?}").contains("bWU6"));
-        proxies.https = Some(parse("x", "socks5://p.example:8").expect("a proxy"));
-        assert!(tunnel(&proxies, "a.example").is_err());
+        for (address, names) in [
+            ("socks5://me:word@p.example:8", false),
+            ("socks5h://me:word@p.example:8", true),
+        ] {
+            proxies.https = Some(parse("x", address).expect("a proxy"));
+            let found = tunnel(&proxies, "a.example").ok().flatten().expect("one");
+            let TunnelKind::Socks {
+                login: Some(login),
+                looks_up_names,
+            } = &found.kind
+            else {
+                panic!("{found:?}");
+            };
+            assert_eq!(
+                (login.user.as_str(), login.password.as_str()),
+                ("me", "word")
+            );
+            assert_eq!(*looks_up_names, names);
+            assert!(!format!("{found:?}").contains("word"));
+        }
+        for address in ["socks4://p.example:8", "https://p.example:8"] {
+            proxies.https = Some(parse("x", address).expect("a proxy"));
+            assert!(tunnel(&proxies, "a.example").is_err(), "{address}");
+        }
         assert!(tunnel(&self::proxies(""), "a b").is_err());
     }
 

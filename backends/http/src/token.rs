@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::SecretString;
+use sops_core::SecretText;
 
 /// How long before its end a token is not used any more.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -13,7 +13,7 @@ const MARGIN: Duration = Duration::from_secs(120);
 /// A token that lets somebody use a service for a while.
 pub struct AccessToken {
     /// The token.
-    pub secret: SecretString,
+    pub secret: SecretText,
     /// Whose it is, and where it is from, in words.
     pub origin: String,
     expires: Option<Instant>,
@@ -22,7 +22,7 @@ pub struct AccessToken {
 impl AccessToken {
     /// Returns a token that is valid for `seconds`, or for as long as the program runs.
     #[must_use]
-    pub fn new(secret: SecretString, origin: impl Into<String>, seconds: Option<u64>) -> Self {
+    pub fn new(secret: SecretText, origin: impl Into<String>, seconds: Option<u64>) -> Self {
         let expires =
             seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         Self {
@@ -80,7 +80,7 @@ mod tests {
 
     fn token(seconds: Option<u64>) -> Result<AccessToken, ()> {
         Ok(AccessToken::new(
-            SecretString::new("t".to_owned()),
+            SecretText::new("t".to_owned()),
             "a test",
             seconds,
         ))

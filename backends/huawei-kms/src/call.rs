@@ -191,6 +191,12 @@ impl Call<'_> {
             403 => problem.with_hint(format!(
                 "may the access key {access_key} from {source} use this key (kms:cmk:crypto, KMS CMKFullAccess), and is the project right?"
             )),
+            400 if said.contains("KMS.0209") => {
+                problem.with_hint("who manages the key can enable it again in the console of KMS")
+            }
+            400 if said.contains("KMS.0210") => problem.with_hint(
+                "until it is deleted, who manages the key can cancel that in the console of KMS, and enable it again",
+            ),
             400 | 404 => {
                 problem.with_hint("is there such a key in this region and project, and is it enabled?")
             }

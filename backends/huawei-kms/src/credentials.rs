@@ -1,12 +1,12 @@
 //! The access key, and where it is looked for.
 
 use std::{
-    env, fmt, fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use sops_core::SecretText;
-use sops_http::Problem;
+use sops_http::{Environment, Problem};
 use zeroize::Zeroizing;
 
 /// Names the file with credentials.
@@ -35,18 +35,19 @@ impl Credentials {
     /// # Errors
     ///
     /// Fails if there is none.
-    pub(crate) fn find() -> Result<Self, Problem> {
+    pub(crate) fn find(environment: &Environment) -> Result<Self, Problem> {
         let variable = |name: &str| {
             let name = format!("HUAWEICLOUD_SDK_{}", name.to_ascii_uppercase());
-            env::var(name).ok().map(Zeroizing::new)
+            environment.get(&name).map(Zeroizing::new)
         };
         if let Some(found) = Self::from(&variable, "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK")? {
             return Ok(found);
         }
-        let home = || env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        let path = match env::var_os(FILE).filter(|path| !path.is_empty()) {
+        let home = environment.home.as_deref();
+        let home = home.filter(|home| !home.as_os_str().is_empty());
+        let path = match environment.get(FILE) {
             Some(path) => Some(PathBuf::from(path)),
-            None => home().map(|home| home.join(".huaweicloud/credentials")),
+            None => home.map(|home| home.join(".huaweicloud/credentials")),
         };
         let mut problem = Problem::setting("there is no access key for HuaweiCloud");
         if let Some(path) = path {

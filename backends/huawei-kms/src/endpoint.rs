@@ -1,8 +1,6 @@
 //! Where the service of a region is.
 
-use std::env;
-
-use sops_http::{Problem, Uri};
+use sops_http::{Environment, Problem, Uri};
 
 /// The one region that is under another domain.
 const EUROPE: &str = "eu-west-101";
@@ -12,13 +10,13 @@ const EUROPE: &str = "eu-west-101";
 /// # Errors
 ///
 /// Fails if the region has no name of a region, or the variable is no address.
-pub(crate) fn kms(region: &str) -> Result<Uri, Problem> {
+pub(crate) fn kms(region: &str, environment: &Environment) -> Result<Uri, Problem> {
     check(region)?;
     let name = format!(
         "HUAWEICLOUD_SDK_REGION_KMS_{}",
         region.to_ascii_uppercase().replace('-', "_")
     );
-    match env::var(&name).ok().filter(|text| !text.is_empty()) {
+    match environment.get(&name) {
         // Several are for when the first cannot be reached.
         Some(list) => parse(&name, list.split(',').next().unwrap_or_default().trim()),
         None => parse(
@@ -33,12 +31,16 @@ pub(crate) fn kms(region: &str) -> Result<Uri, Problem> {
 /// # Errors
 ///
 /// Fails if what they say is no address.
-pub(crate) fn iam(region: &str, of_credentials: Option<&str>) -> Result<Uri, Problem> {
+pub(crate) fn iam(
+    region: &str,
+    of_credentials: Option<&str>,
+    environment: &Environment,
+) -> Result<Uri, Problem> {
     const NAME: &str = "HUAWEICLOUD_SDK_IAM_ENDPOINT";
     if let Some(address) = of_credentials {
         return parse("iam_endpoint", address);
     }
-    if let Some(address) = env::var(NAME).ok().filter(|text| !text.is_empty()) {
+    if let Some(address) = environment.get(NAME) {
         return parse(NAME, &address);
     }
     let of_region = if region == EUROPE { "eu-west-101." } else { "" };
@@ -96,7 +98,9 @@ mod tests {
 
     #[test]
     fn regions_lead_to_huawei_only() {
-        let host = |region| kms(region).map(|uri| uri.host().unwrap_or_default().to_owned());
+        let nothing = Environment::new(|_| None, None);
+        let host =
+            |region| kms(region, &nothing).map(|uri| uri.host().unwrap_or_default().to_owned());
         assert_eq!(
             host("xx-test-9"),
             Ok("kms.xx-test-9.myhuaweicloud.com".to_owned())
@@ -118,7 +122,7 @@ mod tests {
         ] {
             assert!(host(bad).is_err(), "{bad:?}");
         }
-        let europe = iam(EUROPE, None).expect("an address");
+        let europe = iam(EUROPE, None, &nothing).expect("an address");
         assert_eq!(europe.host(), Some("iam.eu-west-101.myhuaweicloud.eu"));
         for bad in [
             "",
@@ -128,7 +132,7 @@ mod tests {
             "https://a:b@x",
             "https://x?y",
         ] {
-            assert!(iam("cn-north-4", Some(bad)).is_err(), "{bad:?}");
+            assert!(iam("cn-north-4", Some(bad), &nothing).is_err(), "{bad:?}");
         }
     }
 }

@@ -34,7 +34,8 @@ use sops_core::{
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
-use sops_http::{Client, Limits, Problem, Proxies, Trust};
+pub use sops_http::Environment;
+use sops_http::{Client, Limits, Problem};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -47,6 +48,7 @@ use crate::{
 /// The settings and the credentials are read when the first such key is needed, and once. One service is for one run: it
 /// keeps its connections.
 pub struct HuaweiKms {
+    environment: Environment,
     time_limit: Duration,
     settings: OnceLock<Result<Settings, Problem>>,
     /// The project of each region, where the credentials name none.
@@ -70,7 +72,14 @@ impl HuaweiKms {
     /// others, or `~/.huaweicloud/credentials`. Reads the environment and this file when the first key needs them.
     #[must_use]
     pub fn from_env() -> Self {
+        Self::new(Environment::of_process())
+    }
+
+    /// Returns a service with the settings that `environment` has; the proxies are those of the process.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
         Self {
+            environment,
             time_limit: Limits::default().timeout,
             settings: OnceLock::new(),
             projects: Mutex::default(),
@@ -86,7 +95,7 @@ impl HuaweiKms {
     fn settings(&self) -> Result<&Settings, Problem> {
         let settings = self
             .settings
-            .get_or_init(|| Settings::from_env(self.time_limit));
+            .get_or_init(|| Settings::find(&self.environment, self.time_limit));
         settings.as_ref().map_err(Clone::clone)
     }
 
@@ -108,7 +117,7 @@ impl HuaweiKms {
             client,
             credentials,
             service: "KMS",
-            endpoint: endpoint::kms(key.region)?,
+            endpoint: endpoint::kms(key.region, &self.environment)?,
         };
         let (path, field) = match operation {
             Operation::Encrypt => ("encrypt-data", "cipher_text"),
@@ -137,7 +146,11 @@ impl HuaweiKms {
             client: &settings.client,
             credentials: &settings.credentials,
             service: "IAM",
-            endpoint: endpoint::iam(region, settings.credentials.iam_endpoint.as_deref())?,
+            endpoint: endpoint::iam(
+                region,
+                settings.credentials.iam_endpoint.as_deref(),
+                &self.environment,
+            )?,
         };
         let project = call.project(region)?;
         projects.insert(region.to_owned(), project.clone());
@@ -146,14 +159,10 @@ impl HuaweiKms {
 }
 
 impl Settings {
-    fn from_env(time_limit: Duration) -> Result<Self, Problem> {
-        let limits = Limits {
-            timeout: time_limit,
-            ..Limits::default()
-        };
+    fn find(environment: &Environment, time_limit: Duration) -> Result<Self, Problem> {
         Ok(Self {
-            client: Client::new(Trust::default(), Proxies::from_env()?, limits),
-            credentials: Credentials::find()?,
+            client: Client::from_env(time_limit)?,
+            credentials: Credentials::find(environment)?,
         })
     }
 }

@@ -3,11 +3,11 @@
 //! Service `KeyService`, in no package: `Encrypt` takes an [`EncryptRequest`] and returns an [`EncryptResponse`], `Decrypt`
 //! the other two. The ciphertext is the text that the metadata hold as `enc`.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use prost::{Message, Oneof};
 use sops_core::metadata::MasterKey;
-use zeroize::Zeroize as _;
+use sops_grpc::hide_plaintext;
 
 pub(crate) const ENCRYPT: &str = "/KeyService/Encrypt";
 pub(crate) const DECRYPT: &str = "/KeyService/Decrypt";
@@ -199,31 +199,7 @@ impl Key {
     }
 }
 
-impl Drop for EncryptRequest {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
-}
-
-impl Drop for DecryptResponse {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
-}
-
-impl fmt::Debug for EncryptRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptRequest")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for DecryptResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DecryptResponse([REDACTED])")
-    }
-}
+hide_plaintext!(EncryptRequest, DecryptResponse);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! As whom AWS is asked, and what it refuses; moto, which encrypts, has its own tests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::{
     servers::{
         amazon::{self, KEY, SECRET, USERS},
@@ -112,6 +114,106 @@ fn a_web_identity_and_a_container() {
         ),
     ]);
     goes_there_and_back(&scratch, &[], &settings);
+}
+
+#[test]
+fn a_machine_of_ec2() {
+    let server = amazon::start(&USERS[4..5]);
+    let mut settings = nobody(&server);
+    settings.retain(|(name, _)| *name != "AWS_EC2_METADATA_DISABLED");
+    settings.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url()));
+    let scratch = Scratch::new();
+    goes_there_and_back(&scratch, &[], &settings);
+    // A machine without a role, and what is no such machine.
+    let bare = Web::start(|asked| match asked.path() {
+        "/latest/api/token" => amazon::answer(asked, &[]),
+        _ => Reply::With(404, vec![], vec![]),
+    });
+    for metadata in [bare.url(), "http://127.0.0.1:1".to_owned()] {
+        let mut settings = settings.clone();
+        settings.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata));
+        let ran = run(&scratch, &["decrypt", "f.yaml"], &settings);
+        assert_eq!((ran.code, ran.stdout.len()), (128, 0), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("there are no credentials for AWS"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+/// Whoever is logged in to IAM Identity Center with `aws sso login`; the names of the files are hashes of the session and
+/// of the address.
+#[test]
+fn somebody_who_is_logged_in() {
+    const SESSION: &str = "e274eeff768c6396088ec6eb091f4bf4d47ab1e0";
+    const ADDRESS: &str = "98df91031e87f97bfc088c045be6442dc5d70b2a";
+
+    let server = amazon::start(&USERS[5..6]);
+    let mut settings = nobody(&server);
+    settings.push(("AWS_ENDPOINT_URL_SSO", server.url()));
+    for (name, profile) in [
+        (SESSION, "sso_session = work\n"),
+        (
+            ADDRESS,
+            "sso_start_url = https://sso.example/start\nsso_region = us-east-1\n",
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let config = format!(
+            "[profile sso]\n{profile}sso_account_id = 111122223333\nsso_role_name = sops\nregion = us-east-1\n\
+             [sso-session work]\nsso_start_url = https://sso.example/start\nsso_region = us-east-1\n"
+        );
+        scratch.write("../home/.aws/config", config);
+        let token = |token: &str, expires: &str| {
+            let token = format!(
+                r#"{{"accessToken": "{token}", "expiresAt": "{expires}", "region": "us-east-1", "startUrl": "https://sso.example/start"}}"#
+            );
+            scratch.write(&format!("../home/.aws/sso/cache/{name}.json"), token);
+        };
+        token(amazon::SSO_TOKEN, "2126-01-01T00:00:00Z");
+        goes_there_and_back(&scratch, &["--aws-profile", "sso"], &settings);
+        for (secret, expires) in [
+            ("expired-token", "2025-01-01T00:00:00Z"),
+            ("withdrawn-token", "2126-01-01T00:00:00Z"),
+        ] {
+            token(secret, expires);
+            let ran = run(&scratch, &["decrypt", "f.yaml"], &settings);
+            assert_eq!((ran.code, ran.stdout.len()), (128, 0), "{}", ran.stderr);
+            assert!(
+                ran.stderr.contains("`aws sso login`"),
+                "{expires}: {}",
+                ran.stderr
+            );
+            assert!(!ran.stderr.contains(secret), "{}", ran.stderr);
+        }
+    }
+}
+
+/// KMS has a name for it; what stands before it may have no more than the status.
+#[test]
+fn too_many_calls() {
+    for refusal in [
+        amazon::refuse("ThrottlingException"),
+        Reply::With(429, vec![], vec![]),
+        Reply::With(429, vec![], b"<html>".to_vec()),
+    ] {
+        for (count, code) in [(2, 0), (usize::MAX, 1)] {
+            let (refusal, calls) = (refusal.clone(), AtomicUsize::new(0));
+            let server = Web::start(move |asked| match calls.fetch_add(1, Ordering::Relaxed) {
+                call if call < count => refusal.clone(),
+                _ => amazon::answer(asked, &USERS),
+            });
+            let scratch = Scratch::new();
+            scratch.write("f.yaml", PLAIN);
+            let encrypt = ["encrypt", "-i", "--kms", KEY, "f.yaml"];
+            let ran = run(&scratch, &encrypt, &amazon::settings(server.url()));
+            assert_eq!(ran.code, code, "{}", ran.stderr);
+            assert_eq!(scratch.read("f.yaml") == PLAIN, code != 0);
+            assert_eq!(server.calls(), if code == 0 { 3 } else { 4 });
+            assert_eq!(ran.stderr.contains("try again later"), code != 0);
+        }
+    }
 }
 
 #[test]

@@ -128,6 +128,30 @@ fn what_one_program_encrypts_the_other_decrypts() {
     }
 }
 
+/// The role of whoever has a token of somebody else, as STS gives it out. The reference would ask that of AWS, whatever
+/// the variables say.
+#[test]
+fn a_web_identity() {
+    let Some(moto) = Moto::start() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let key = moto.make_key();
+    let token = scratch.write("token", "a.b.c").display().to_string();
+    let settings = [
+        ("AWS_ENDPOINT_URL", moto.url.as_str()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", &token),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/sops"),
+    ];
+    scratch.write("f.yaml", PLAIN);
+    let encrypt = ["encrypt", "-i", "--kms", &key, "f.yaml"];
+    scratch.run_with(Ours, encrypt, settings, None).ok();
+    let decrypted = scratch.run_with(Ours, ["decrypt", "f.yaml"], settings, None);
+    assert_eq!(decrypted.text(), PLAIN);
+}
+
 #[test]
 fn what_fails_is_an_error_without_secrets() {
     let Some(moto) = Moto::start() else {

@@ -11,6 +11,7 @@ use crate::{
     servers::{
         azure, google,
         google_grpc::{Fault, GoogleGrpc},
+        socks::{Manner, Socks},
         web::{Reply, Web},
     },
     support::{Program, Ran, Scratch, has_reference, skip, testdata},
@@ -331,15 +332,6 @@ fn google_cloud_kms_over_grpc() {
         assert_eq!(content, PLAIN);
     }
     assert_eq!(server.calls(), before + 2);
-    let mut socks = proxied.clone();
-    socks.retain(|(name, _)| !["HTTPS_PROXY", "SOPS_GCP_KMS_UNIVERSE_DOMAIN"].contains(name));
-    socks.push(("HTTPS_PROXY", text("socks5://127.0.0.1:1")));
-    let (ran, _) = encrypt_in_place(&socks, google::KEY);
-    assert!(
-        ran.stderr.contains("SOPS_GCP_KMS_CLIENT_TYPE=rest"),
-        "{}",
-        ran.stderr
-    );
 
     // Many files are one connection.
     let scratch = Scratch::new();
@@ -352,6 +344,82 @@ fn google_cloud_kms_over_grpc() {
     let arguments = [&["encrypt", "-i", "--gcp-kms", google::KEY][..], &names].concat();
     run(&scratch, Program::Ours, &arguments, &variables).ok();
     assert_eq!(server.connections(), before + 1);
+}
+
+/// Proxies of SOCKS, for either way to ask the service.
+#[test]
+fn google_cloud_kms_through_socks() {
+    const USUAL: &str = "cloudkms.googleapis.com:443";
+
+    let by_grpc = GoogleGrpc::start(Fault::None);
+    let by_rest = google::start();
+    for (kind, server) in [("grpc", by_grpc.port), ("rest", by_rest.port)] {
+        let variables = |proxy: String, address: &str| {
+            vec![
+                ("SOPS_GCP_KMS_CLIENT_TYPE", text(kind)),
+                ("SOPS_GCP_KMS_ENDPOINT", text(address)),
+                ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+                (
+                    "SSL_CERT_FILE",
+                    testdata("cloud/ca.pem").display().to_string(),
+                ),
+                ("HTTPS_PROXY", proxy),
+                ("SOPS_KEY_TIMEOUT", text("3")),
+            ]
+        };
+        let open = Socks::start(Manner::Open, server);
+        let at = |socks: &Socks, before: &str| format!("{before}127.0.0.1:{}", socks.port);
+        for before in ["socks5h://", "socks5h://nobody:asks@"] {
+            encrypt_in_place(&variables(at(&open, before), USUAL), google::KEY)
+                .0
+                .ok();
+        }
+        assert_eq!(open.destinations(), [USUAL, USUAL]);
+        let guarded = Socks::start(Manner::Guarded("me", "pass:word"), server);
+        let login = at(&guarded, "socks5h://me:pass%3Aword@");
+        encrypt_in_place(&variables(login, USUAL), google::KEY)
+            .0
+            .ok();
+        assert_eq!(guarded.destinations(), [USUAL]);
+
+        let fails = |proxy: String, address: &str| {
+            let start = Instant::now();
+            let (ran, content) = encrypt_in_place(&variables(proxy, address), google::KEY);
+            assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+            assert_eq!(content, PLAIN);
+            assert!(!ran.stderr.contains("wrong-word"), "{}", ran.stderr);
+            assert!(start.elapsed() < Duration::from_secs(20), "{}", ran.stderr);
+            ran.stderr
+        };
+        // Without the h, the proxy is told addresses and no names.
+        let said = fails(at(&open, "socks5://"), "192.0.2.7");
+        assert!(said.contains("not trusted"), "{said}");
+        assert_eq!(open.destinations()[2], "192.0.2.7:443");
+        fails(at(&open, "socks5://"), "kms.invalid");
+        assert_eq!(open.destinations().len(), 3);
+
+        fails(at(&guarded, "socks5h://"), USUAL);
+        fails(at(&guarded, "socks5h://me:wrong-word@"), USUAL);
+        for manner in [Manner::Refusing(5), Manner::Silent, Manner::Other] {
+            let socks = Socks::start(manner, server);
+            fails(at(&socks, "socks5h://"), USUAL);
+        }
+    }
+    assert_eq!(by_grpc.calls(), 3);
+    // Those that gRPC cannot go through.
+    for proxy in ["socks4://127.0.0.1:1", "https://127.0.0.1:1"] {
+        let variables = [
+            ("GOOGLE_OAUTH_ACCESS_TOKEN", text(google::TOKEN)),
+            ("HTTPS_PROXY", text(proxy)),
+        ];
+        let (ran, content) = encrypt_in_place(&variables, google::KEY);
+        assert_eq!((ran.code, content.as_slice()), (1, PLAIN));
+        assert!(
+            ran.stderr.contains("SOPS_GCP_KMS_CLIENT_TYPE=rest"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]
@@ -450,23 +518,10 @@ fn faults_over_grpc() {
     }
 }
 
-/// All hosts of Azure are the server made for the tests, which is a proxy.
-fn azure_at(server: &Web) -> Vec<(&'static str, String)> {
-    vec![
-        ("HTTPS_PROXY", server.url()),
-        (
-            "SSL_CERT_FILE",
-            testdata("cloud/ca.pem").display().to_string(),
-        ),
-        ("AZURE_TENANT_ID", text(azure::TENANT)),
-        ("AZURE_CLIENT_ID", text(azure::CLIENT)),
-    ]
-}
-
 #[test]
 fn azure_key_vault() {
     let server = azure::start();
-    let mut variables = azure_at(&server);
+    let mut variables = azure::settings(&server);
     variables.push(("AZURE_CLIENT_SECRET", text(azure::SECRET)));
     let [old, current] =
         azure::VERSIONS.map(|version| format!("{}/keys/sops/{version}", azure::VAULT));
@@ -524,14 +579,14 @@ fn azure_key_vault() {
     );
 
     // With a certificate instead of a secret.
-    let mut certified = azure_at(&server);
+    let mut certified = azure::settings(&server);
     certified.push((
         "AZURE_CLIENT_CERTIFICATE_PATH",
         testdata("cloud/client-both.pem").display().to_string(),
     ));
     encrypt(&latest, &certified).ok();
     // As a workload.
-    let mut workload = azure_at(&server);
+    let mut workload = azure::settings(&server);
     scratch.write("token", "a.b.c\n");
     workload.push((
         "AZURE_FEDERATED_TOKEN_FILE",
@@ -539,7 +594,7 @@ fn azure_key_vault() {
     ));
     encrypt(&latest, &workload).ok();
     // As who is logged in with a program; the token is not believed.
-    let mut by_program = azure_at(&server);
+    let mut by_program = azure::settings(&server);
     scratch.write(
         "bin/az",
         "#!/bin/sh\necho '{\"accessToken\": \"azure-access-token\"}'\n",
@@ -556,7 +611,7 @@ fn azure_key_vault() {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
         assert!(!ran.stderr.contains(azure::SECRET), "{}", ran.stderr);
     };
-    let mut wrong_secret = azure_at(&server);
+    let mut wrong_secret = azure::settings(&server);
     wrong_secret.push(("AZURE_CLIENT_SECRET", text("nonsense")));
     wrong(&wrong_secret, &latest, "AADSTS7000215");
     wrong(
@@ -584,6 +639,214 @@ fn azure_key_vault() {
     allowed.push(("SOPS_AZURE_KEYVAULT_ALLOWLIST", server.tls_url()));
     allowed.push(("NO_PROXY", text("127.0.0.1")));
     encrypt(&format!("{}/keys/sops", server.tls_url()), &allowed).ok();
+}
+
+/// The managed identity of a machine.
+#[test]
+fn azure_identity_of_a_machine() {
+    let (server, machine) = (azure::start(), azure::start_machine());
+    let with = |more: &[(&'static str, &str)]| {
+        let mut all = azure::settings(&server);
+        all.retain(|(name, _)| !name.starts_with("AZURE_"));
+        all.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", machine.url()));
+        for (name, value) in more {
+            all.retain(|(known, _)| known != name);
+            all.push((name, text(*value)));
+        }
+        all
+    };
+    encrypt_for_azure(&with(&[])).ok();
+    encrypt_for_azure(&with(&[("AZURE_CLIENT_ID", azure::CLIENT)])).ok();
+    assert_eq!(machine.calls(), 2);
+    let alone = ("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+    let other = ("AZURE_CLIENT_ID", "77777777-7777-8888-9999-000000000000");
+    let said = fails_for_azure(&with(&[other, alone]));
+    assert!(said.contains("no such managed identity"), "{said}");
+    assert!(said.contains("AZURE_TOKEN_CREDENTIALS leaves"), "{said}");
+
+    // It starts, or is busy.
+    for status in [404, 410, 429, 500, 503] {
+        let count = AtomicUsize::new(0);
+        let machine = Web::start(move |asked| match count.fetch_add(1, Ordering::Relaxed) {
+            0 => Reply::Json(status, serde_json::json!({})),
+            _ => azure::machine(asked),
+        });
+        let host = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", &*machine.url());
+        encrypt_for_azure(&with(&[host])).ok();
+        assert_eq!(machine.calls(), 2, "{status}");
+    }
+    // What is slow is waited for if nothing else is left to try.
+    let slow = Web::start(|asked| {
+        std::thread::sleep(Duration::from_secs(3));
+        azure::machine(asked)
+    });
+    let host = slow.url();
+    let host = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", host.as_str());
+    encrypt_for_azure(&with(&[host, alone])).ok();
+    let said = fails_for_azure(&with(&[host, ("AZURE_TOKEN_CREDENTIALS", "prod")]));
+    assert!(said.contains("no machine of Azure"), "{said}");
+    // Nobody is there, or somebody else.
+    let elsewhere = Web::start(|_| Reply::With(403, vec![], b"<html>".to_vec()));
+    for host in ["http://127.0.0.1:1", &elsewhere.url()] {
+        let host = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", host);
+        let said = fails_for_azure(&with(&[host, alone]));
+        assert!(said.contains("no machine of Azure"), "{said}");
+    }
+}
+
+/// The managed identity of an app, which is asked for as App Service and Container Apps say.
+#[test]
+fn azure_identity_of_an_app() {
+    let (server, machine) = (azure::start(), azure::start_machine());
+    let endpoint = format!("{}/msi/token", machine.url());
+    let with = |more: &[(&'static str, &str)]| {
+        let mut all = azure::settings(&server);
+        all.retain(|(name, _)| !name.starts_with("AZURE_"));
+        all.push(("IDENTITY_ENDPOINT", endpoint.clone()));
+        all.push(("IDENTITY_HEADER", text(azure::IDENTITY_HEADER)));
+        for (name, value) in more {
+            all.retain(|(known, _)| known != name);
+            all.push((name, text(*value)));
+        }
+        all
+    };
+    let key = format!("{}/keys/sops/{}", azure::VAULT, azure::VERSIONS[1]);
+    both_ways(&["--azure-kv", &key], &with(&[]));
+    let client = ("AZURE_CLIENT_ID", azure::CLIENT);
+    both_ways(&["--azure-kv", &key], &with(&[client]));
+    for (setting, words) in [
+        (
+            ("IDENTITY_HEADER", "another-header"),
+            "no such app (status 401)",
+        ),
+        (
+            ("AZURE_CLIENT_ID", "unknown"),
+            "the managed identity unknown log in: invalid_request Identity not found (status 400)",
+        ),
+        (
+            ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token"),
+            "cannot reach Azure to log in",
+        ),
+        (("IDENTITY_ENDPOINT", "nonsense"), "not a usable address"),
+    ] {
+        let said = fails_for_azure(&with(&[setting]));
+        assert!(said.contains(words), "{words}: {said}");
+        assert!(!said.contains("another-header"), "{said}");
+        assert!(!said.contains(azure::IDENTITY_HEADER), "{said}");
+    }
+    // What proves who asks is for the machine, and for no proxy.
+    let proxy = Web::start(azure::machine);
+    let away = [
+        ("IDENTITY_ENDPOINT", "http://identity.invalid/msi/token"),
+        ("HTTP_PROXY", &*proxy.url()),
+    ];
+    fails_for_azure(&with(&away));
+    assert_eq!(proxy.connections(), 0);
+    if has_reference() {
+        let scratch = Scratch::new();
+        scratch.write("f.yaml", PLAIN);
+        let arguments = ["encrypt", "--azure-kv", &key, "f.yaml"];
+        run(&scratch, Program::Reference, &arguments, &with(&away)).ok();
+        assert_eq!(proxy.calls(), 1);
+    }
+}
+
+/// One of the ways to log in, or some: the others are not tried, whether they would work or not.
+#[test]
+#[cfg(unix)]
+fn azure_logins_that_are_chosen() {
+    let (server, machine) = (azure::start(), azure::start_machine());
+    let scratch = Scratch::new();
+    scratch.write("token", "a.b.c");
+    for (program, token) in [("az", "accessToken"), ("azd", "token")] {
+        let says = format!("#!/bin/sh\necho '{{\"{token}\": \"azure-access-token\"}}'\n");
+        scratch.write(&format!("good-{program}/{program}"), says);
+        scratch.write(&format!("bad-{program}/{program}"), "#!/bin/sh\nexit 1\n");
+        for folder in ["good", "bad"] {
+            set_executable(&scratch, &format!("{folder}-{program}/{program}"));
+        }
+    }
+    let ways = [
+        "EnvironmentCredential",
+        "WorkloadIdentityCredential",
+        "ManagedIdentityCredential",
+        "AzureCLICredential",
+        "AzureDeveloperCLICredential",
+    ];
+    let path = env::var("PATH").expect("a path");
+    let run = |choice: &str, good: &dyn Fn(usize) -> bool| {
+        let pick = |way, yes: &str, no: &str| text(if good(way) { yes } else { no });
+        let folder = |way, program: &str| {
+            let name = pick(way, "good", "bad") + "-" + program;
+            scratch.path(&name).display().to_string()
+        };
+        let mut variables = azure::settings(&server);
+        variables.extend([
+            ("AZURE_TOKEN_CREDENTIALS", text(choice)),
+            ("AZURE_CLIENT_SECRET", pick(0, azure::SECRET, "nonsense")),
+            (
+                "AZURE_FEDERATED_TOKEN_FILE",
+                scratch
+                    .path(&pick(1, "token", "missing"))
+                    .display()
+                    .to_string(),
+            ),
+            ("IDENTITY_ENDPOINT", format!("{}/msi/token", machine.url())),
+            (
+                "IDENTITY_HEADER",
+                pick(2, azure::IDENTITY_HEADER, "nonsense"),
+            ),
+            (
+                "PATH",
+                format!("{}:{}:{path}", folder(3, "az"), folder(4, "azd")),
+            ),
+        ]);
+        encrypt_for_azure(&variables)
+    };
+    for (chosen, way) in ways.into_iter().enumerate() {
+        for name in [way, &way.to_lowercase()] {
+            run(name, &|way| way == chosen).ok();
+            assert_eq!(run(name, &|way| way != chosen).code, 1, "{name}");
+        }
+    }
+    // The first that there is decides; one that is there and fails ends the search.
+    for (choice, good, code) in [
+        ("prod", 0, 0),
+        ("prod", 1, 1),
+        ("prod", 3, 1),
+        ("dev", 3, 0),
+        ("dev", 4, 0),
+        ("dev", 0, 1),
+    ] {
+        let ran = run(choice, &|way| way == good);
+        assert_eq!(ran.code, code, "{choice} {good}: {}", ran.stderr);
+    }
+    let ran = run("NoSuchCredential", &|_| true);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("ManagedIdentityCredential"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Encrypts for a key of Azure with ours.
+fn encrypt_for_azure(variables: &[(&str, String)]) -> Ran {
+    let scratch = Scratch::new();
+    scratch.write("f.yaml", PLAIN);
+    let key = format!("{}/keys/sops/{}", azure::VAULT, azure::VERSIONS[1]);
+    let arguments = ["encrypt", "-i", "--azure-kv", &key, "f.yaml"];
+    let ran = run(&scratch, Program::Ours, &arguments, variables);
+    assert_eq!(scratch.read("f.yaml") == PLAIN, ran.code != 0);
+    ran
+}
+
+/// What is said when that fails.
+#[track_caller]
+fn fails_for_azure(variables: &[(&str, String)]) -> String {
+    let ran = encrypt_for_azure(variables);
+    assert_eq!((ran.code, ran.stdout.len()), (1, 0), "{}", ran.stderr);
+    ran.stderr
 }
 
 #[cfg(unix)]
@@ -636,7 +899,7 @@ fn official_clients() {
         ],
     );
     let server = azure::start();
-    let mut variables = azure_at(&server);
+    let mut variables = azure::settings(&server);
     variables.push(("AZURE_CLIENT_SECRET", text(azure::SECRET)));
     variables.push((
         "REQUESTS_CA_BUNDLE",

@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 use crate::{
     servers::{
         amazon, azure,
-        clouds::transit,
+        clouds::{HUAWEI_KEY, huawei, transit},
         google,
         google_grpc::{Fault, GoogleGrpc},
         web::Web,
@@ -62,6 +62,7 @@ fn every_service() {
         thread::spawn(move || Server::new(Plain).serve(listener, &stop))
     };
     let [google, azure, vault] = [google::start(), azure::start(), Web::start(transit)];
+    let huawei = Web::start(huawei);
     let by_grpc = GoogleGrpc::start(Fault::None);
     let text = str::to_owned;
     let cases = || -> Vec<Case> {
@@ -82,6 +83,14 @@ fn every_service() {
         let of_azure = move |name: &str| match name {
             "SOPS_AZURE_KEYVAULT_ALLOWLIST" => Some(allowed.clone()),
             "AZURE_TOKEN_CREDENTIALS" => Some("WorkloadIdentityCredential".to_owned()),
+            _ => None,
+        };
+        let endpoint = huawei.url();
+        let of_huawei = move |name: &str| match name {
+            "HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1" => Some(endpoint.clone()),
+            "HUAWEICLOUD_SDK_IAM_ENDPOINT" => Some(endpoint.clone()),
+            "HUAWEICLOUD_SDK_AK" => Some("AK".to_owned()),
+            "HUAWEICLOUD_SDK_SK" => Some("SK".to_owned()),
             _ => None,
         };
         vec![
@@ -123,6 +132,18 @@ fn every_service() {
                     version: text("1"),
                 },
                 false,
+            ),
+            (
+                Box::new(
+                    sops_huawei_kms::HuaweiKms::new(sops_huawei_kms::Environment::new(
+                        of_huawei, None,
+                    ))
+                    .with_time_limit(LIMIT),
+                ),
+                MasterKey::Hckms {
+                    key_id: text(HUAWEI_KEY),
+                },
+                true,
             ),
             (
                 // Fails before it asks anybody: there is no such profile.

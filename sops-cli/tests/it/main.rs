@@ -48,6 +48,7 @@ mod huawei;
     feature = "azure-kv",
     feature = "gcp-kms",
     feature = "hc-vault",
+    feature = "huawei-kms",
     feature = "keyservice"
 ))]
 mod inside_tokio;
@@ -89,6 +90,13 @@ mod rules;
 mod servers;
 mod shrink;
 mod support;
+#[cfg(all(
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "huawei-kms"
+))]
+mod unusable_keys;
 mod values;
 mod vault;
 #[cfg(feature = "hc-vault")]

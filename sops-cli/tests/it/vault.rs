@@ -499,21 +499,44 @@ impl Vault {
     }
 
     /// Makes a call that sets something up.
-    fn post(&self, path: &str, body: &str) {
+    fn post(&self, path: &str, body: &str) -> Value {
+        self.call("POST", path, body)
+    }
+
+    /// Makes a call, and returns what is answered.
+    fn call(&self, method: &str, path: &str, body: &str) -> Value {
         use std::io::{Read as _, Write as _};
 
         let host = self.address.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).expect("it listens");
         write!(
             stream,
-            "POST /v1/{path} HTTP/1.1\r\nhost: {host}\r\nx-vault-token: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} /v1/{path} HTTP/1.0\r\nhost: {host}\r\nx-vault-token: {}\r\ncontent-length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         )
         .expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
-        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with("20"), "{answer}");
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
+    /// Makes a token that may use the key `sops` of `transit`, for as long as `lifetime` says.
+    fn make_token(&self, lifetime: &str) -> String {
+        let rules = ["encrypt", "decrypt"]
+            .map(|operation| {
+                format!("path \"transit/{operation}/sops\" {{ capabilities = [\"update\"] }}")
+            })
+            .join("\n");
+        let policy = json!({ "policy": rules }).to_string();
+        self.post("sys/policies/acl/sops", &policy);
+        let wanted = json!({ "policies": ["sops"], "ttl": lifetime }).to_string();
+        let made = self.post("auth/token/create", &wanted);
+        let token = made["auth"]["client_token"].as_str();
+        token.expect("a token").to_owned()
     }
 }
 
@@ -595,4 +618,72 @@ fn a_real_server_and_the_reference() {
         );
         assert_eq!(reference.code, 128, "{words}: {}", reference.stderr);
     }
+}
+
+/// Tokens that are valid no more, and a key that was deleted: what happened is said at once, and nothing is written.
+#[test]
+fn a_real_server_without_the_token_or_the_key() {
+    let Some(vault) = Vault::start() else { return };
+    vault.post("sys/mounts/transit", r#"{"type":"transit"}"#);
+    vault.post("transit/keys/sops", "{}");
+    let scratch = Scratch::new();
+    let key = format!("{}/v1/transit/keys/sops", vault.address);
+    let good = vault.make_token("1h");
+    let run = |program, arguments: &[&str], token: &str| {
+        scratch.run_with(program, arguments, [("VAULT_TOKEN", token)], None)
+    };
+    scratch.write("new.yaml", PLAIN);
+    scratch.write("enc.yaml", PLAIN);
+    let encrypt = ["encrypt", "-i", "--hc-vault-transit", &key];
+    run(
+        Program::Ours,
+        &[&encrypt[..], &["enc.yaml"]].concat(),
+        &good,
+    )
+    .ok();
+    let encrypted = scratch.read("enc.yaml");
+    let fails = |token: &str, [encrypting, decrypting]: [&str; 2]| {
+        for (arguments, code, words) in [
+            (&[&encrypt[..], &["new.yaml"]].concat()[..], 1, encrypting),
+            (&["decrypt", "enc.yaml"], 128, decrypting),
+            (&["set", "enc.yaml", "[\"password\"]", "1"], 128, decrypting),
+            (&["rotate", "-i", "enc.yaml"], 128, decrypting),
+        ] {
+            let start = Instant::now();
+            let ran = run(Program::Ours, arguments, token);
+            let case = format!("{arguments:?}: {}", ran.stderr);
+            assert_eq!((ran.code, ran.stdout.len()), (code, 0), "{case}");
+            assert!(ran.stderr.contains(words), "{words}: {case}");
+            assert!(ran.stderr.contains(&key), "{case}");
+            assert!(!ran.stderr.contains(token), "{case}");
+            assert!(start.elapsed() < Duration::from_secs(10), "{case}");
+            assert_eq!(scratch.read("new.yaml"), PLAIN, "{case}");
+            assert_eq!(scratch.read("enc.yaml"), encrypted, "{case}");
+            scratch.assert_nothing_left();
+        }
+        let reference = run(Program::Reference, &["decrypt", "enc.yaml"], token);
+        assert_eq!(reference.code, 128, "{}", reference.stderr);
+    };
+
+    let expired = vault.make_token("1s");
+    thread::sleep(Duration::from_secs(2));
+    let words = "the token from VAULT_TOKEN has expired or was revoked";
+    fails(&expired, [words, words]);
+    let revoked = vault.make_token("1h");
+    vault.post(
+        "auth/token/revoke",
+        &json!({ "token": revoked }).to_string(),
+    );
+    fails(&revoked, [words, words]);
+
+    vault.post("transit/keys/sops/config", r#"{"deletion_allowed":true}"#);
+    vault.call("DELETE", "transit/keys/sops", "");
+    // Who may only use the key may not make it anew by encrypting, which the server says in these words.
+    fails(
+        &good,
+        [
+            "or the key sops is not there any more",
+            "deleted or never made",
+        ],
+    );
 }

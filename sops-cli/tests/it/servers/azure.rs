@@ -24,6 +24,8 @@ pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const CLIENT: &str = "66666666-7777-8888-9999-000000000000";
 pub(crate) const SECRET: &str = "client~secret/with&signs=";
 const TOKEN: &str = "azure-access-token";
+/// What proves to the identity of an app that it is the app that asks.
+pub(crate) const IDENTITY_HEADER: &str = "identity-header-secret";
 /// The versions of the key `sops`, the current one last.
 pub(crate) const VERSIONS: [&str; 2] = [
     "0123456789abcdef0123456789abcdef",
@@ -32,6 +34,19 @@ pub(crate) const VERSIONS: [&str; 2] = [
 
 pub(crate) fn start() -> Web {
     Web::start(answering())
+}
+
+/// The variables under which all hosts of Azure are this server, which is a proxy; without anything that proves who asks.
+pub(crate) fn settings(server: &Web) -> Vec<(&'static str, String)> {
+    vec![
+        ("HTTPS_PROXY", server.url()),
+        (
+            "SSL_CERT_FILE",
+            testdata("cloud/ca.pem").display().to_string(),
+        ),
+        ("AZURE_TENANT_ID", TENANT.to_owned()),
+        ("AZURE_CLIENT_ID", CLIENT.to_owned()),
+    ]
 }
 
 /// What the services answer.
@@ -91,6 +106,49 @@ fn token(asked: &Asked) -> Reply {
         false => Reply::Json(
             401,
             json!({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}),
+        ),
+    }
+}
+
+/// Starts what a machine of Azure, and an app of App Service, has beside it: a managed identity, which is also that of
+/// [`CLIENT`].
+pub(crate) fn start_machine() -> Web {
+    Web::start(machine)
+}
+
+/// What the identity of the machine and of the app answer.
+pub(crate) fn machine(asked: &Asked) -> Reply {
+    let query = asked.target.split_once('?').map_or("", |(_, query)| query);
+    let query = form(query.as_bytes());
+    let (version, is_allowed, expiry) = match asked.path() {
+        "/metadata/identity/oauth2/token" => (
+            "2018-02-01",
+            asked.header("metadata") == "true",
+            ("expires_in", "3599"),
+        ),
+        // The end of 2099.
+        "/msi/token" => (
+            "2019-08-01",
+            asked.header("x-identity-header") == IDENTITY_HEADER,
+            ("expires_on", "4102444799"),
+        ),
+        _ => return Reply::Json(404, json!({})),
+    };
+    if !is_allowed {
+        return Reply::Json(401, json!({"statusCode": 401, "message": "no such app"}));
+    }
+    let client = field(&query, "client_id");
+    let is_known = ["", CLIENT].contains(&client.as_str());
+    let is_right = field(&query, "api-version") == version
+        && field(&query, "resource") == "https://vault.azure.net";
+    match is_known && is_right {
+        true => Reply::Json(
+            200,
+            json!({"access_token": TOKEN, expiry.0: expiry.1, "resource": "https://vault.azure.net", "token_type": "Bearer"}),
+        ),
+        false => Reply::Json(
+            400,
+            json!({"error": "invalid_request", "error_description": "Identity not found"}),
         ),
     }
 }

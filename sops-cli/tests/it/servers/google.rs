@@ -151,6 +151,11 @@ fn kms(asked: &Asked, nonces: &AtomicU64) -> Reply {
     }
 }
 
+/// What is said about a version that is not enabled.
+pub(crate) fn state_words(state: &str) -> String {
+    format!("{KEY}/cryptoKeyVersions/1 is not enabled, current state is: {state}.")
+}
+
 /// Whether there is such a key.
 pub(super) fn is_key(name: &str) -> bool {
     name.starts_with("projects/p/locations/global/keyRings/r/cryptoKeys/")

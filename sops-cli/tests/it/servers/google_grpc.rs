@@ -26,7 +26,7 @@ use tonic::{Code, Request, Response, Status, server::Grpc};
 use tonic_prost::ProstCodec;
 
 use super::{
-    google::{TOKEN, crc32c, is_key, open, seal},
+    google::{TOKEN, crc32c, is_key, open, seal, state_words},
     web,
 };
 
@@ -107,6 +107,8 @@ struct State {
     /// What the last call said beside its message.
     quota_project: std::sync::Mutex<String>,
     routing: std::sync::Mutex<String>,
+    /// The state of the versions of all keys; empty is enabled.
+    versions: std::sync::Mutex<&'static str>,
     ends: AtomicBool,
 }
 
@@ -118,6 +120,7 @@ impl GoogleGrpc {
             connections: AtomicUsize::new(0),
             quota_project: std::sync::Mutex::default(),
             routing: std::sync::Mutex::default(),
+            versions: std::sync::Mutex::default(),
             ends: AtomicBool::new(false),
         });
         let (sender, receiver) = mpsc::channel();
@@ -147,6 +150,11 @@ impl GoogleGrpc {
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Has all versions of all keys be in this state, such as `DISABLED`.
+    pub(crate) fn set_state(&self, state: &'static str) {
+        *self.state.versions.lock().expect("a text") = state;
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -240,6 +248,10 @@ async fn answer(
     if header("authorization") != format!("Bearer {TOKEN}") {
         return Status::unauthenticated("Request had invalid authentication credentials.")
             .into_http();
+    }
+    let versions = *state.versions.lock().expect("a text");
+    if !versions.is_empty() {
+        return Status::failed_precondition(state_words(versions)).into_http();
     }
     let path = request.uri().path().to_owned();
     match path.rsplit_once('/') {

@@ -7,6 +7,8 @@ pub(crate) mod clouds;
 pub(crate) mod google;
 #[cfg(feature = "gcp-kms")]
 pub(crate) mod google_grpc;
+#[cfg(feature = "gcp-kms")]
+pub(crate) mod socks;
 pub(crate) mod web;
 
 /// Returns the `=` separated fields of a form.
