@@ -277,7 +277,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
             .hint("`sops --help` lists the commands; `sops init` sets up a folder; `sops demo` shows what it does"));
     }
     if let Some((last, words)) = arguments.split_last()
-        && last == legacy::CANDIDATES_FLAG
+        && last == completion::CANDIDATES_FLAG
     {
         let words: Vec<String> = words
             .iter()
