@@ -68,10 +68,7 @@ struct Reader {
 
 impl Readers {
     fn find(args: &Args, context: &Context, file: &Path) -> Result<Self, Failure> {
-        let types = TypeArgs {
-            input_type: args.input_type.clone(),
-            ..TypeArgs::default()
-        };
+        let types = TypeArgs::of_input(args.input_type.clone());
         let target = context.target(Some(file), &types)?;
         let content = files::read(file)?;
         let encrypted = EncryptedFile::parse(content.expose(), target.format)

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, BufRead, IsTerminal},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
 
@@ -10,6 +10,7 @@ use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
 
 use super::groups;
 use crate::{
+    answer,
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
@@ -86,10 +87,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
             .in_file(&name)
             .hint("name the files, or give a pattern: sops updatekeys 'FOLDER/**/*.yaml'"));
     }
-    let types = TypeArgs {
-        input_type: args.input_type.clone(),
-        ..TypeArgs::default()
-    };
+    let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
     let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
@@ -356,29 +354,11 @@ impl Paint {
     }
 }
 
-/// Asks until the answer is one.
 fn ask(say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
-    let mut input = io::stdin().lock();
-    loop {
-        say("Is this okay? (y/n):")?;
-        let mut line = String::new();
-        match input.read_line(&mut line) {
-            Ok(0) => {
-                let message = "nobody answered; nothing was changed";
-                return Err(Failure::new(Code::Generic, message).hint("--yes does not ask"));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let message = format!("cannot read the answer: {error}");
-                return Err(Failure::new(Code::Generic, message));
-            }
-        }
-        match line.trim() {
-            "y" | "Y" | "yes" => return Ok(true),
-            "n" | "N" | "no" => return Ok(false),
-            _ => {}
-        }
-    }
+    answer::yes_or_no(|| say("Is this okay? (y/n):"))?.ok_or_else(|| {
+        let message = "nobody answered; nothing was changed";
+        Failure::new(Code::Generic, message).hint("--yes does not ask")
+    })
 }
 
 /// Who is removed keeps what they know.
