@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sops_core::{EncryptedFile, keys::IdentitySurvey};
+use sops_core::{EncryptedFile, keys::IdentitySurvey, metadata::brief};
 
 use crate::{
     cli::TypeArgs,
@@ -89,7 +89,7 @@ impl Report {
         };
         self.survey.places.iter().for_each(|place| line(place));
         for recipient in &self.survey.recipients {
-            line(&format!("recipient: {recipient}"));
+            line(&format!("recipient: {}", brief(recipient)));
         }
         for plugin in &self.survey.plugins {
             line(&format!("plugin: {plugin}"));

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use sops_core::metadata::MasterKey;
+use sops_core::metadata::{MasterKey, brief};
 use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
 };
@@ -212,7 +212,7 @@ fn done(operation: Operation) -> &'static str {
 
 /// A key, whose text somebody else chose.
 fn name(key: &MasterKey) -> String {
-    one_line(&format!("{} key {key}", key.kind()))
+    one_line(&format!("{} key {}", key.kind(), brief(&key.to_string())))
 }
 
 fn one_line(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use sops_core::{
     DecryptOptions, EncryptedFile,
-    metadata::{KeyEntry, MasterKey},
+    metadata::{KeyEntry, MasterKey, brief},
 };
 
 use super::transform::{Contents, FileArgs, Product};
@@ -213,6 +213,8 @@ impl Change {
         };
         for key in &self.added {
             if groups[0].iter().any(|known| is_same(known, key)) {
+                let key = key.to_string();
+                let key = brief(&key);
                 ui.warning(&format!("{file}: {key} is a key of the file already"));
             } else {
                 groups[0].push(key.clone());
@@ -224,6 +226,8 @@ impl Change {
                 group.retain(|known| !is_same(known, key));
             }
             if groups.iter().map(Vec::len).sum::<usize>() == count {
+                let key = key.to_string();
+                let key = brief(&key);
                 ui.warning(&format!(
                     "{file}: {key} is no key of the file, so it was not removed"
                 ));

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
+use sops_core::{
+    DecryptOptions, EncryptedFile,
+    metadata::{MasterKey, brief},
+};
 
 use super::groups;
 use crate::{
@@ -319,13 +322,13 @@ fn show(difference: &[Difference], old_threshold: usize, threshold: usize, paint
     for (at, group) in difference.iter().enumerate() {
         text += &paint.line("4", &format!("Group {}", at + 1));
         for key in &group.common {
-            text += &format!("    {key}\n");
+            text += &format!("    {}\n", brief(key));
         }
         for key in &group.added {
-            text += &paint.line("32", &format!("+++ {key}"));
+            text += &paint.line("32", &format!("+++ {}", brief(key)));
         }
         for key in &group.removed {
-            text += &paint.line("31", &format!("--- {key}"));
+            text += &paint.line("31", &format!("--- {}", brief(key)));
         }
     }
     text
@@ -377,7 +380,7 @@ fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_
     if gone.is_empty() {
         return;
     }
-    let gone = gone.join(", ");
+    let gone = gone.into_iter().map(brief).collect::<Vec<_>>().join(", ");
     if is_rotated {
         context
             .ui
