@@ -95,7 +95,8 @@ pub(crate) fn pinned(source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit
         _ => return,
     };
     let block = BlockScalar::read(source, tree, id);
-    if block.keeps_before_blanks() {
+    let is_key = matches!(tree[id].kind, NodeKind::Key { .. });
+    if !is_key && block.keeps_before_blanks() {
         let text = double_quoted(&String::from_utf8_lossy(value));
         edits.push(edit(span.start as usize, source.len(), text));
         return;
