@@ -17,6 +17,7 @@ use crate::error::{Code, Failure};
 
 /// More than any file of secrets has; a device that never ends does not fill the memory.
 const LIMIT: u64 = 1 << 30;
+#[cfg(feature = "audit")]
 const SETTINGS_LIMIT: u64 = 16 << 20;
 
 /// Reads standard input to its end.
@@ -39,6 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes, Failure> {
 }
 
 /// Reads a file of settings, which nobody makes large.
+#[cfg(feature = "audit")]
 pub(crate) fn read_settings(path: &Path) -> io::Result<SecretBytes> {
     read_limited(File::open(path)?, 0, SETTINGS_LIMIT)
 }

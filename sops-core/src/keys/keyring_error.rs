@@ -61,7 +61,7 @@ impl KeyringError {
 pub struct KeyFailure {
     /// The kind of the key, as metadata name it.
     pub kind: &'static str,
-    /// The key, as [`MasterKey`](crate::metadata::MasterKey) displays it; messages show it [`brief`].
+    /// The key, as [`MasterKey`](crate::metadata::MasterKey) displays it; messages show it [`brief`](brief()).
     pub key: String,
     /// Why it failed.
     pub error: KeyError,
