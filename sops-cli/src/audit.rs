@@ -3,7 +3,7 @@
 //! Nothing is connected to before there is something to record. What cannot be recorded does not happen.
 
 use std::{
-    env, fs, io,
+    env, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -13,7 +13,7 @@ use sops_core::{Format, PlainFile};
 
 use crate::{
     error::{Code, Failure},
-    user,
+    files, user,
 };
 
 /// Where the administrator says so.
@@ -74,15 +74,16 @@ impl Connected {
 
 /// No file, or none that may be read, is no configuration, as in the reference.
 fn read(path: &Path) -> Result<Option<Config>, Failure> {
-    let text = match fs::read(path) {
+    let text = match files::read_settings(path) {
         Ok(text) => text,
         Err(error) if is_absence(&error) => return Ok(None),
         Err(error) => return Err(Failure::reading(path, &error)),
     };
+    let text = text.expose();
     if text.trim_ascii().is_empty() {
         return Ok(None);
     }
-    PlainFile::parse(&text, Format::Yaml)
+    PlainFile::parse(text, Format::Yaml)
         .and_then(|file| file.deserialize())
         .map(Some)
         .map_err(|error| {

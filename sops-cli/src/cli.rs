@@ -172,13 +172,8 @@ pub(crate) struct KeyArgs {
     )]
     pub(crate) kms: Option<String>,
 
-    /// The AWS profile to use
-    #[arg(long, value_name = "NAME")]
-    pub(crate) aws_profile: Option<String>,
-
-    /// Encryption context for AWS KMS: `key:value`, comma-separated
-    #[arg(long, value_name = "LIST")]
-    pub(crate) encryption_context: Option<String>,
+    #[command(flatten)]
+    pub(crate) kms_options: KmsArgs,
 
     /// Resource ids of GCP KMS, comma-separated
     #[arg(
@@ -219,6 +214,18 @@ pub(crate) struct KeyArgs {
     /// How many key groups are needed to decrypt
     #[arg(long, value_name = "N")]
     pub(crate) shamir_secret_sharing_threshold: Option<usize>,
+}
+
+/// What belongs to all keys of AWS KMS that are given.
+#[derive(Args, Debug, Default)]
+pub(crate) struct KmsArgs {
+    /// The AWS profile to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) aws_profile: Option<String>,
+
+    /// Encryption context for AWS KMS: `key:value`, comma-separated
+    #[arg(long, value_name = "LIST")]
+    pub(crate) encryption_context: Option<String>,
 }
 
 /// What to encrypt; at most one of these, and none beside one in the creation rule.
@@ -266,6 +273,16 @@ pub(crate) struct TypeArgs {
     pub(crate) filename_override: Option<PathBuf>,
 }
 
+impl TypeArgs {
+    /// The format of the input, if it is given, and nothing else.
+    pub(crate) fn of_input(input_type: Option<String>) -> Self {
+        Self {
+            input_type,
+            ..Self::default()
+        }
+    }
+}
+
 /// Runs the program with `arguments`, without its name.
 ///
 /// # Errors
@@ -277,7 +294,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
             .hint("`sops --help` lists the commands; `sops init` sets up a folder; `sops demo` shows what it does"));
     }
     if let Some((last, words)) = arguments.split_last()
-        && last == legacy::CANDIDATES_FLAG
+        && last == completion::CANDIDATES_FLAG
     {
         let words: Vec<String> = words
             .iter()

@@ -267,7 +267,7 @@ impl Context {
                 Ok(rule) => {
                     let checked = rule.check_keys();
                     checked.map_err(|error| Failure::from_config(&error))?;
-                    rule.groups_with_context(&keys.kms_context()?)
+                    rule.groups_with_context(&keys.kms_options.context()?)
                 }
                 Err(failure) => return Err(failure),
             },

@@ -17,10 +17,12 @@ use crate::error::{Code, Failure};
 
 /// More than any file of secrets has; a device that never ends does not fill the memory.
 const LIMIT: u64 = 1 << 30;
+#[cfg(feature = "audit")]
+const SETTINGS_LIMIT: u64 = 16 << 20;
 
 /// Reads standard input to its end.
 pub(crate) fn read_stdin() -> Result<SecretBytes, Failure> {
-    read_limited(io::stdin().lock(), 0)
+    read_limited(io::stdin().lock(), 0, LIMIT)
         .map_err(|error| Failure::new(Code::Input, format!("cannot read standard input: {error}")))
 }
 
@@ -32,9 +34,15 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes, Failure> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        read_limited(file, metadata.len())
+        read_limited(file, metadata.len(), LIMIT)
     };
     read().map_err(|error| Failure::reading(path, &error))
+}
+
+/// Reads a file of settings, which nobody makes large.
+#[cfg(feature = "audit")]
+pub(crate) fn read_settings(path: &Path) -> io::Result<SecretBytes> {
+    read_limited(File::open(path)?, 0, SETTINGS_LIMIT)
 }
 
 /// A file as it was read, to be replaced by its next version.
@@ -315,14 +323,14 @@ fn hash_of(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
-fn read_limited(reader: impl Read, size: u64) -> io::Result<SecretBytes> {
+fn read_limited(reader: impl Read, size: u64, limit: u64) -> io::Result<SecretBytes> {
     // Room for all of it at once: a vector that grows leaves copies behind.
-    let room = usize::try_from(size.min(LIMIT)).unwrap_or(0);
+    let room = usize::try_from(size.min(limit)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(room + 1);
-    reader.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
     let bytes = SecretBytes::new(bytes);
-    if bytes.len() as u64 > LIMIT {
-        let message = format!("more than {} MiB", LIMIT >> 20);
+    if bytes.len() as u64 > limit {
+        let message = format!("more than {} MiB", limit >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)

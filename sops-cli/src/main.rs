@@ -1,5 +1,6 @@
 //! The command line `sops`.
 
+mod answer;
 #[cfg(feature = "audit")]
 mod audit;
 mod backends;

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use sops_core::metadata::{KeyTextError, KmsOptions, MasterKey};
 
 use crate::{
-    cli::KeyArgs,
+    cli::{KeyArgs, KmsArgs},
     error::{Code, Failure},
 };
 
 impl KeyArgs {
     /// The keys that are given, in the order of the reference. None given: an empty list.
     pub(crate) fn master_keys(&self) -> Result<Vec<MasterKey>, Failure> {
-        let profile = self.aws_profile.clone().unwrap_or_default();
-        let options = KmsOptions::new(self.kms_context()?, profile);
+        let options = self.kms_options.read()?;
         let lists = [
             ("--kms", "kms", &self.kms),
             ("--gcp-kms", "gcp_kms", &self.gcp_kms),
@@ -30,10 +29,20 @@ impl KeyArgs {
         }
         Ok(keys)
     }
+}
 
-    /// The encryption context for keys of AWS KMS.
-    pub(crate) fn kms_context(&self) -> Result<BTreeMap<String, String>, Failure> {
-        parse_context(self.encryption_context.as_deref())
+impl KmsArgs {
+    /// The profile and the encryption context.
+    pub(crate) fn read(&self) -> Result<KmsOptions, Failure> {
+        let profile = self.aws_profile.clone().unwrap_or_default();
+        Ok(KmsOptions::new(self.context()?, profile))
+    }
+
+    /// The encryption context.
+    pub(crate) fn context(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let text = self.encryption_context.as_deref().unwrap_or_default();
+        KmsOptions::parse_context(text)
+            .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
     }
 }
 
@@ -45,12 +54,6 @@ pub(crate) fn parse(
     options: &KmsOptions,
 ) -> Result<Vec<MasterKey>, Failure> {
     MasterKey::parse_list(kind, list, options).map_err(|error| failure(Code::Generic, flag, &error))
-}
-
-/// What was given with `--encryption-context`.
-pub(crate) fn parse_context(text: Option<&str>) -> Result<BTreeMap<String, String>, Failure> {
-    KmsOptions::parse_context(text.unwrap_or_default())
-        .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
 }
 
 fn failure(code: Code, flag: &str, error: &KeyTextError) -> Failure {
@@ -142,7 +145,10 @@ mod tests {
         }
         for context in ["a", "a:b:c", "a:b,c"] {
             let arguments = KeyArgs {
-                encryption_context: Some(context.to_owned()),
+                kms_options: KmsArgs {
+                    encryption_context: Some(context.to_owned()),
+                    aws_profile: None,
+                },
                 ..KeyArgs::default()
             };
             assert_eq!(shown(arguments), Err(Code::KmsContext), "{context}");

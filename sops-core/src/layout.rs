@@ -40,13 +40,15 @@ impl Layout {
                 outer(right_node).of(decrypted.0),
             );
             let is_leaf = !matches!(left_node.kind, NodeKind::Map { .. } | NodeKind::Sequence);
-            if is_leaf && text != other {
+            let replaced =
+                |(source, tree): (_, _), id| block_scalar::replaced(source, tree, id).of(source);
+            if is_leaf
+                && (text != other || replaced(original, left_id) != replaced(decrypted, right_id))
+            {
                 let left = (original.0, original.1, left_id);
                 let text = before_moved_comment(left, (decrypted.1, right_id))
                     .or_else(|| document_body(original.0, original.1, left_id))
-                    .unwrap_or_else(|| {
-                        block_scalar::replaced(original.0, original.1, left_id).of(original.0)
-                    });
+                    .unwrap_or_else(|| replaced(original, left_id));
                 layout
                     .entries
                     .push((position, Zeroizing::new(text.to_owned())));

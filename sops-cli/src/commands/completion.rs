@@ -7,8 +7,14 @@ use crate::{
     context::Context,
     definitions::Definitions,
     error::{Code, Failure},
-    legacy, ui,
+    ui,
 };
+
+/// What the reference's completion scripts put behind the words that are there.
+pub(crate) const CANDIDATES_FLAG: &str = "--generate-bash-completion";
+
+/// The shells that there are completions for.
+const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
 /// Print a completion script for a shell
 ///
@@ -23,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<(), Failure> {
-    let known = "bash, zsh, fish, powershell, elvish";
+    let known = SHELLS.join(", ");
     let Some(name) = args.shells.first() else {
         return Err(Failure::new(Code::Generic, "no shell specified")
             .hint(format!("name one of {known}: sops completion bash")));
@@ -73,7 +79,7 @@ pub(crate) fn print_candidates(words: &[String], describing: bool) -> Result<(),
         }
         // Files, which the shell knows better.
         (Some(verb), false) if verb.get_name() == "completion" => {
-            for shell in legacy::SHELLS {
+            for shell in SHELLS {
                 add(shell, String::new());
             }
         }

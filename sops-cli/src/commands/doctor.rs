@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sops_core::{EncryptedFile, keys::IdentitySurvey};
+use sops_core::{EncryptedFile, keys::IdentitySurvey, metadata::brief};
 
 use crate::{
     cli::TypeArgs,
@@ -22,7 +22,7 @@ use crate::{
 /// Tells where age identities are looked for and what is there, which gpg and which age plugins are installed, which
 /// secret keys gpg has and whether its agent runs, which variables are set, and which .sops.yaml is used. Files are opened
 /// as `sops decrypt` would open them, up to their data key, so this may ask for a passphrase. No secret is shown, and
-/// nothing is changed.
+/// nothing is changed. gpg is given ten seconds for its answers.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Encrypted files to try to open
@@ -89,7 +89,7 @@ impl Report {
         };
         self.survey.places.iter().for_each(|place| line(place));
         for recipient in &self.survey.recipients {
-            line(&format!("recipient: {recipient}"));
+            line(&format!("recipient: {}", brief(recipient)));
         }
         for plugin in &self.survey.plugins {
             line(&format!("plugin: {plugin}"));
@@ -113,6 +113,9 @@ impl Report {
             for fingerprint in &self.gnupg.secret_keys {
                 let _ = writeln!(text, "  secret key: {fingerprint}");
             }
+        }
+        for problem in &self.gnupg.problems {
+            let _ = writeln!(text, "  problem: {problem}");
         }
         let variables = match self.variables.is_empty() {
             true => "none".to_owned(),
@@ -143,9 +146,10 @@ impl Report {
             json::quoted(&home.display().to_string())
         });
         let pgp = format!(
-            "{{\"home\":{home},\"agent\":{},\"secret_keys\":{}}}",
+            "{{\"home\":{home},\"agent\":{},\"secret_keys\":{},\"problems\":{}}}",
             gnupg.has_agent,
-            json::list_of_texts(&gnupg.secret_keys)
+            json::list_of_texts(&gnupg.secret_keys),
+            json::list_of_texts(&gnupg.problems)
         );
         let programs: Vec<String> = self
             .programs

@@ -136,10 +136,7 @@ fn into_os_string(value: Vec<u8>) -> OsString {
 impl Args {
     /// The variables of one file.
     fn read(&self, file: &Path, context: &Context) -> Result<Vec<Variable>, Failure> {
-        let types = TypeArgs {
-            input_type: self.run.input_type.clone(),
-            ..TypeArgs::default()
-        };
+        let types = TypeArgs::of_input(self.run.input_type.clone());
         let how = How {
             types: &types,
             path: None,

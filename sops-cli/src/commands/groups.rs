@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use sops_core::{
     EncryptedFile,
-    metadata::{KeyEntry, KmsOptions, MasterKey},
+    metadata::{KeyEntry, MasterKey},
 };
 
 use crate::{
-    cli::TypeArgs,
+    cli::{KmsArgs, TypeArgs},
     context::Context,
     error::{Code, Doing, Failure},
     files::Original,
@@ -93,13 +93,8 @@ struct GroupArgs {
     #[arg(long, value_name = "KEY", action = clap::ArgAction::Append)]
     hc_vault_transit: Vec<String>,
 
-    /// The AWS profile to use
-    #[arg(long, value_name = "NAME")]
-    aws_profile: Option<String>,
-
-    /// Encryption context for AWS KMS: `key:value`, comma-separated
-    #[arg(long, value_name = "LIST")]
-    encryption_context: Option<String>,
+    #[command(flatten)]
+    kms_options: KmsArgs,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -113,10 +108,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             .hint("with --in-place, the file is replaced, and the report is printed"));
     }
     let change = args.change()?;
-    let types = TypeArgs {
-        input_type: args.input_type.clone(),
-        ..TypeArgs::default()
-    };
+    let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
     let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Input))?;
@@ -234,9 +226,7 @@ impl Args {
 
 impl GroupArgs {
     fn read(&self) -> Result<Vec<MasterKey>, Failure> {
-        let profile = self.aws_profile.clone().unwrap_or_default();
-        let context = master_keys::parse_context(self.encryption_context.as_deref())?;
-        let options = KmsOptions::new(context, profile);
+        let options = self.kms_options.read()?;
         let mut keys: Vec<MasterKey> = Vec::new();
         for (flag, kind, lists) in [
             ("--pgp", "pgp", &self.pgp),

@@ -1,17 +1,18 @@
 //! `sops keyservice`.
 
 use std::{
-    io::{self, BufRead as _, Write as _},
+    io::{self, Write as _},
     path::PathBuf,
     thread,
 };
 
-use sops_core::metadata::MasterKey;
+use sops_core::metadata::{MasterKey, brief};
 use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
 };
 
 use crate::{
+    answer,
     context::Context,
     error::{Code, Doing, Failure},
     ui::Ui,
@@ -180,33 +181,19 @@ fn judge(question: Question<'_>, allowed: &[String], asks: bool) -> Verdict {
     }
 }
 
-/// Asks on standard error until standard input says yes or no, or ends.
+/// Asks on standard error. Nobody who answers is a no, and so is a question that nobody can see.
 fn ask(question: Question<'_>) -> bool {
-    let mut lines = io::stdin().lock();
-    loop {
-        let request = format!(
-            "\nReceived {} request using {}. Respond to request? (y/n): ",
-            verb(question.operation),
-            name(question.key)
-        );
+    let request = format!(
+        "\nReceived {} request using {}. Respond to request? (y/n): ",
+        verb(question.operation),
+        name(question.key)
+    );
+    let ask = || {
         let mut stderr = io::stderr();
-        if stderr
-            .write_all(request.as_bytes())
-            .and_then(|()| stderr.flush())
-            .is_err()
-        {
-            return false;
-        }
-        let mut answer = String::new();
-        match lines.read_line(&mut answer) {
-            Ok(0) | Err(_) => return false,
-            Ok(_) => match answer.trim() {
-                "y" => return true,
-                "n" => return false,
-                _ => {}
-            },
-        }
-    }
+        let asked = stderr.write_all(request.as_bytes());
+        asked.map_err(|error| Failure::new(Code::Generic, error.to_string()))
+    };
+    matches!(answer::yes_or_no(ask), Ok(Some(true)))
 }
 
 fn verb(operation: Operation) -> &'static str {
@@ -225,7 +212,7 @@ fn done(operation: Operation) -> &'static str {
 
 /// A key, whose text somebody else chose.
 fn name(key: &MasterKey) -> String {
-    one_line(&format!("{} key {key}", key.kind()))
+    one_line(&format!("{} key {}", key.kind(), brief(&key.to_string())))
 }
 
 fn one_line(text: &str) -> String {

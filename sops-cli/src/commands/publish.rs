@@ -1,8 +1,7 @@
 //! `sops publish`.
 
 use std::{
-    fs,
-    io::{self, BufRead as _},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use sops_core::{
 };
 
 use crate::{
-    backends,
+    answer, backends,
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
@@ -153,7 +152,7 @@ fn publish(
         false => ui::print(text),
     };
     let question = format!("uploading {name} to {place} ? (y/n): ");
-    if !args.yes && !ask(&question, say)? {
+    if !args.yes && !ask(|| say(&question))? {
         let message = format!("Publication of {name} canceled");
         return match root {
             Some(_) if args.json => report("declined"),
@@ -323,24 +322,10 @@ fn send(
     }
 }
 
-/// Asks until standard input says yes or no.
-fn ask(question: &str, say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
-    let mut lines = io::stdin().lock();
-    loop {
-        say(question)?;
-        let mut answer = String::new();
-        match lines.read_line(&mut answer) {
-            Ok(0) | Err(_) => {
-                return Err(Failure::new(Code::Generic, "nobody answers")
-                    .hint("--yes publishes without asking"));
-            }
-            Ok(_) => match answer.trim() {
-                "y" => return Ok(true),
-                "n" => return Ok(false),
-                _ => {}
-            },
-        }
-    }
+fn ask(ask: impl Fn() -> Result<(), Failure>) -> Result<bool, Failure> {
+    answer::yes_or_no(ask)?.ok_or_else(|| {
+        Failure::new(Code::Generic, "nobody answers").hint("--yes publishes without asking")
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{EncryptedFile, metadata::MasterKey};
+use sops_core::{
+    EncryptedFile,
+    metadata::{MasterKey, brief},
+};
 
 use super::groups;
 use crate::{
@@ -15,7 +18,8 @@ use crate::{
 /// Show who can read files, and why
 ///
 /// Lists the keys of each file by group, the rule of `.sops.yaml` they come from, keys that the rule does not name, and
-/// keys that it names but the file does not have. Needs no key.
+/// keys that it names but the file does not have. Long keys are shown by how they begin and end, and whole with --json.
+/// Needs no key.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The files
@@ -68,10 +72,7 @@ struct Reader {
 
 impl Readers {
     fn find(args: &Args, context: &Context, file: &Path) -> Result<Self, Failure> {
-        let types = TypeArgs {
-            input_type: args.input_type.clone(),
-            ..TypeArgs::default()
-        };
+        let types = TypeArgs::of_input(args.input_type.clone());
         let target = context.target(Some(file), &types)?;
         let content = files::read(file)?;
         let encrypted = EncryptedFile::parse(content.expose(), target.format)
@@ -130,13 +131,16 @@ impl Readers {
                     Some(false) => "  (not in the rule)",
                     _ => "",
                 };
-                text += &format!("  {:8}  {}{remark}\n", reader.key.kind(), reader.key);
+                let key = reader.key.to_string();
+                let kind = reader.key.kind();
+                text += &format!("  {kind:8}  {}{remark}\n", brief(&key));
             }
         }
         for key in &self.missing {
             text += &format!(
-                "  {:8}  {key}  (only in the rule: cannot read the file)\n",
-                key.kind()
+                "  {:8}  {}  (only in the rule: cannot read the file)\n",
+                key.kind(),
+                brief(&key.to_string())
             );
         }
         text

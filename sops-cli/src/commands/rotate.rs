@@ -2,12 +2,12 @@
 
 use sops_core::{
     DecryptOptions, EncryptedFile,
-    metadata::{KeyEntry, KmsOptions, MasterKey},
+    metadata::{KeyEntry, MasterKey, brief},
 };
 
 use super::transform::{Contents, FileArgs, Product};
 use crate::{
-    cli::TypeArgs,
+    cli::{KmsArgs, TypeArgs},
     context::{Context, Event},
     error::{Code, Doing, Failure},
     master_keys,
@@ -92,13 +92,8 @@ pub(crate) struct ChangeArgs {
     #[arg(long, value_name = "LIST")]
     rm_hc_vault_transit: Option<String>,
 
-    /// The AWS profile to use
-    #[arg(long, value_name = "NAME")]
-    aws_profile: Option<String>,
-
-    /// Encryption context for AWS KMS: `key:value`, comma-separated
-    #[arg(long, value_name = "LIST")]
-    encryption_context: Option<String>,
+    #[command(flatten)]
+    kms_options: KmsArgs,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -147,9 +142,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 impl ChangeArgs {
     fn read(&self) -> Result<Change, Failure> {
-        let profile = self.aws_profile.clone().unwrap_or_default();
-        let context = master_keys::parse_context(self.encryption_context.as_deref())?;
-        let options = KmsOptions::new(context, profile);
+        let options = self.kms_options.read()?;
         let keys = |lists: [(&str, &str, &Option<String>); 7]| {
             let mut keys = Vec::new();
             for (flag, kind, list) in lists {
@@ -220,6 +213,8 @@ impl Change {
         };
         for key in &self.added {
             if groups[0].iter().any(|known| is_same(known, key)) {
+                let key = key.to_string();
+                let key = brief(&key);
                 ui.warning(&format!("{file}: {key} is a key of the file already"));
             } else {
                 groups[0].push(key.clone());
@@ -231,6 +226,8 @@ impl Change {
                 group.retain(|known| !is_same(known, key));
             }
             if groups.iter().map(Vec::len).sum::<usize>() == count {
+                let key = key.to_string();
+                let key = brief(&key);
                 ui.warning(&format!(
                     "{file}: {key} is no key of the file, so it was not removed"
                 ));

@@ -2,14 +2,18 @@
 
 use std::{
     env,
-    io::{self, BufRead, IsTerminal},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
 
-use sops_core::{DecryptOptions, EncryptedFile, metadata::MasterKey};
+use sops_core::{
+    DecryptOptions, EncryptedFile,
+    metadata::{MasterKey, brief},
+};
 
 use super::groups;
 use crate::{
+    answer,
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
@@ -86,10 +90,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
             .in_file(&name)
             .hint("name the files, or give a pattern: sops updatekeys 'FOLDER/**/*.yaml'"));
     }
-    let types = TypeArgs {
-        input_type: args.input_type.clone(),
-        ..TypeArgs::default()
-    };
+    let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
     let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
@@ -321,13 +322,13 @@ fn show(difference: &[Difference], old_threshold: usize, threshold: usize, paint
     for (at, group) in difference.iter().enumerate() {
         text += &paint.line("4", &format!("Group {}", at + 1));
         for key in &group.common {
-            text += &format!("    {key}\n");
+            text += &format!("    {}\n", brief(key));
         }
         for key in &group.added {
-            text += &paint.line("32", &format!("+++ {key}"));
+            text += &paint.line("32", &format!("+++ {}", brief(key)));
         }
         for key in &group.removed {
-            text += &paint.line("31", &format!("--- {key}"));
+            text += &paint.line("31", &format!("--- {}", brief(key)));
         }
     }
     text
@@ -356,29 +357,11 @@ impl Paint {
     }
 }
 
-/// Asks until the answer is one.
 fn ask(say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
-    let mut input = io::stdin().lock();
-    loop {
-        say("Is this okay? (y/n):")?;
-        let mut line = String::new();
-        match input.read_line(&mut line) {
-            Ok(0) => {
-                let message = "nobody answered; nothing was changed";
-                return Err(Failure::new(Code::Generic, message).hint("--yes does not ask"));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let message = format!("cannot read the answer: {error}");
-                return Err(Failure::new(Code::Generic, message));
-            }
-        }
-        match line.trim() {
-            "y" | "Y" | "yes" => return Ok(true),
-            "n" | "N" | "no" => return Ok(false),
-            _ => {}
-        }
-    }
+    answer::yes_or_no(|| say("Is this okay? (y/n):"))?.ok_or_else(|| {
+        let message = "nobody answered; nothing was changed";
+        Failure::new(Code::Generic, message).hint("--yes does not ask")
+    })
 }
 
 /// Who is removed keeps what they know.
@@ -397,7 +380,7 @@ fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_
     if gone.is_empty() {
         return;
     }
-    let gone = gone.join(", ");
+    let gone = gone.into_iter().map(brief).collect::<Vec<_>>().join(", ");
     if is_rotated {
         context
             .ui

@@ -9,9 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{
-    Program::{Ours, Reference},
-    Ran, Scratch, has_reference, skip,
+use crate::{
+    publish::reported,
+    support::{
+        Program::{Ours, Reference},
+        Ran, Scratch, has_reference, skip,
+    },
 };
 
 /// Names the program `moto_server`, with a `python` that has boto3 beside it.
@@ -221,6 +224,20 @@ fn files_are_published_in_a_bucket() {
     let publish = ["publish", "--yes", "a file.yaml"];
     scratch.run_with(Ours, publish, moto.settings(), None).ok();
     assert_eq!(python("p/a file.yaml"), encrypted);
+
+    // The same in JSON, and a bucket that is not there.
+    let report = || {
+        let publish = ["publish", "--yes", "--json", "a file.yaml"];
+        let ran = scratch.run_with(Ours, publish, moto.settings(), None);
+        (ran.code, reported(&ran))
+    };
+    let line = ["a file.yaml", "s3://bucket/p/a file.yaml", "published"].map(str::to_owned);
+    assert_eq!(report(), (0, vec![line]));
+    scratch.write(
+        ".sops.yaml",
+        "destination_rules:\n  - {s3_bucket: missing}\n",
+    );
+    assert_eq!(report(), (1, Vec::new()));
 }
 
 /// Makes a key, a bucket and a user who may do everything, prints the key and who the user is, and has signatures checked

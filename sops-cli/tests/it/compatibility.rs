@@ -1,5 +1,5 @@
 //! What docs/compatibility.md says: each line of its tables names a test that is there, and those that no other file has
-//! are here.
+//! are here. What docs/environment.md leaves out: nothing.
 
 use std::{
     fs,
@@ -70,6 +70,29 @@ fn every_difference_names_a_test_that_is_there() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(count > 50, "{count} tests are named");
     assert!(!exists(&files, "compatibility", "no_such_test"));
+}
+
+/// docs/environment.md has every variable of our own that the programs read.
+#[test]
+fn every_variable_is_in_the_documents() {
+    let text = fs::read_to_string(root().join("docs/environment.md")).expect("a text");
+    let mut files = Vec::new();
+    for folder in ["sops-core/src", "sops-cli/src", "backends"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let name = Regex::new("\"(SOPS_[A-Z_]*[A-Z])\"").expect("a regular expression");
+    let mut count = 0;
+    for (path, source) in &files {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests")
+            || path.to_string_lossy().ends_with("tests.rs");
+        let code = source.split("#[cfg(test)]\nmod tests {").next();
+        for variable in name.captures_iter(code.filter(|_| !is_test).unwrap_or_default()) {
+            count += 1;
+            let is_there = text.contains(&format!("`{}`", &variable[1]));
+            assert!(is_there, "{}: {}", path.display(), &variable[1]);
+        }
+    }
+    assert!(count > 30, "{count} variables are read");
 }
 
 /// Encrypts a text with more arguments; returns the encrypted text and what was said.

@@ -1,8 +1,8 @@
 //! OpenPGP keys, through a real gpg and from files, side by side with the reference.
 
 use std::{
-    fs,
-    os::unix::process::CommandExt as _,
+    env, fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -884,4 +884,50 @@ fn the_doctor_sees_keyring_and_agent() {
         !text.contains("keyring of gpg") && !missing.exists(),
         "{text}"
     );
+}
+
+/// Neither a gpg that hangs nor an agent that does not answer keeps the doctor.
+#[test]
+fn the_doctor_does_not_wait_for_a_gpg_that_hangs() {
+    let scratch = scratch();
+    let home = scratch.temporary().display().to_string();
+    let program = |name: &str, script: &str| {
+        let path = scratch.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("a file of ours");
+    };
+    let path = format!(
+        "{}:{}",
+        scratch.path("bin").display(),
+        env::var("PATH").expect("a path")
+    );
+    let hangs = "exec sleep 120";
+    let lists = format!("case \"$*\" in --version) echo 'gpg 9';; *) {hangs};; esac");
+    program("gpgconf", &format!("echo '{home}'"));
+    program("gpg-connect-agent", "exit 1");
+    let no_answer = "no answer within 10 seconds";
+    thread::scope(|scope| {
+        for (name, gpg, expected) in [
+            ("silent", hangs, format!("  {{gpg}}: {no_answer}\n")),
+            (
+                "listing",
+                &lists,
+                format!(
+                    "  problem: {{gpg}} --batch --no-tty --with-colons --list-secret-keys: {no_answer}\n"
+                ),
+            ),
+        ] {
+            program(name, gpg);
+            let gpg = scratch.path("bin").join(name).display().to_string();
+            let (scratch, path) = (&scratch, &path);
+            scope.spawn(move || {
+                let start = Instant::now();
+                let settings = [("SOPS_GPG_EXEC", gpg.as_str()), ("PATH", path)];
+                let ran = scratch.run_with(Ours, ["doctor"], settings, None);
+                assert!(start.elapsed() < Duration::from_secs(60), "{name}");
+                let text = ran.text();
+                assert!(text.contains(&expected.replace("{gpg}", &gpg)), "{text}");
+                ran.ok();
+            });
+        }
+    });
 }

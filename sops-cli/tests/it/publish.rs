@@ -240,6 +240,111 @@ fn what_cannot_be_published() {
     );
 }
 
+/// What `--json` prints, a line for each file: its name, where it went, and what became of it.
+#[track_caller]
+pub(crate) fn reported(ran: &Ran) -> Vec<[String; 3]> {
+    let text = ran.text();
+    let lines = text.lines().map(|line| {
+        let report: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        assert_eq!(report.as_object().map(serde_json::Map::len), Some(3));
+        ["file", "destination", "status"].map(|key| {
+            let value = report[key].as_str();
+            value.unwrap_or_else(|| panic!("{key}: {line}")).to_owned()
+        })
+    });
+    lines.collect()
+}
+
+#[test]
+fn json_tells_what_became_of_each_file() {
+    let rules = "  - {path_regex: s3, s3_bucket: bucket, s3_prefix: p/}\n  - {path_regex: gcs, gcs_bucket: other, omit_extensions: true}\n  - {vault_address: VAULT, vault_path: c/}\n";
+    let bench = Bench::new(
+        rules,
+        &["d/e/gcs.yaml", "d/s3 \"file\".yaml", "d/vault.yaml"],
+    );
+    let vault = format!("{}/v1/secret/data/c/vault.yaml", bench.server.url());
+    let places = [
+        ("d/e/gcs.yaml", "gcs://other/e/gcs"),
+        ("d/s3 \"file\".yaml", "s3://bucket/p/s3 \"file\".yaml"),
+        ("d/vault.yaml", &vault),
+    ];
+    let recursive = ["--json", "--recursive", "d"];
+    for (input, statuses, count) in [
+        ("y\ny\ny\n", ["published"; 3], 3),
+        ("n\nwhat\ny\nn\n", ["declined", "published", "declined"], 4),
+        ("y\nn\ny\n", ["published", "declined", "up-to-date"], 5),
+    ] {
+        let ran = bench.run(Program::Ours, &recursive, Some(input.as_bytes()));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let expected = places.iter().zip(statuses);
+        let expected = expected.map(|((file, place), status)| [*file, place, status]);
+        assert_eq!(reported(&ran), expected.collect::<Vec<_>>());
+        // The questions are elsewhere, and nothing is said twice.
+        assert!(
+            ran.stderr.contains("uploading d/vault.yaml"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("published"), "{}", ran.stderr);
+        let put = bench.store.lock().expect("a list").len();
+        assert_eq!(put, count, "{input:?}");
+    }
+    let ran = bench.run(Program::Ours, &["-y", "--json", "--recursive", "d"], None);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("uploading"), "{}", ran.stderr);
+    assert_eq!(reported(&ran).len(), 3);
+}
+
+#[test]
+fn json_of_what_fails_is_what_went_well_before() {
+    let rules = "  - {path_regex: ^a|/a, s3_bucket: b}\n  - {path_regex: /w, vault_address: VAULT, vault_path: x}\n  - {path_regex: /z, s3_bucket: b}\n";
+    let bench = Bench::new(rules, &["d/a.yaml", "d/w.yaml", "d/z.yaml"]);
+    bench.scratch.write("a-plain.yaml", PLAIN);
+    for (arguments, input, code, words) in [
+        (
+            &["--json", "d/a.yaml"][..],
+            Some(&b"n\n"[..]),
+            1,
+            "canceled",
+        ),
+        (&["--json", "d/a.yaml"], None, 1, "nobody answers"),
+        (&["-y", "--json", "a-plain.yaml"], None, 1, "metadata"),
+        (&["-y", "--json", "missing.yaml"], None, 1, "non-existent"),
+        (&["-y", "--json", "d"], None, 1, "without --recursive"),
+        (&["-y", "--json"], None, 100, "no file"),
+    ] {
+        let ran = bench.run(Program::Ours, arguments, input);
+        assert_eq!((ran.code, ran.text()), (code, String::new()), "{words}");
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    assert!(bench.put().is_empty());
+
+    // One that is refused ends the run: those before it are reported, and those behind it are not published.
+    let url = bench.server.url();
+    let ran = bench.scratch.run_with(
+        Program::Ours,
+        ["publish", "-y", "--json", "--recursive", "d"],
+        [
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-key-of-nobody"),
+            ("AWS_REGION", "us-east-1"),
+            ("VAULT_TOKEN", "another"),
+        ],
+        None,
+    );
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("d/w.yaml") && ran.stderr.contains("permission denied"));
+    assert_eq!(reported(&ran), [["d/a.yaml", "s3://b/a.yaml", "published"]]);
+    let put = bench.put();
+    assert_eq!(
+        put.iter()
+            .map(|(place, _)| place.as_str())
+            .collect::<Vec<_>>(),
+        ["/b/a.yaml"]
+    );
+}
+
 /// Real servers: fake-gcs-server, if `SOPS_TEST_GCS` names it.
 #[test]
 fn a_server_of_cloud_storage() {
@@ -287,8 +392,22 @@ fn a_server_of_cloud_storage() {
     };
     let ours = publish(Program::Ours);
     let theirs = has_reference().then(|| publish(Program::Reference).code);
+    let report = |bucket: &str| {
+        let rule = format!("destination_rules:\n  - {{gcs_bucket: {bucket}, gcs_prefix: p/}}\n");
+        bench.scratch.write(".sops.yaml", rule);
+        let arguments = ["publish", "-y", "--json", "f.yaml"];
+        let variables = [("STORAGE_EMULATOR_HOST", url.as_str())];
+        let ran = bench
+            .scratch
+            .run_with(Program::Ours, arguments, variables, None);
+        (ran.code, reported(&ran))
+    };
+    let (there, nowhere) = (report("b"), report("missing"));
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     assert_eq!(ours.code, 0, "{}", ours.stderr);
     assert!(theirs.is_none_or(|code| code == 0));
+    let line = ["f.yaml", "gcs://b/p/f.yaml", "published"].map(str::to_owned);
+    assert_eq!(there, (0, vec![line]));
+    assert_eq!(nowhere, (1, Vec::new()));
 }

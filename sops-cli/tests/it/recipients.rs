@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::age_kinds::made;
 use crate::support::{
     Program::{Ours, Reference},
     RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, has_reference,
@@ -350,4 +351,50 @@ fn patterns_that_no_shell_expanded_name_files() {
     assert!(!scratch.read_text("a.yaml").contains(SECOND_RECIPIENT));
     run("*.yaml").ok();
     assert!(scratch.read_text("a.yaml").contains(SECOND_RECIPIENT));
+}
+
+#[test]
+fn long_recipients_are_shown_by_how_they_begin_and_end() {
+    let scratch = Scratch::new();
+    let long = made(&scratch, "hybrid", &["--pq"]).recipient;
+    let short = format!("{}…{}", &long[..20], &long[long.len() - 8..]);
+    scratch.write(
+        "long",
+        format!("creation_rules:\n  - age: {long},{RECIPIENT}\n"),
+    );
+    scratch.write("short", format!("creation_rules:\n  - age: {RECIPIENT}\n"));
+    scratch.write("a.yaml", TEXT);
+    ours(&scratch, &format!("encrypt -i --age {long} a.yaml"), "").ok();
+
+    let shown = |line: &str| {
+        let ran = ours(&scratch, line, "");
+        let shown = format!("{}{}", ran.text(), ran.stderr);
+        assert!(shown.contains(&short), "{line}: {shown}");
+        assert!(!shown.contains(&long[..30]), "{line}: {shown}");
+    };
+    shown("decrypt a.yaml");
+    shown("--config short recipients a.yaml");
+    shown("--config short check --config short a.yaml");
+    shown("doctor a.yaml");
+    scratch.run_with(
+        Ours,
+        ["--config", "long", "updatekeys", "-y", "a.yaml"],
+        [("SOPS_AGE_KEY_FILE", "hybrid.txt")],
+        None,
+    );
+    shown("--config short updatekeys -y a.yaml");
+    shown(&format!("rotate -i --rm-age {long} a.yaml"));
+    scratch.write("b.yaml", TEXT);
+    ours(&scratch, "--config long encrypt -i b.yaml", "").ok();
+    shown(&format!("rotate -i --add-age {long} b.yaml"));
+    shown("--config short updatekeys --rotate -y b.yaml");
+
+    // Programs get all of it.
+    let whole = format!("\"{long}\"");
+    for line in [
+        "--config long recipients --json b.yaml",
+        "--config long updatekeys -y --json b.yaml",
+    ] {
+        assert!(ours(&scratch, line, "").text().contains(&whole), "{line}");
+    }
 }

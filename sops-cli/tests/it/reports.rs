@@ -268,7 +268,7 @@ fn recipients_and_doctor() {
         &shown["age"],
         &["places", "recipients", "plugins", "problems", "warnings"],
     );
-    assert_fields(&shown["pgp"], &["home", "agent", "secret_keys"]);
+    assert_fields(&shown["pgp"], &["home", "agent", "secret_keys", "problems"]);
     assert_eq!(
         shown["configuration"],
         json!({"path": "two", "creation_rules": 1})

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     http_server::{Received, Reply, Server, Tls},
-    support::{Program, Ran, Scratch, has_reference, skip, testdata},
+    publish::reported,
+    support::{Program, RECIPIENT, Ran, Scratch, has_reference, skip, testdata},
 };
 
 /// Names a program that serves Vault: `PROGRAM ADDRESS:PORT` prints the root token in its first line.
@@ -545,6 +546,46 @@ impl Drop for Vault {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn values_are_published_in_a_real_server() {
+    let Some(vault) = Vault::start() else { return };
+    vault.post(
+        "sys/mounts/values",
+        r#"{"type":"kv","options":{"version":"2"}}"#,
+    );
+    let scratch = Scratch::new();
+    let rule = |mount: &str| {
+        let rule = format!(
+            "{{vault_address: '{}', vault_path: a/, vault_kv_mount_name: {mount}}}",
+            vault.address
+        );
+        scratch.write(".sops.yaml", format!("destination_rules:\n  - {rule}\n"));
+    };
+    let report = |token: &str| {
+        let arguments = ["publish", "--yes", "--json", "f.yaml"];
+        let settings = [("VAULT_TOKEN", token)];
+        let ran = scratch.run_with(Program::Ours, arguments, settings, None);
+        assert!(!ran.stderr.contains(&vault.token), "{}", ran.stderr);
+        (ran.code, reported(&ran))
+    };
+    let place = format!("{}/v1/values/data/a/f.yaml", vault.address);
+    let told = |status: &str| (0, vec![["f.yaml", &place, status].map(str::to_owned)]);
+    rule("values");
+    for (text, status) in [
+        ("password: opensesame\nn: 1\n", "published"),
+        ("password: opensesame\nn: 1\n", "up-to-date"),
+        ("password: other\n", "published"),
+    ] {
+        scratch.write("f.yaml", text);
+        let encrypt = ["encrypt", "-i", "--age", RECIPIENT, "f.yaml"];
+        scratch.run(Program::Ours, encrypt).ok();
+        assert_eq!(report(&vault.token), told(status), "{text}");
+    }
+    assert_eq!(report("hvs.wrong"), (1, Vec::new()));
+    rule("nothing");
+    assert_eq!(report(&vault.token), (1, Vec::new()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::finding::{FindingKind, Findings};
 use crate::{
-    metadata::{KeyEntry, MasterKey},
+    metadata::{KeyEntry, MasterKey, brief},
     tree::{NodeId, Tree, TreePath},
 };
 
@@ -31,8 +31,9 @@ pub(super) fn check(
             }
             let offset = tree[block].span.start as usize;
             let message = format!(
-                "the {} recipient {key} of the rule cannot decrypt the file: it is missing{}",
+                "the {} recipient {} of the rule cannot decrypt the file: it is missing{}",
                 key.kind(),
+                brief(&key.to_string()),
                 in_group(group)
             );
             findings
@@ -57,7 +58,7 @@ pub(super) fn check(
             let message = format!(
                 "the {} recipient {} can decrypt the file{}, and the rule does not name it",
                 entry.key.kind(),
-                entry.key,
+                brief(&entry.key.to_string()),
                 in_group(group)
             );
             findings

@@ -16,7 +16,8 @@ pub use rule::CreationRule;
 pub use stores::StoresConfig;
 
 use std::{
-    fs,
+    fs::File,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,9 @@ use crate::{
     tree::Tree,
 };
 use reader::Reader;
+
+/// More bytes than a configuration has, however many rules there are.
+const MAX_SIZE: u64 = 16 << 20;
 
 /// A `.sops.yaml`: which keys are for which files.
 ///
@@ -47,11 +51,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read, and as [`parse`](Self::parse) does.
+    /// Fails if the file cannot be read, if it is larger than 16 MiB, and as [`parse`](Self::parse) does.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let unreadable =
             |message: String| ConfigError::new(ConfigErrorKind::Unreadable, path, None, message);
-        let bytes = fs::read(path)
+        let bytes = read(path)
             .map_err(|error| unreadable(format!("could not read config file: {error}")))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable("the config file is not UTF-8".to_owned()))?;
@@ -207,6 +211,19 @@ fn syntax_error(error: SyntaxError, path: &Path) -> ConfigError {
         Some(hint) => problem.with_hint(hint),
         None => problem,
     }
+}
+
+/// Reads a file, unless it is one that never ends.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_SIZE + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        let message = format!("it has more than {} MiB", MAX_SIZE >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -622,3 +622,31 @@ fn malformed_recipients_are_named_with_their_place() {
         assert!(error.hint.is_some());
     }
 }
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(".sops.yaml");
+    let sized = |size: u64| {
+        let file = fs::File::create(&path).expect("a new file");
+        // It has no content, and takes no room.
+        file.set_len(size).expect("a size");
+        Config::load(&path).expect_err("zeros")
+    };
+    let error = sized(MAX_SIZE + 1);
+    assert_eq!(error.kind, ConfigErrorKind::Unreadable);
+    assert_eq!(
+        error.message,
+        "could not read config file: it has more than 16 MiB"
+    );
+    assert_eq!(sized(1 << 40), error);
+    // Read to its end, and no YAML.
+    assert_eq!(sized(MAX_SIZE).kind, ConfigErrorKind::Invalid);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_that_never_ends_is_not_read() {
+    let error = Config::load(Path::new("/dev/zero")).expect_err("zeros");
+    assert!(error.message.contains("16 MiB"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Identities, KeyError, KeyService, Unwrapped, age_attempt::Attempt, age_file,
-    age_recipient::AgeRecipient, plugin::Plugins, prompt::Asker,
+    age_recipient::AgeRecipient, asker::Asker, plugin::Plugins,
 };
 use crate::{
     metadata::{KeyEntry, MasterKey},

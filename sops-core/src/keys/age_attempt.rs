@@ -5,8 +5,8 @@ use super::{
     age::{FoundIdentities, IdentitySource},
     age_file::{FileKey, Identity, OpenError, Sealed, from_armor},
     age_recipient::AgeRecipient,
+    asker::Asker,
     plugin::{PluginIdentity, PluginRecipient, Plugins},
-    prompt::Asker,
 };
 use crate::secret::SecretBytes;
 

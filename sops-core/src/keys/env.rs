@@ -16,10 +16,10 @@ use super::{
     Identities, IdentityError, KeyError,
     age::{AgeService, FoundIdentities, IdentitySource},
     age_file::ssh::PrivateKeyError,
+    asker::Asker,
     command::{self, read_limited},
     file_mode::warn_of_readers,
     plugin::Plugins,
-    prompt::Asker,
 };
 use crate::secret::SecretBytes;
 

@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use super::{
     KeyError, KeyService, KeyringError, Prompt,
     keyring_error::{GroupOutcome, KeyFailure, UnwrapFailure},
-    prompt::Asker,
     race::race,
     shamir,
 };
@@ -64,7 +63,7 @@ impl Keyring {
     ///
     /// Fails if `SOPS_AGE_PLUGIN_TIMEOUT` is no number. What cannot be read is reported with the file that needs it.
     pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_env_asking(Asker::default())
+        Self::from_env_asking(None)
     }
 
     /// Returns the keyring of [`from_env`](Self::from_env), which asks with `prompt` for the passphrases that it needs.
@@ -74,12 +73,14 @@ impl Keyring {
     ///
     /// Those of [`from_env`](Self::from_env).
     pub fn from_env_with_prompt(prompt: impl Prompt + 'static) -> Result<Self, KeyError> {
-        Self::from_env_asking(Asker::new(prompt))
+        Self::from_env_asking(Some(Box::new(prompt)))
     }
 
     #[cfg_attr(not(feature = "age"), expect(unused_variables))]
-    fn from_env_asking(asker: Asker) -> Result<Self, KeyError> {
+    fn from_env_asking(prompt: Option<Box<dyn Prompt>>) -> Result<Self, KeyError> {
         let keyring = Self::new();
+        #[cfg(feature = "age")]
+        let asker = super::asker::Asker::new(prompt);
         #[cfg(feature = "age")]
         let keyring = keyring.with_service(super::env::age_service_from_env(asker)?);
         #[cfg(feature = "pgp")]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{KeyError, ShamirError};
-use crate::crypto::DataKeyError;
+use crate::{crypto::DataKeyError, metadata::brief};
 
 /// Why a [`Keyring`](super::Keyring) could not wrap or recover a data key.
 ///
@@ -61,7 +61,7 @@ impl KeyringError {
 pub struct KeyFailure {
     /// The kind of the key, as metadata name it.
     pub kind: &'static str,
-    /// The key, as [`MasterKey`](crate::metadata::MasterKey) displays it.
+    /// The key, as [`MasterKey`](crate::metadata::MasterKey) displays it; messages show it [`brief`](brief()).
     pub key: String,
     /// Why it failed.
     pub error: KeyError,
@@ -69,7 +69,7 @@ pub struct KeyFailure {
 
 impl fmt::Display for KeyFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.kind, self.key, self.error)
+        write!(f, "{} {}: {}", self.kind, brief(&self.key), self.error)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::OnceLock};
 use super::{
     Identities, KeyError,
     age_file::{Identity, OpenError, Sealed, from_armor, ssh},
-    prompt::{Asker, NotAccepted},
+    asker::{Asker, NotAccepted},
 };
 use crate::secret::{SecretBytes, SecretText};
 

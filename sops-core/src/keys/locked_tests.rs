@@ -3,10 +3,10 @@
 use std::{fs, thread};
 
 use super::{
-    Identities, KeyService,
+    Identities, KeyService, PromptError,
     age::{AgeService, FoundIdentities},
+    asker::tests::Scripted,
     plugin::Plugins,
-    prompt::{Asker, PromptError, tests::Scripted},
 };
 use crate::{
     metadata::{KeyEntry, MasterKey},
@@ -29,7 +29,7 @@ fn service(identities: Identities, script: &Scripted) -> AgeService {
         identities,
         ..FoundIdentities::default()
     };
-    let asker = Asker::new(script.clone());
+    let asker = script.asker();
     AgeService::new(found, asker.clone(), Plugins::new(asker))
 }
 

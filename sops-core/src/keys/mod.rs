@@ -8,6 +8,9 @@ mod age_attempt;
 mod age_file;
 #[cfg(feature = "age")]
 mod age_recipient;
+// Only age has questions so far.
+#[cfg(feature = "age")]
+mod asker;
 #[cfg(feature = "age")]
 mod command;
 #[cfg(feature = "age")]
@@ -27,7 +30,6 @@ mod locked_tests;
 mod pgp;
 #[cfg(feature = "age")]
 mod plugin;
-#[cfg_attr(not(feature = "age"), allow(dead_code))] // Only age has questions so far.
 mod prompt;
 mod race;
 mod shamir;

@@ -1,5 +1,6 @@
 //! The `sops` block: what a file says about its encryption.
 
+mod brief;
 mod error;
 mod fields;
 pub(crate) mod flat;
@@ -12,6 +13,7 @@ mod rfc3339;
 pub(crate) mod test_support;
 mod write;
 
+pub use brief::brief;
 pub use error::MetadataError;
 pub use key_text::{KeyTextError, KmsOptions};
 pub use master_key::{KeyEntry, MasterKey};

@@ -58,17 +58,34 @@ impl<'s> BlockScalar<'s> {
     /// Empty lines behind the content stay, whether they are part of the value or not: they decide where a comment behind
     /// them belongs. If there is no content, the first of them stays by being written again.
     pub(super) fn replaced_end(&self, end: usize) -> usize {
-        let content_end = match self.content.is_empty() {
-            true => self.content.end,
-            false => line_end(self.source, self.content.end),
-        };
+        let content_end = self.content_end();
         let is_empty_behind = self.source[content_end..end.max(content_end)]
             .bytes()
             .all(|byte| matches!(byte, b'\n' | b'\r'));
         match is_empty_behind {
+            _ if self.keeps_before_blanks() => self.source.len(),
             true => content_end,
             false => end,
         }
+    }
+
+    /// The end of the last line that is not blank.
+    fn content_end(&self) -> usize {
+        match self.content.is_empty() {
+            true => self.content.end,
+            false => line_end(self.source, self.content.end),
+        }
+    }
+
+    /// Whether line breaks are kept, and the text ends with blanks that are on no line of the content. Their line is none
+    /// of the value, but would be if something was appended to the text.
+    pub(super) fn keeps_before_blanks(&self) -> bool {
+        let behind = &self.source[self.content_end()..];
+        self.source[self.header.clone()].contains('+')
+            && behind.ends_with([' ', '\t'])
+            && behind
+                .trim_start_matches([' ', '\t', '\n', '\r'])
+                .is_empty()
     }
 
     /// Returns the column of the content.

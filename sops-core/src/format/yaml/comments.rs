@@ -37,6 +37,20 @@ struct Waiting {
     foot: Pieces,
 }
 
+impl Waiting {
+    /// The foot of what came before, which ends at `end`. The marks are those of the scan, of the token and of the start.
+    fn foot((scan_mark, token_mark, start): (Mark, Mark, Mark), end: Mark, foot: Pieces) -> Self {
+        Self {
+            scan_mark,
+            token_mark,
+            start,
+            end: end.index,
+            foot,
+            ..Self::default()
+        }
+    }
+}
+
 /// The comments that no event has taken yet.
 #[derive(Debug, Default)]
 pub(super) struct CommentQueue {
@@ -201,14 +215,9 @@ impl Scanner<'_> {
                             if is_dedented {
                                 token_mark = start;
                             }
-                            self.comments.push(Waiting {
-                                scan_mark,
-                                token_mark,
-                                start,
-                                end: here.index,
-                                foot: std::mem::take(&mut text),
-                                ..Waiting::default()
-                            });
+                            let foot = std::mem::take(&mut text);
+                            let marks = (scan_mark, token_mark, start);
+                            self.comments.push(Waiting::foot(marks, here, foot));
                             scan_mark = here;
                             token_mark = here;
                         }
@@ -235,14 +244,9 @@ impl Scanner<'_> {
                 column = appended + 1;
             }
             if !text.is_empty() && column - 1 < next_indent && column != start.column {
-                self.comments.push(Waiting {
-                    scan_mark,
-                    token_mark,
-                    start,
-                    end: here.index,
-                    foot: std::mem::take(&mut text),
-                    ..Waiting::default()
-                });
+                let foot = std::mem::take(&mut text);
+                let marks = (scan_mark, token_mark, start);
+                self.comments.push(Waiting::foot(marks, here, foot));
                 scan_mark = here;
                 token_mark = here;
             }

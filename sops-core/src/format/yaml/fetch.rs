@@ -130,20 +130,11 @@ impl Scanner<'_> {
     }
 
     pub(super) fn fetch_block_entry(&mut self) -> Result<(), ScanError> {
-        if self.flow_level == 0 {
-            if !self.simple_key_allowed {
-                return Err(
-                    ScanError::new(self.mark.index, "a list item cannot start here")
-                        .hint("start it on a line of its own"),
-                );
-            }
-            self.roll_indent(
-                self.mark.column,
-                None,
-                TokenKind::BlockSequenceStart,
-                self.mark,
-            )?;
-        }
+        self.open_block(
+            TokenKind::BlockSequenceStart,
+            "a list item cannot start here",
+            Some("start it on a line of its own"),
+        )?;
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
         self.fetch_indicator(TokenKind::BlockEntry);
@@ -151,20 +142,11 @@ impl Scanner<'_> {
     }
 
     pub(super) fn fetch_key(&mut self) -> Result<(), ScanError> {
-        if self.flow_level == 0 {
-            if !self.simple_key_allowed {
-                return Err(ScanError::new(
-                    self.mark.index,
-                    "a mapping key cannot start here",
-                ));
-            }
-            self.roll_indent(
-                self.mark.column,
-                None,
-                TokenKind::BlockMappingStart,
-                self.mark,
-            )?;
-        }
+        self.open_block(
+            TokenKind::BlockMappingStart,
+            "a mapping key cannot start here",
+            None,
+        )?;
         self.remove_simple_key()?;
         self.simple_key_allowed = self.flow_level == 0;
         self.fetch_indicator(TokenKind::Key);
@@ -192,25 +174,35 @@ impl Scanner<'_> {
             self.forget_possible(level);
             self.simple_key_allowed = false;
         } else {
-            if self.flow_level == 0 {
-                if !self.simple_key_allowed {
-                    return Err(ScanError::new(
-                        self.mark.index,
-                        "`:` cannot stand here: mapping values are not allowed in this context",
-                    )
-                    .hint("put a value that contains `: ` in quotes, and check the indentation"));
-                }
-                self.roll_indent(
-                    self.mark.column,
-                    None,
-                    TokenKind::BlockMappingStart,
-                    self.mark,
-                )?;
-            }
+            self.open_block(
+                TokenKind::BlockMappingStart,
+                "`:` cannot stand here: mapping values are not allowed in this context",
+                Some("put a value that contains `: ` in quotes, and check the indentation"),
+            )?;
             self.simple_key_allowed = self.flow_level == 0;
         }
         self.fetch_indicator(TokenKind::Value);
         Ok(())
+    }
+
+    /// Opens the block of the item or entry that starts here, unless it is open, or this is a flow collection. `message`
+    /// and `hint` are for a place where none can start.
+    fn open_block(
+        &mut self,
+        kind: TokenKind,
+        message: &'static str,
+        hint: Option<&'static str>,
+    ) -> Result<(), ScanError> {
+        if self.flow_level > 0 {
+            return Ok(());
+        }
+        if !self.simple_key_allowed {
+            return Err(ScanError {
+                hint,
+                ..ScanError::new(self.mark.index, message)
+            });
+        }
+        self.roll_indent(self.mark.column, None, kind, self.mark)
     }
 
     pub(super) fn fetch_indicator(&mut self, kind: TokenKind) {

@@ -151,7 +151,6 @@ impl BlockWriter<'_> {
     }
 
     fn push_item<'r>(&mut self, raw: &'r Raw, column: usize) -> Option<Members<'r>> {
-        let inner = self.next_indentation(column);
         match raw {
             Raw::Map(entries) if !entries.is_empty() => {
                 self.out.push(' ');
@@ -161,15 +160,7 @@ impl BlockWriter<'_> {
                     on_dash: true,
                 })
             }
-            Raw::List(items) if !items.is_empty() => Some(Members::Items {
-                rest: items,
-                column: inner,
-            }),
-            raw => {
-                self.out.push(' ');
-                self.push_scalar(raw, inner);
-                None
-            }
+            raw => self.push_value_after_key(raw, column),
         }
     }
 

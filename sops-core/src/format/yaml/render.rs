@@ -95,6 +95,12 @@ pub(crate) fn pinned(source: &str, tree: &Tree, id: NodeId, edits: &mut Vec<Edit
         _ => return,
     };
     let block = BlockScalar::read(source, tree, id);
+    let is_key = matches!(tree[id].kind, NodeKind::Key { .. });
+    if !is_key && block.keeps_before_blanks() {
+        let text = double_quoted(&String::from_utf8_lossy(value));
+        edits.push(edit(span.start as usize, source.len(), text));
+        return;
+    }
     // What follows ends the line of the header, and the value stays empty.
     if value.is_empty() && !source[block.header.end..].contains(LINE_BREAKS) {
         return;

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{
     KeyError, PromptError,
     age_file::{FileKey, KeyTextError, Stanza, bech32_prefix, decode_unpadded},
-    prompt::Asker,
+    asker::Asker,
 };
 use crate::secret::SecretText;
 use process::{Process, ProcessError, tidy};

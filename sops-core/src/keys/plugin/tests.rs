@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{process::find_in, *};
-use crate::keys::prompt::tests::Scripted;
+use crate::keys::asker::tests::Scripted;
 
 /// The start of a script that reads the first phase, and has a way to wait for a response.
 const READ: &str = "#!/bin/sh
@@ -143,7 +143,7 @@ printf '%s\\n' '-> confirm eWVz bm8' R28; answer
 [ \"$body\" = '' ] && {FILE_KEY}{DONE}"
     ));
     let script = Scripted::new(&["wrong", "right", "name", "yes", "yes"]);
-    let plugins = plugin.plugins(Asker::new(script.clone()));
+    let plugins = plugin.plugins(script.asker());
     for _ in 0..2 {
         assert_eq!(unwrap(&plugins).expect("a file key").len(), 1);
     }
@@ -168,7 +168,7 @@ fn answers_that_were_of_no_use_are_forgotten() {
         "printf '%s\\n' '-> request-secret' UElO; answer\nprintf '%s\\n' '-> error internal' QmFkIFBJTg; answer\nprintf '%s\\n' '-> done' ''\n",
     );
     let script = Scripted::new(&["a", "b"]);
-    let plugins = plugin.plugins(Asker::new(script.clone()));
+    let plugins = plugin.plugins(script.asker());
     for _ in 0..2 {
         let error = unwrap(&plugins).expect_err("an error");
         assert_eq!(error.message, "age plugin test: Bad PIN");
@@ -188,7 +188,7 @@ fn a_question_that_nobody_answers_is_the_reason() {
     );
     assert!(error.hint.is_some());
     let script = Scripted::failing(PromptError::Cancelled);
-    let error = plugin.unwrap(Asker::new(script)).expect_err("cancelled");
+    let error = plugin.unwrap(script.asker()).expect_err("cancelled");
     assert_eq!(
         error.message,
         "age plugin test: it has a question: cancelled"
