@@ -129,6 +129,14 @@ impl Tree {
         }
     }
 
+    /// Returns an empty tree with room for so many nodes.
+    pub(crate) fn with_room(nodes: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(nodes),
+            ..Self::default()
+        }
+    }
+
     /// Appends a node that has no descendants yet.
     pub(crate) fn push(&mut self, kind: NodeKind, span: Span, outer_start: u32) -> NodeId {
         let id = NodeId(

@@ -67,6 +67,15 @@ pub(super) struct Composer<'s> {
 
 /// Parses a whole text, on one core.
 pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, SyntaxError> {
+    compose_with_room(source, before_root_key, 0)
+}
+
+/// Parses a text as [`compose`] does, with room for so many nodes.
+pub(super) fn compose_with_room(
+    source: &str,
+    before_root_key: bool,
+    nodes: usize,
+) -> Result<Tree, SyntaxError> {
     if let Some(at) = forbidden_character(source) {
         return Err(malformed(source, &control_character(at)));
     }
@@ -78,7 +87,7 @@ pub(super) fn compose(source: &str, before_root_key: bool) -> Result<Tree, Synta
     let mut parser = Parser::new(source, before_root_key);
     let mut composer = Composer {
         source,
-        tree: Tree::default(),
+        tree: Tree::with_room(nodes),
         frames: Vec::new(),
         anchors: HashMap::new(),
         document: None,

@@ -8,7 +8,7 @@
 use std::thread;
 
 use super::{
-    compose::{compose, narrow},
+    compose::{compose_with_room, narrow},
     mapping_checks::check_keys,
 };
 use crate::tree::{Node, NodeId, NodeKind, Span, Text, Tree, Value};
@@ -88,7 +88,9 @@ fn parse_at(source: &str, before_root_key: bool, boundaries: &[usize]) -> Option
             .map(|(number, &(_, part))| {
                 // A key follows each part but the last one.
                 let before_root_key = before_root_key || number < last;
-                scope.spawn(move || compose(part, before_root_key).ok())
+                // The first part takes in the others.
+                let room = room_for(if number == 0 { source } else { part });
+                scope.spawn(move || compose_with_room(part, before_root_key, room).ok())
             })
             .collect();
         let trees = threads.into_iter().map(|thread| thread.join().ok()?);
@@ -105,6 +107,13 @@ fn parse_at(source: &str, before_root_key: bool, boundaries: &[usize]) -> Option
     let tree = joined(trees.into_iter().zip(starts))?;
     check_keys(source, &tree, NodeId(1)).ok()?;
     Some(tree)
+}
+
+/// Returns for how many nodes to make room: a key and a value on each line, and no fewer than a million. Growing would leave
+/// holes in memory. Room that is not used costs nothing, and allocations that are large enough are given back to the system
+/// when they end: of smaller ones, the C library learns to keep what it gets back.
+fn room_for(text: &str) -> usize {
+    (2 * memchr::memchr_iter(b'\n', text.as_bytes()).count() + 16).max(1 << 20)
 }
 
 /// Returns the root of a tree of one document, if that is a block mapping without a tag or an anchor.
@@ -195,7 +204,7 @@ impl Shift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::ValueRef;
+    use crate::{format::yaml::compose::compose, tree::ValueRef};
 
     /// All that a tree says.
     fn dump(source: &str, tree: &Tree) -> String {
