@@ -4,7 +4,7 @@ use std::{sync::mpsc, thread};
 
 use zeroize::Zeroizing;
 
-use super::{PIECE, likeness::Likeness};
+use super::{PIECE, recheck::Recheck};
 use crate::crypto::{GcmStream, Mac};
 
 /// From how many bytes on a second core is worth starting a thread.
@@ -13,18 +13,17 @@ const WORTH_IT: usize = 1 << 20;
 /// How many pieces one core may be ahead of the other.
 const AHEAD: usize = 8;
 
-/// Hashes the plaintext and encrypts it where it lies.
+/// Hashes the plaintext, encrypts it where it lies, and checks that it decrypts to what it was.
 pub(super) fn hash_and_encrypt(
     bytes: &mut [u8],
     mac: &mut Mac,
-    likeness: &mut Likeness,
     stream: &mut GcmStream<'_>,
+    recheck: &mut Recheck<'_>,
 ) {
     if bytes.len() < WORTH_IT {
         for piece in bytes.chunks_mut(PIECE) {
             mac.update(piece);
-            likeness.update(piece);
-            stream.encrypt(piece);
+            recheck.encrypt(stream, piece);
         }
         return;
     }
@@ -39,8 +38,7 @@ pub(super) fn hash_and_encrypt(
             }
         });
         for piece in ready {
-            likeness.update(piece);
-            stream.encrypt(piece);
+            recheck.encrypt(stream, piece);
         }
     });
 }

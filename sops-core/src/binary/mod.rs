@@ -4,8 +4,8 @@
 //! the text of the encrypted file is the one thing that is as large as the file.
 
 mod beside;
-mod likeness;
 mod open;
+mod recheck;
 mod seal;
 
 pub(crate) use open::open;

@@ -55,26 +55,39 @@ pub(crate) fn open(
     Ok(place.into_bytes())
 }
 
-/// Decrypts a file without keeping anything, and shows the pieces to `look`; an empty file has none.
-pub(super) fn read_again(
+/// Returns the tag of the value of a file, after checking that it is that of the ciphertext. Nothing is decrypted. `None`
+/// for an empty file, which has none.
+pub(super) fn authenticate(
     text: &str,
     tree: &Tree,
     metadata: &Metadata,
     cipher: &Cipher,
-    look: &mut dyn FnMut(&[u8]),
-) -> Result<(), Error> {
+) -> Result<Option<[u8; TAG_LEN]>, Error> {
     let matcher = metadata.selector.compile()?;
     let Some(sealed) = Sealed::find(text, tree, &matcher) else {
-        return Ok(());
+        return match super::bytes_of(text, tree)?.is_empty() {
+            true => Ok(None),
+            false => Err(Error::Unfaithful("its value is not encrypted")),
+        };
     };
-    let mut place = Place::Nowhere {
-        unread: &text.as_bytes()[sealed.data.clone()],
-    };
-    let decrypted = sealed.decrypt_pieces(&mut place, cipher, &mut |(piece, length)| {
-        look(&piece[..length]);
-        piece
-    });
-    decrypted.map_err(|problem| sealed.located(problem))
+    let mut stream = cipher.stream(&sealed.nonce, ADDITIONAL_DATA);
+    let mut pieces = text.as_bytes()[sealed.data.clone()]
+        .chunks(TEXT_PIECE)
+        .peekable();
+    let mut ciphertext = vec![0; PIECE_ROOM];
+    while let Some(piece) = pieces.next() {
+        let decoded = BASE64
+            .decode_slice(piece, &mut ciphertext)
+            .map_err(|_| sealed.located(LeafProblem::Damaged))?;
+        if decoded != PIECE && pieces.peek().is_some() {
+            return Err(sealed.located(LeafProblem::Damaged));
+        }
+        stream.authenticate(&ciphertext[..decoded]);
+    }
+    match stream.finish_and_compare(&sealed.tag) {
+        true => Ok(Some(sealed.tag)),
+        false => Err(sealed.located(LeafProblem::Authentication)),
+    }
 }
 
 /// The value of a file as nearly all are: nothing beside it, nothing unusual in its text.
@@ -177,9 +190,6 @@ impl Sealed {
 
 /// Where the pieces of text come from, and those of plaintext go to. Wiped when dropped.
 enum Place<'t> {
-    Nowhere {
-        unread: &'t [u8],
-    },
     Copy {
         unread: &'t [u8],
         copy: Zeroizing<Vec<u8>>,
@@ -196,13 +206,13 @@ impl Place<'_> {
     /// Copies the next piece of the text into `piece`, and returns how long it is.
     fn read(&mut self, piece: &mut [u8]) -> usize {
         let source: &[u8] = match self {
-            Self::Nowhere { unread } | Self::Copy { unread, .. } => unread,
+            Self::Copy { unread, .. } => unread,
             Self::Inside { buffer, unread, .. } => &buffer[unread.clone()],
         };
         let length = source.len().min(piece.len());
         piece[..length].copy_from_slice(&source[..length]);
         match self {
-            Self::Nowhere { unread } | Self::Copy { unread, .. } => *unread = &unread[length..],
+            Self::Copy { unread, .. } => *unread = &unread[length..],
             Self::Inside { unread, .. } => unread.start += length,
         }
         length
@@ -210,14 +220,13 @@ impl Place<'_> {
 
     fn is_read(&self) -> bool {
         match self {
-            Self::Nowhere { unread } | Self::Copy { unread, .. } => unread.is_empty(),
+            Self::Copy { unread, .. } => unread.is_empty(),
             Self::Inside { unread, .. } => unread.is_empty(),
         }
     }
 
     fn write(&mut self, piece: &[u8]) {
         match self {
-            Self::Nowhere { .. } => {}
             Self::Copy { copy, .. } => copy.extend_from_slice(piece),
             Self::Inside {
                 buffer, written, ..
@@ -230,7 +239,6 @@ impl Place<'_> {
 
     fn into_bytes(self) -> SecretBytes {
         let mut bytes = match self {
-            Self::Nowhere { .. } => Zeroizing::default(),
             Self::Copy { copy, .. } => copy,
             Self::Inside {
                 mut buffer,

@@ -6,10 +6,8 @@ use base64::Engine;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE,
-    beside::hash_and_encrypt,
-    likeness::{Likeness, LikenessKey},
-    open::read_again,
+    ADDITIONAL_DATA, KEY, PIECE, TEXT_PIECE, beside::hash_and_encrypt, open::authenticate,
+    recheck::Recheck,
 };
 use crate::{
     crypto::{Cipher, Mac, NonceSource, cipher::BASE64, encrypted_value::PREFIX},
@@ -39,10 +37,12 @@ pub(crate) fn seal(
     let nonce = draw()?;
     let mut mac = Mac::new(metadata.mac_only_encrypted);
     let mut stream = cipher.stream(&nonce, ADDITIONAL_DATA);
-    let likeness_key = LikenessKey::draw()?;
-    let mut likeness = Likeness::new(&likeness_key);
-    hash_and_encrypt(&mut buffer, &mut mac, &mut likeness, &mut stream);
+    let mut recheck = Recheck::new(cipher.stream(&nonce, ADDITIONAL_DATA));
+    hash_and_encrypt(&mut buffer, &mut mac, &mut stream, &mut recheck);
     let tag = stream.finish();
+    if !recheck.finish(&tag) {
+        return Err(Error::Unfaithful("decrypting it gives other bytes"));
+    }
     let mac = mac.finish();
 
     let too_large = |_| Error::Unfaithful("it is too large");
@@ -58,7 +58,8 @@ pub(crate) fn seal(
         )
         .map_err(too_large)?;
     let (mut head, mut tail) = envelope(&metadata, indent)?;
-    if !buffer.is_empty() {
+    let is_empty = buffer.is_empty();
+    if !is_empty {
         head.push_str(PREFIX);
         tail.insert_str(
             0,
@@ -78,12 +79,10 @@ pub(crate) fn seal(
     if raw(again.metadata()) != raw(&metadata) {
         return Err(Error::Unfaithful("it has other metadata"));
     }
-    let mut likeness_again = Likeness::new(&likeness_key);
-    read_again(text, again.tree(), again.metadata(), cipher, &mut |piece| {
-        likeness_again.update(piece);
-    })?;
-    if likeness_again.finish() != likeness.finish() {
-        return Err(Error::Unfaithful("decrypting it gives other bytes"));
+    // What was encrypted was decrypted again, piece by piece. The text holds that ciphertext, if it has this tag.
+    let found = authenticate(text, again.tree(), again.metadata(), cipher)?;
+    if found != (!is_empty).then_some(tag) {
+        return Err(Error::Unfaithful("it holds another ciphertext"));
     }
     // Those bytes had this MAC.
     check_mac(again.metadata(), cipher, std::slice::from_ref(&mac))?;

@@ -434,6 +434,12 @@ mod tests {
 
             let mut stream = cipher.stream(&nonce, b"data:");
             pieces
+                .chunks(160)
+                .for_each(|piece| stream.authenticate(piece));
+            assert!(stream.finish_and_compare(&tag));
+
+            let mut stream = cipher.stream(&nonce, b"data:");
+            pieces
                 .chunks_mut(160)
                 .for_each(|piece| stream.decrypt(piece));
             assert!(stream.finish_and_compare(&tag));

@@ -71,6 +71,12 @@ impl<'c> GcmStream<'c> {
         self.apply_keystream(piece);
     }
 
+    /// Takes the next piece of a ciphertext into the tag, and leaves it as it is.
+    pub(crate) fn authenticate(&mut self, piece: &[u8]) {
+        self.hash.update_padded(piece);
+        self.length += piece.len() as u64;
+    }
+
     /// Returns the tag of all pieces.
     pub(crate) fn finish(self) -> [u8; TAG_LEN] {
         let mut tag = finish_with_lengths(self.hash.clone(), self.additional_len, self.length);
