@@ -11,8 +11,12 @@ use super::{
 };
 use crate::{
     crypto::{
-        Cipher, EncryptedValue, LeafProblem, Mac, MacDigest, TAG_LEN, cipher::BASE64,
-        decrypt::Decryption, encrypted_value::PREFIX, looks_encrypted, select::Matcher,
+        Cipher, EncryptedValue, LeafProblem, Mac, MacDigest, TAG_LEN,
+        cipher::{BASE64, base64_of_pieces},
+        decrypt::Decryption,
+        encrypted_value::PREFIX,
+        looks_encrypted,
+        select::Matcher,
     },
     document::{check_mac, located},
     error::Error,
@@ -75,8 +79,9 @@ pub(super) fn authenticate(
         .chunks(TEXT_PIECE)
         .peekable();
     let mut ciphertext = vec![0; PIECE_ROOM];
+    let base64 = base64_of_pieces();
     while let Some(piece) = pieces.next() {
-        let decoded = BASE64
+        let decoded = base64
             .decode_slice(piece, &mut ciphertext)
             .map_err(|_| sealed.located(LeafProblem::Damaged))?;
         if decoded != PIECE && pieces.peek().is_some() {
@@ -163,13 +168,14 @@ impl Sealed {
     ) -> Result<(), LeafProblem> {
         let mut stream = cipher.stream(&self.nonce, ADDITIONAL_DATA);
         let mut text = vec![0; TEXT_PIECE];
+        let base64 = base64_of_pieces();
         let mut piece = Zeroizing::new(vec![0; PIECE_ROOM]);
         loop {
             let length = place.read(&mut text);
             if length == 0 {
                 break;
             }
-            let decoded = BASE64
+            let decoded = base64
                 .decode_slice(&text[..length], &mut piece)
                 .map_err(|_| LeafProblem::Damaged)?;
             if decoded != PIECE && !place.is_read() {

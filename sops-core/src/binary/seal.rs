@@ -10,7 +10,11 @@ use super::{
     recheck::Recheck,
 };
 use crate::{
-    crypto::{Cipher, Mac, NonceSource, cipher::BASE64, encrypted_value::PREFIX},
+    crypto::{
+        Cipher, Mac, NonceSource,
+        cipher::{BASE64, base64_of_pieces},
+        encrypted_value::PREFIX,
+    },
     document::{EncryptedFile, check_mac},
     error::Error,
     format::{Format, edit::splice},
@@ -124,12 +128,13 @@ fn wrap(buffer: &mut Zeroizing<Vec<u8>>, head: &[u8], tail: &[u8]) {
     buffer.reserve_exact(head.len() + body + tail.len() - length);
     buffer.resize(head.len() + body, 0);
     let mut piece = vec![0; PIECE];
+    let base64 = base64_of_pieces();
     // From the end, since base64 is longer: what is written never reaches what was not read yet.
     for start in (0..length).step_by(PIECE).rev() {
         let bytes = &mut piece[..PIECE.min(length - start)];
         bytes.copy_from_slice(&buffer[start..start + bytes.len()]);
         let at = head.len() + start / PIECE * TEXT_PIECE;
-        BASE64
+        base64
             .encode_slice(&*bytes, &mut buffer[at..])
             .expect("there is room for all pieces up to the last one");
     }
