@@ -9,12 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    publish::reported,
-    support::{
-        Program::{Ours, Reference},
-        Ran, Scratch, has_reference, skip,
-    },
+use crate::support::{
+    Program::{Ours, Reference},
+    Ran, Scratch, has_reference, skip,
 };
 
 /// Names the program `moto_server`, with a `python` that has boto3 beside it.
@@ -229,7 +226,7 @@ fn files_are_published_in_a_bucket() {
     let report = || {
         let publish = ["publish", "--yes", "--json", "a file.yaml"];
         let ran = scratch.run_with(Ours, publish, moto.settings(), None);
-        (ran.code, reported(&ran))
+        (ran.code, ran.published())
     };
     let line = ["a file.yaml", "s3://bucket/p/a file.yaml", "published"].map(str::to_owned);
     assert_eq!(report(), (0, vec![line]));

@@ -240,21 +240,6 @@ fn what_cannot_be_published() {
     );
 }
 
-/// What `--json` prints, a line for each file: its name, where it went, and what became of it.
-#[track_caller]
-pub(crate) fn reported(ran: &Ran) -> Vec<[String; 3]> {
-    let text = ran.text();
-    let lines = text.lines().map(|line| {
-        let report: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        assert_eq!(report.as_object().map(serde_json::Map::len), Some(3));
-        ["file", "destination", "status"].map(|key| {
-            let value = report[key].as_str();
-            value.unwrap_or_else(|| panic!("{key}: {line}")).to_owned()
-        })
-    });
-    lines.collect()
-}
-
 #[test]
 fn json_tells_what_became_of_each_file() {
     let rules = "  - {path_regex: s3, s3_bucket: bucket, s3_prefix: p/}\n  - {path_regex: gcs, gcs_bucket: other, omit_extensions: true}\n  - {vault_address: VAULT, vault_path: c/}\n";
@@ -278,7 +263,7 @@ fn json_tells_what_became_of_each_file() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let expected = places.iter().zip(statuses);
         let expected = expected.map(|((file, place), status)| [*file, place, status]);
-        assert_eq!(reported(&ran), expected.collect::<Vec<_>>());
+        assert_eq!(ran.published(), expected.collect::<Vec<_>>());
         // The questions are elsewhere, and nothing is said twice.
         assert!(
             ran.stderr.contains("uploading d/vault.yaml"),
@@ -292,7 +277,7 @@ fn json_tells_what_became_of_each_file() {
     let ran = bench.run(Program::Ours, &["-y", "--json", "--recursive", "d"], None);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(!ran.stderr.contains("uploading"), "{}", ran.stderr);
-    assert_eq!(reported(&ran).len(), 3);
+    assert_eq!(ran.published().len(), 3);
 }
 
 #[test]
@@ -335,7 +320,10 @@ fn json_of_what_fails_is_what_went_well_before() {
     );
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("d/w.yaml") && ran.stderr.contains("permission denied"));
-    assert_eq!(reported(&ran), [["d/a.yaml", "s3://b/a.yaml", "published"]]);
+    assert_eq!(
+        ran.published(),
+        [["d/a.yaml", "s3://b/a.yaml", "published"]]
+    );
     let put = bench.put();
     assert_eq!(
         put.iter()
@@ -400,7 +388,7 @@ fn a_server_of_cloud_storage() {
         let ran = bench
             .scratch
             .run_with(Program::Ours, arguments, variables, None);
-        (ran.code, reported(&ran))
+        (ran.code, ran.published())
     };
     let (there, nowhere) = (report("b"), report("missing"));
     child.kill().expect("it runs");

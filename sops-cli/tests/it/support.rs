@@ -48,6 +48,21 @@ impl Ran {
         assert_eq!(self.code, 0, "{}", self.stderr);
         self.stdout
     }
+
+    /// What `publish --json` printed, a line for each file: its name, where it went, and what became of it.
+    #[track_caller]
+    pub(crate) fn published(&self) -> Vec<[String; 3]> {
+        let text = self.text();
+        let lines = text.lines().map(|line| {
+            let report: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+            assert_eq!(report.as_object().map(serde_json::Map::len), Some(3));
+            ["file", "destination", "status"].map(|key| {
+                let value = report[key].as_str();
+                value.unwrap_or_else(|| panic!("{key}: {line}")).to_owned()
+            })
+        });
+        lines.collect()
+    }
 }
 
 impl From<Output> for Ran {

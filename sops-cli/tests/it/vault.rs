@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::{
     http_server::{Received, Reply, Server, Tls},
-    publish::reported,
     support::{Program, RECIPIENT, Ran, Scratch, has_reference, skip, testdata},
 };
 
@@ -568,7 +567,7 @@ fn values_are_published_in_a_real_server() {
         let settings = [("VAULT_TOKEN", token)];
         let ran = scratch.run_with(Program::Ours, arguments, settings, None);
         assert!(!ran.stderr.contains(&vault.token), "{}", ran.stderr);
-        (ran.code, reported(&ran))
+        (ran.code, ran.published())
     };
     let place = format!("{}/v1/values/data/a/f.yaml", vault.address);
     let told = |status: &str| (0, vec![["f.yaml", &place, status].map(str::to_owned)]);
