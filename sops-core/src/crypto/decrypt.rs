@@ -70,6 +70,29 @@ pub(crate) struct DecryptedLeaves {
     pub(crate) typed: Typed,
 }
 
+impl<'d> Decryption<'d> {
+    /// Returns what asks for nothing but the MAC.
+    pub(crate) fn of_mac(
+        format: Format,
+        cipher: &'d Cipher,
+        matcher: &'d Matcher,
+        mac_only_encrypted: bool,
+    ) -> Self {
+        Self {
+            format,
+            cipher,
+            matcher,
+            mac_only_encrypted,
+            by_content: false,
+            with_stash: false,
+            with_fingerprint: false,
+            with_edits: false,
+            spelled: &[],
+            changed: &[],
+        }
+    }
+}
+
 impl Decryption<'_> {
     /// Decrypts the selected leaves and comments of `tree`.
     pub(crate) fn run(&self, source: &str, tree: &Tree) -> Result<DecryptedLeaves, LeafError> {

@@ -290,18 +290,12 @@ mod tests {
         let metadata = Metadata::from_raw(&raw).unwrap();
         let data_key: DataKey = keyring.unwrap(&metadata).unwrap();
         check(
-            &Decryption {
-                format: Format::Yaml,
-                cipher: &Cipher::new(&data_key),
-                matcher: &options.selector.compile().unwrap(),
-                mac_only_encrypted: options.mac_only_encrypted,
-                by_content: false,
-                with_stash: false,
-                with_fingerprint: false,
-                with_edits: false,
-                spelled: &[],
-                changed: &[],
-            },
+            &Decryption::of_mac(
+                Format::Yaml,
+                &Cipher::new(&data_key),
+                &options.selector.compile().unwrap(),
+                options.mac_only_encrypted,
+            ),
             &encrypted,
             &tree,
         );

@@ -90,16 +90,8 @@ impl Unlocked<'_> {
             })
             .collect();
         let decryption = Decryption {
-            format: *format,
-            cipher: &self.cipher,
-            matcher: &matcher,
-            mac_only_encrypted: metadata.mac_only_encrypted,
-            by_content: false,
-            with_stash: false,
-            with_fingerprint: false,
-            with_edits: false,
-            spelled: &[],
             changed: &changed,
+            ..Decryption::of_mac(*format, &self.cipher, &matcher, metadata.mac_only_encrypted)
         };
         let leaves = open_leaves(&self.file, &decryption, options.ignore_mac).ok()?;
         let Some(mac) = leaves.changed_mac else {
@@ -145,6 +137,7 @@ impl Unlocked<'_> {
         let view = value.view("");
         let mut plaintext = Vec::new();
         view.plaintext(&mut plaintext);
+        let plaintext = SecretBytes::new(plaintext);
         let kind = view.type_word();
         // Numbers of other kinds may be equal, and others may lose digits.
         let is_plain = |kind| matches!(kind, "str" | "int" | "bool");
@@ -166,10 +159,10 @@ impl Unlocked<'_> {
         }
         Some(Replacement {
             node: leaf.node,
-            is_same: leaf.encrypted.kind == kind && *before == plaintext,
+            is_same: leaf.encrypted.kind == kind && *before == plaintext.expose(),
             additional_data: leaf.additional_data,
             kind,
-            plaintext: SecretBytes::new(plaintext),
+            plaintext,
             value,
         })
     }

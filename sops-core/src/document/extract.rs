@@ -20,18 +20,12 @@ impl Unlocked<'_> {
             return Ok(None);
         };
         let matcher = self.file.metadata.selector.compile()?;
-        let decryption = Decryption {
-            format: self.file.format,
-            cipher: &self.cipher,
-            matcher: &matcher,
-            mac_only_encrypted: self.file.metadata.mac_only_encrypted,
-            by_content: false,
-            with_stash: false,
-            with_fingerprint: false,
-            with_edits: false,
-            spelled: &[],
-            changed: &[],
-        };
+        let decryption = Decryption::of_mac(
+            self.file.format,
+            &self.cipher,
+            &matcher,
+            self.file.metadata.mac_only_encrypted,
+        );
         let leaves = open_leaves(&self.file, &decryption, false)?;
         let warnings = warnings::after_decryption(&self.file.text, &self.file.tree, &leaves);
         Ok(Some((text, warnings)))

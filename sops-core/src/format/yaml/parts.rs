@@ -282,6 +282,17 @@ mod tests {
         assert!(found > 1000, "{found}");
     }
 
+    /// Returns numbers below others, the same ones for each seed.
+    fn random(seed: u64) -> impl FnMut(usize) -> usize {
+        let mut state = seed;
+        move |below| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).expect("31 bits") % below
+        }
+    }
+
     /// Lines that begin, go on with and end what lines can be part of.
     const LINES: &[&str] = &[
         "a: 1",
@@ -338,13 +349,7 @@ mod tests {
 
     #[test]
     fn random_lines_in_parts_are_as_the_whole() {
-        let mut state = 1_u64;
-        let mut random = |below: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            usize::try_from(state >> 33).expect("31 bits") % below
-        };
+        let mut random = random(1);
         let mut found = 0;
         for _ in 0..3_000 {
             let lines = 2 + random(9);
@@ -390,13 +395,7 @@ mod tests {
 
     #[test]
     fn entries_in_parts_are_as_the_whole() {
-        let mut state = 7_u64;
-        let mut random = |below: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            usize::try_from(state >> 33).expect("31 bits") % below
-        };
+        let mut random = random(7);
         let mut found = 0;
         for _ in 0..1_500 {
             let count = 2 + random(8);
