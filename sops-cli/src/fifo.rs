@@ -1,25 +1,26 @@
 //! Plaintexts in named pipes: they are in no file, and gone when they were read.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use sops_core::SecretBytes;
 
-/// A named pipe that gives the same text to whoever opens it, again and again, until this is dropped.
+/// A named pipe that gives the same text to whoever opens it, again and again, until this is dropped. Dropping removes it.
 pub(crate) struct Fifo {
     path: PathBuf,
-    is_over: Arc<AtomicBool>,
+    is_over: Arc<IsOver>,
     server: Option<JoinHandle<()>>,
 }
+
+/// Whether the pipe is served no more. Whoever makes or removes the pipe holds it.
+type IsOver = Mutex<bool>;
 
 /// How often the thread is asked to end.
 const ATTEMPTS: usize = 100;
@@ -28,7 +29,7 @@ impl Fifo {
     /// Makes the pipe, and serves it from a thread.
     pub(crate) fn serve(path: PathBuf, content: Arc<SecretBytes>) -> io::Result<Self> {
         make(&path)?;
-        let is_over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::new(IsOver::new(false));
         let server = thread::Builder::new().spawn({
             let (path, is_over) = (path.clone(), is_over.clone());
             move || serve(&path, &content, &is_over)
@@ -43,44 +44,59 @@ impl Fifo {
 
 impl Drop for Fifo {
     fn drop(&mut self) {
-        use std::os::unix::fs::OpenOptionsExt;
-
-        self.is_over.store(true, Ordering::Release);
+        let mut is_over = lock(&self.is_over);
+        *is_over = true;
+        // Both ends, so that it wakes the thread, which waits for a reader, and readers, which wait for the thread: a
+        // program that outlives the one we waited for may just be opening the pipe, and would do so forever.
+        let both_ends = open_both_ends(&self.path);
+        let _ = fs::remove_file(&self.path);
+        drop(is_over);
         let Some(server) = self.server.take() else {
             return;
         };
-        // The thread waits for a reader: be one. If the pipe was removed meanwhile, nobody can be, and the thread ends
-        // with the process.
+        // Whoever found the path before it was removed is about to open it. If somebody else removed it, or a reader
+        // does not read, the thread ends with the process.
         for _ in 0..ATTEMPTS {
+            thread::sleep(Duration::from_millis(1));
             if server.is_finished() {
                 let _ = server.join();
-                return;
+                break;
             }
-            let mut options = OpenOptions::new();
-            let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-            drop(options.read(true).custom_flags(flags).open(&self.path));
-            thread::sleep(Duration::from_millis(1));
         }
+        drop(both_ends);
     }
 }
 
-fn serve(path: &Path, content: &SecretBytes, is_over: &AtomicBool) {
+/// Opens the pipe without waiting for anybody.
+fn open_both_ends(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+}
+
+/// Gives the text to one reader after the other.
+fn serve(path: &Path, content: &SecretBytes, is_over: &IsOver) {
     let next = path.with_file_name(".next");
-    while !is_over.load(Ordering::Acquire) {
-        // Waits for a reader.
-        let Ok(mut pipe) = OpenOptions::new().write(true).open(path) else {
-            return;
-        };
-        if is_over.load(Ordering::Acquire) {
+    // Opening waits for a reader. When it is over, there is no such path any more.
+    while let Ok(mut pipe) = OpenOptions::new().write(true).open(path) {
+        let is_over = lock(is_over);
+        if *is_over {
             return;
         }
         // Whoever opens the path from now on gets a pipe of its own: two readers of one pipe would share the text.
         if make(&next).and_then(|()| fs::rename(&next, path)).is_err() {
             return;
         }
+        drop(is_over);
         // A reader that closes the pipe early has what it wanted.
         let _ = pipe.write_all(content.expose());
     }
+}
+
+fn lock(is_over: &IsOver) -> MutexGuard<'_, bool> {
+    is_over.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(target_os = "linux")]
@@ -104,7 +120,10 @@ fn make(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::{
+        os::unix::fs::{FileTypeExt, PermissionsExt},
+        sync::mpsc,
+    };
 
     use super::*;
 
@@ -143,6 +162,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fifo = fifo(folder.path(), b"never read");
         fs::remove_file(&fifo.path).unwrap();
+    }
+
+    #[test]
+    fn a_reader_that_comes_at_the_end_does_not_wait_forever() {
+        for _ in 0..100 {
+            let folder = tempfile::tempdir().unwrap();
+            let fifo = fifo(folder.path(), b"text");
+            let (sender, ends) = mpsc::channel();
+            let path = fifo.path.clone();
+            thread::spawn(move || {
+                while fs::read(&path).is_ok() {}
+                sender.send(())
+            });
+            thread::sleep(Duration::from_millis(1));
+            drop(fifo);
+            ends.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
     }
 
     #[test]

@@ -195,7 +195,8 @@ impl Supervisor {
         let ignored = ignored_signals();
         let caught = all
             .into_iter()
-            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+            // Without the news of a child's end there would be no end of waiting for it.
+            .filter(|signal| *signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
         let signals = signal_hook::iterator::Signals::new(caught).map_err(|error| {
             Failure::new(Code::Generic, format!("cannot watch for signals: {error}"))
         })?;

@@ -127,7 +127,7 @@ fn a_mistake_can_be_mended_in_the_editor() {
         .expect("it starts");
     let mut stdin = child.stdin.take().expect("piped above");
     stdin.write_all(b"\n").expect("it reads");
-    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    let ran = Ran::of(child);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
         ran.stderr.contains("Press enter to return to the editor"),
@@ -214,7 +214,7 @@ fn a_signal_during_editing_leaves_no_plaintext() {
         let id = child.id().to_string();
         let killed = Command::new("kill").args(["-s", signal, &id]).status();
         assert!(killed.expect("kill is there").success());
-        let ran = Ran::from(child.wait_with_output().expect("it ends"));
+        let ran = Ran::of(child);
         assert!(ran.code != 0, "{signal}");
         assert!(
             start.elapsed() < Duration::from_secs(25),
@@ -364,7 +364,7 @@ fn signals_at_any_moment_leave_no_plaintext() {
                 .args(["-s", signal, &id])
                 .stderr(Stdio::null())
                 .status();
-            let ran = Ran::from(child.wait_with_output().expect("it ends"));
+            let ran = Ran::of(child);
             scratch.assert_nothing_left();
             let decrypted = decrypted(&scratch);
             let changed = TEXT.replace("old", "new");
@@ -433,7 +433,7 @@ fn vim_leaves_nothing_behind() {
                 .status();
             assert!(sent.expect("kill is there").success());
         }
-        let ran = Ran::from(child.wait_with_output().expect("it ends"));
+        let ran = Ran::of(child);
         assert_eq!(decrypted(&scratch), expected, "{commands}: {}", ran.text());
         scratch.assert_nothing_left();
         let found = Command::new("grep")

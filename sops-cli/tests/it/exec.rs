@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -320,7 +320,7 @@ fn a_signal_is_passed_on_and_leaves_nothing() {
             let child = started(&scratch, &["exec-file", fifo, "flat.yaml", command]);
             let start = Instant::now();
             signal(&child, name);
-            let ran = Ran::from(child.wait_with_output().expect("it ends"));
+            let ran = Ran::of(child);
             assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
             assert!(start.elapsed() < Duration::from_secs(20), "{name} ends it");
             scratch.assert_nothing_left();
@@ -336,7 +336,7 @@ fn a_program_may_handle_the_signal() {
         let command = "trap 'kill $!; exit 9' TERM; sleep 30 & touch started; wait";
         let child = started(&scratch, &[verb, "flat.yaml", command]);
         signal(&child, "TERM");
-        let ran = Ran::from(child.wait_with_output().expect("it ends"));
+        let ran = Ran::of(child);
         assert_eq!(ran.code, 9, "{verb}: {}", ran.stderr);
         scratch.assert_nothing_left();
     }
@@ -360,6 +360,26 @@ fn an_ignored_signal_stays_ignored() {
     let child = shell.spawn().expect("it starts");
     wait_for(&scratch.path("started"));
     signal(&child, "HUP");
-    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    let ran = Ran::of(child);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+}
+
+/// Some daemons never wait for what they start, and whoever they start inherits that.
+#[test]
+fn a_caller_may_ignore_its_children() {
+    let scratch = scratch();
+    let binary = scratch.command(Ours).get_program().to_owned();
+    let mut command = Command::new("env");
+    command
+        .arg("--ignore-signal=CHLD")
+        .arg(binary)
+        .args(["exec-file", "flat.yaml", "sleep 0.2; exit 3"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .current_dir(scratch.folder());
+    for (name, value) in scratch.command(Ours).get_envs() {
+        command.env(name, value.expect("set, not removed"));
+    }
+    let ran = Ran::of(command.spawn().expect("it starts"));
     assert_eq!(ran.code, 3, "{}", ran.stderr);
 }

@@ -95,7 +95,7 @@ impl Gnupg {
         let mut stdin = child.stdin.take().expect("piped above");
         stdin.write_all(input.as_bytes()).expect("gpg reads it");
         drop(stdin);
-        let ran = Ran::from(child.wait_with_output().expect("gpg ends"));
+        let ran = Ran::of(child);
         assert_eq!(ran.code, 0, "gpg {arguments:?}: {}", ran.stderr);
         ran.text()
     }

@@ -193,7 +193,7 @@ fn a_closed_pipe_is_no_crash() {
     command.args(["encrypt", "--age", RECIPIENT, "secrets.yaml"]);
     let mut child = command.spawn().expect("it starts");
     drop(child.stdout.take());
-    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    let ran = Ran::of(child);
     assert!(
         ran.code != 101 && !ran.stderr.contains("internal error"),
         "{}",
@@ -262,10 +262,7 @@ fn two_processes_on_one_file_leave_a_whole_file() {
                 command.spawn().expect("it starts")
             })
             .collect();
-        let ran: Vec<Ran> = children
-            .into_iter()
-            .map(|child| child.wait_with_output().expect("it ends").into())
-            .collect();
+        let ran: Vec<Ran> = children.into_iter().map(Ran::of).collect();
         assert!(ran.iter().any(|ran| ran.code == 0), "{ran:?}");
         for ran in &ran {
             assert!(ran.code == 0 || !ran.stderr.is_empty());

@@ -7,12 +7,14 @@ use std::{
     io::Write as _,
     num::NonZero,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 /// The recipient of the first identity in `testdata/golden/keys/age.txt`.
@@ -37,7 +39,22 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// How long a program may take, on a machine that does many other things.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 impl Ran {
+    /// Waits until a program has ended, and everything it started has closed the pipes that it got.
+    #[track_caller]
+    pub(crate) fn of(child: Child) -> Self {
+        let id = child.id();
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = output.recv_timeout(PATIENCE) else {
+            panic!("process {id}, or one that it started, does not end");
+        };
+        output.expect("it is ours to wait for").into()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
@@ -171,7 +188,7 @@ impl Scratch {
     ) -> Ran {
         let mut command = self.command(program);
         command.args(arguments);
-        command.output().expect("the program starts").into()
+        Ran::of(command.spawn().expect("the program starts"))
     }
 
     /// Runs a program with these arguments, with settings in its environment, and with this standard input.
@@ -185,7 +202,7 @@ impl Scratch {
         let mut command = self.command(program);
         command.args(arguments).envs(settings);
         let Some(input) = input else {
-            return command.output().expect("the program starts").into();
+            return Ran::of(command.spawn().expect("the program starts"));
         };
         let mut child = command
             .stdin(Stdio::piped())
@@ -195,7 +212,7 @@ impl Scratch {
         thread::scope(|scope| {
             // A program that does not read all of it closes the pipe: nothing to complain about.
             scope.spawn(move || drop(stdin.write_all(input)));
-            child.wait_with_output().expect("the program ends").into()
+            Ran::of(child)
         })
     }
 
