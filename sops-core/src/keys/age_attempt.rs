@@ -146,10 +146,14 @@ impl<'a> Attempt<'a> {
     /// Tries identities that can be used as they are: first each with the entry that names it.
     fn with_open(&mut self, identities: &Identities) -> Option<SecretBytes> {
         let open = identities.open();
+        // With one of each there is nothing to choose, and no public key to compute for it.
+        if let ([open], [entry]) = (open, &mut self.entries[..]) {
+            return entry.open_with(&open.identity);
+        }
         for is_named in [true, false] {
             for entry in &mut self.entries {
                 for open in open {
-                    if (open.recipient == entry.recipient) != is_named {
+                    if (open.recipient() == entry.recipient) != is_named {
                         continue;
                     }
                     if let Some(share) = entry.open_with(&open.identity) {
@@ -275,7 +279,8 @@ impl Entry<'_> {
     }
 
     fn open_with(&mut self, identity: &Identity) -> Option<SecretBytes> {
-        let file_key = self.sealed()?.unwrap(identity)?;
+        self.sealed()?;
+        let file_key = self.sealed.as_ref()?.unwrap(identity, &self.recipient)?;
         self.open(&file_key)
     }
 

@@ -1,6 +1,6 @@
 //! age identities: the secret keys, as files and variables hold them.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -28,17 +28,21 @@ pub struct Identities {
 
 /// An identity that can be used as it is.
 pub(super) struct OpenIdentity {
-    /// The public key, as metadata name it.
-    pub(super) recipient: String,
+    recipient: OnceLock<String>,
     pub(super) identity: Identity,
 }
 
 impl OpenIdentity {
     fn new(identity: Identity) -> Self {
         Self {
-            recipient: identity.recipient(),
+            recipient: OnceLock::new(),
             identity,
         }
+    }
+
+    /// Returns the public key, as metadata name it.
+    pub(super) fn recipient(&self) -> &str {
+        self.recipient.get_or_init(|| self.identity.recipient())
     }
 }
 
@@ -114,7 +118,7 @@ impl Identities {
     /// Returns the recipients that wrap for these identities, as far as that can be told without a passphrase or a plugin.
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
-        let open = self.open.iter().map(|open| open.recipient.clone());
+        let open = self.open.iter().map(|open| open.recipient().to_owned());
         let locked = self.locked_keys.iter();
         open.chain(locked.map(|key| key.recipient().to_string()))
             .collect()

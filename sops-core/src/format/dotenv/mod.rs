@@ -116,7 +116,7 @@ impl Entry {
 fn value(source: &str, span: Span) -> Text {
     let text = span.of(source);
     // Few values have a backslash at all, and looking for one byte is faster.
-    match text.contains('\\') && text.contains(LINE_BREAK) {
+    match memchr::memchr(b'\\', text.as_bytes()).is_some() && text.contains(LINE_BREAK) {
         true => Text::Owned(
             text.replace(LINE_BREAK, "\n")
                 .into_bytes()

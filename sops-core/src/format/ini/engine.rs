@@ -59,7 +59,7 @@ impl Engine for Ini {
     }
 
     fn holds(&self, text: &[u8]) -> bool {
-        std::str::from_utf8(text).is_ok_and(|text| value::written(text, "").is_some())
+        std::str::from_utf8(text).is_ok_and(value::can_be_written)
     }
 
     fn comment_text<'s>(&self, source: &'s str, tree: &Tree, id: NodeId) -> Cow<'s, str> {

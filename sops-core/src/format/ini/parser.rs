@@ -75,7 +75,7 @@ impl<'s> Parser<'s> {
                 self.at = next;
                 end = start + text.len();
             } else {
-                end = self.key(start)?;
+                end = self.key(start, next)?;
             }
         }
         self.trailing_comments();
@@ -130,11 +130,10 @@ impl<'s> Parser<'s> {
         map
     }
 
-    /// Reads a key and its value; returns where they end.
-    fn key(&mut self, start: usize) -> Result<usize, SyntaxError> {
-        let next = line_after(self.source, start);
+    /// Reads a key and its value; returns where they end. `next` is where the next line starts.
+    fn key(&mut self, start: usize, next: usize) -> Result<usize, SyntaxError> {
         let (name, value_start) = self.key_name(start, next)?;
-        let value = value::read(self.source, value_start).map_err(|error| match error {
+        let value = value::read(self.source, value_start, next).map_err(|error| match error {
             Unreadable::Unclosed(at) => {
                 self.malformed(at, "quotes that are not closed", "close them")
             }

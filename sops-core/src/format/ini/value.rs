@@ -28,9 +28,9 @@ pub(super) enum Unreadable {
 const TRIPLE: &str = "\"\"\"";
 const BACKTICK: &str = "`";
 
-/// Reads the value that starts somewhere behind `start`, on a line of which the delimiter was read.
-pub(super) fn read(source: &str, start: usize) -> Result<Read, Unreadable> {
-    let next = line_after(source, start);
+/// Reads the value that starts somewhere behind `start`, on a line of which the delimiter was read. `next` is where the line
+/// after it starts.
+pub(super) fn read(source: &str, start: usize, next: usize) -> Result<Read, Unreadable> {
     let line = &source[start..next];
     let text = line.trim_start();
     let at = start + (line.len() - text.len());
@@ -48,7 +48,8 @@ pub(super) fn read(source: &str, start: usize) -> Result<Read, Unreadable> {
     if let Some(first) = trimmed.strip_suffix('\\') {
         return Ok(continued(source, at, first, next));
     }
-    let (value, comment) = match trimmed.find(COMMENT_MARKS) {
+    let [first_mark, second_mark] = COMMENT_MARKS.map(|mark| mark as u8);
+    let (value, comment) = match memchr::memchr2(first_mark, second_mark, trimmed.as_bytes()) {
         Some(mark) => {
             let comment = Span::new(at + mark, at + trimmed.len());
             (trimmed[..mark].trim_end(), Some(comment))
@@ -149,9 +150,7 @@ fn continued(source: &str, at: usize, first: &str, mut next: usize) -> Read {
 
 /// Returns where the next line starts.
 pub(super) fn line_after(source: &str, from: usize) -> usize {
-    source[from..]
-        .find('\n')
-        .map_or(source.len(), |at| from + at + 1)
+    memchr::memchr(b'\n', &source.as_bytes()[from..]).map_or(source.len(), |at| from + at + 1)
 }
 
 /// Returns the text of a value, in the quotes of `like` if they can hold it. `None` if no quotes can.
@@ -164,6 +163,11 @@ pub(crate) fn written(value: &str, like: &str) -> Option<String> {
         .chain(["", "\"", BACKTICK, TRIPLE, "'"])
         .find(|quote| reads_as(quote, value))
         .map(|quote| [quote, value, quote].concat())
+}
+
+/// Returns whether there is a way to write a value.
+pub(crate) fn can_be_written(value: &str) -> bool {
+    is_simple(value) || written(value, "").is_some()
 }
 
 /// Returns the quote that stands on both sides of a value.
@@ -180,15 +184,17 @@ pub(super) fn quote_of(text: &str) -> Option<&str> {
 
 /// Whether a value is itself without quotes; those that need a second look are not.
 fn is_simple(value: &str) -> bool {
+    let bytes = value.as_bytes();
     value.trim() == value
-        && !value.contains(['\n', '\r', ';', '#', '\\'])
+        && memchr::memchr3(b'\n', b'\r', b'\\', bytes).is_none()
+        && memchr::memchr2(b';', b'#', bytes).is_none()
         && !value.starts_with(['"', '\'', '`'])
 }
 
 fn reads_as(quote: &str, value: &str) -> bool {
     // What follows must not matter.
     let line = Zeroizing::new([quote, value, quote, "\nx=1\n"].concat());
-    read(&line, 0).is_ok_and(|read| {
+    read(&line, 0, line_after(&line, 0)).is_ok_and(|read| {
         read.comment.is_none()
             && read.next == value.len() + 2 * quote.len() + 1
             && read.text.bytes(&line) == value.as_bytes()

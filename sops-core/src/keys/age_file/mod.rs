@@ -118,12 +118,14 @@ impl Sealed {
         self.ssh().any(|wrapped| wrapped.is_for(key))
     }
 
-    /// Returns the file key, if a stanza is for this identity.
-    pub(super) fn unwrap(&self, identity: &Identity) -> Option<FileKey> {
+    /// Returns the file key, if a stanza is for this identity. `named` is whom the file is said to be for.
+    pub(super) fn unwrap(&self, identity: &Identity, named: &str) -> Option<FileKey> {
         self.wrapped
             .iter()
             .find_map(|wrapped| match (identity, wrapped) {
-                (Identity::X25519(identity), Wrapped::X25519(wrapped)) => identity.unwrap(wrapped),
+                (Identity::X25519(identity), Wrapped::X25519(wrapped)) => {
+                    identity.unwrap(wrapped, named.parse().ok().as_ref())
+                }
                 (Identity::Hybrid(identity), Wrapped::Hybrid(wrapped)) => identity.unwrap(wrapped),
                 (Identity::Ssh(identity), Wrapped::Ssh(wrapped)) => identity.unwrap(wrapped),
                 _ => None,

@@ -46,7 +46,7 @@ fn decrypt_with(
     let sealed = Sealed::parse(file)?;
     let file_key = identities
         .iter()
-        .find_map(|identity| sealed.unwrap(identity))
+        .find_map(|identity| sealed.unwrap(identity, ""))
         .or_else(|| {
             let mut passphrases = passphrases.iter();
             passphrases.find_map(|passphrase| sealed.unwrap_passphrase(passphrase))
@@ -323,5 +323,27 @@ fn texts_that_are_no_post_quantum_keys() {
             assert!(wrong.parse::<hybrid::Recipient>().is_err(), "{wrong}");
             assert!(wrong.parse::<hybrid::Identity>().is_err(), "{wrong}");
         }
+    }
+}
+
+#[test]
+fn whoever_a_file_is_said_to_be_for_its_identity_opens_it() {
+    let ours = Identity::generate().expect("a key");
+    let mut text = String::with_capacity(80);
+    ours.push_text(&mut text);
+    let own = ours.to_recipient().to_string();
+    let other = Identity::generate().expect("a key").to_recipient();
+    let file = encrypt(&[1; 33], &[&other, &ours.to_recipient()]).expect("encrypts");
+    let sealed = Sealed::parse(&file).expect("a file");
+    for named in [own.as_str(), &other.to_string(), "age1", ""] {
+        // As it was read: nobody has asked for its public key.
+        let ours = super::Identity::X25519(text.parse().expect("an identity"));
+        for _ in 0..2 {
+            let file_key = sealed.unwrap(&ours, named).expect("it is for this one");
+            assert_eq!(*sealed.open(&file_key).expect("a file"), [1; 33]);
+        }
+        let stranger = Identity::generate().expect("a key");
+        let stranger = super::Identity::X25519(stranger);
+        assert!(sealed.unwrap(&stranger, named).is_none());
     }
 }

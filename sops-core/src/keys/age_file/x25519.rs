@@ -1,10 +1,10 @@
 //! Native recipients and identities: X25519 keys, written in Bech32.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bech32::Hrp;
-use x25519_dalek::{PublicKey, StaticSecret};
+use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::{
@@ -25,7 +25,8 @@ pub(crate) struct Recipient(PublicKey);
 /// A secret key to decrypt with. Wiped when dropped.
 pub(crate) struct Identity {
     secret: StaticSecret,
-    public: PublicKey,
+    /// Computed when it is first needed, which takes as long as parsing a small file does.
+    public: OnceLock<PublicKey>,
 }
 
 /// What an X25519 stanza holds.
@@ -40,8 +41,11 @@ impl Recipient {
         fill(&mut *bytes)?;
         let ephemeral = StaticSecret::from(*bytes);
         let share = PublicKey::from(&ephemeral);
-        let key =
-            wrap_key(&ephemeral, &self.0, &share, &self.0).ok_or(EncryptError::WeakRecipient)?;
+        let shared = ephemeral.diffie_hellman(&self.0);
+        if !shared.was_contributory() {
+            return Err(EncryptError::WeakRecipient);
+        }
+        let key = wrap_key(&shared, &share, &self.0);
         Ok(Stanza {
             kind: KIND.to_owned(),
             arguments: vec![STANDARD_NO_PAD.encode(share.as_bytes())],
@@ -58,13 +62,18 @@ impl Identity {
     }
 
     fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let secret = StaticSecret::from(*bytes);
-        let public = PublicKey::from(&secret);
-        Self { secret, public }
+        Self {
+            secret: StaticSecret::from(*bytes),
+            public: OnceLock::new(),
+        }
     }
 
     pub(crate) fn to_recipient(&self) -> Recipient {
-        Recipient(self.public)
+        Recipient(*self.public())
+    }
+
+    fn public(&self) -> &PublicKey {
+        self.public.get_or_init(|| PublicKey::from(&self.secret))
     }
 
     /// Appends the text of the key. Growing would leave pieces of it behind: there should be room for 74 characters.
@@ -72,10 +81,21 @@ impl Identity {
         text::push(text, IDENTITY_PREFIX, self.secret.as_bytes());
     }
 
-    /// Returns the file key, if the stanza is for this identity.
-    pub(super) fn unwrap(&self, wrapped: &Wrapped) -> Option<FileKey> {
-        let key = wrap_key(&self.secret, &wrapped.share, &wrapped.share, &self.public)?;
-        open_file_key(&key, &wrapped.body)
+    /// Returns the file key, if the stanza is for this identity. `named` is who the stanza is said to be for, which may not
+    /// be so.
+    pub(super) fn unwrap(&self, wrapped: &Wrapped, named: Option<&Recipient>) -> Option<FileKey> {
+        let shared = self.secret.diffie_hellman(&wrapped.share);
+        if !shared.was_contributory() {
+            return None;
+        }
+        let open =
+            |public| open_file_key(&wrap_key(&shared, &wrapped.share, public), &wrapped.body);
+        // If it opens with the name that it was given, there is no need to know our own.
+        let by_name = match self.public.get() {
+            None => named.and_then(|recipient| open(&recipient.0)),
+            Some(_) => None,
+        };
+        by_name.or_else(|| open(self.public()))
     }
 }
 
@@ -136,18 +156,14 @@ const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// Returns the key that wraps the file key; `None` if the secret would not depend on both sides.
+/// Returns the key that wraps the file key.
 fn wrap_key(
-    secret: &StaticSecret,
-    public: &PublicKey,
+    shared: &SharedSecret,
     share: &PublicKey,
     recipient: &PublicKey,
-) -> Option<Zeroizing<[u8; 32]>> {
-    let shared = secret.diffie_hellman(public);
+) -> Zeroizing<[u8; 32]> {
     let salt = [*share.as_bytes(), *recipient.as_bytes()].concat();
-    shared
-        .was_contributory()
-        .then(|| derive(shared.as_bytes(), &salt, LABEL))
+    derive(shared.as_bytes(), &salt, LABEL)
 }
 
 impl FromStr for Recipient {

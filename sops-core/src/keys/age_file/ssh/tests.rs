@@ -68,14 +68,18 @@ fn keys_open_what_their_public_keys_encrypted() {
         assert_eq!(identity.recipient(), &recipient, "{name}");
         let sealed = Sealed::parse(&encrypt(&recipient)).expect("a header");
         assert!(sealed.has_ssh() && sealed.is_for(&recipient), "{name}");
-        let file_key = sealed.unwrap(&AnyIdentity::Ssh(identity)).expect(name);
+        let file_key = sealed.unwrap(&AnyIdentity::Ssh(identity), "").expect(name);
         assert_eq!(&*sealed.open(&file_key).expect(name), b"plain");
     }
     let identity = open("ed25519-pkcs8");
     let sealed = Sealed::parse(&encrypt(identity.recipient())).expect("a header");
-    assert!(sealed.unwrap(&AnyIdentity::Ssh(open("ed25519"))).is_none());
-    assert!(sealed.unwrap(&AnyIdentity::Ssh(open("rsa"))).is_none());
-    assert!(sealed.unwrap(&AnyIdentity::Ssh(identity)).is_some());
+    assert!(
+        sealed
+            .unwrap(&AnyIdentity::Ssh(open("ed25519")), "")
+            .is_none()
+    );
+    assert!(sealed.unwrap(&AnyIdentity::Ssh(open("rsa")), "").is_none());
+    assert!(sealed.unwrap(&AnyIdentity::Ssh(identity), "").is_some());
 }
 
 #[test]
