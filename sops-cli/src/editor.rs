@@ -21,6 +21,10 @@ pub(crate) struct Session {
     events: Receiver<Event>,
 }
 
+#[cfg_attr(
+    not(unix),
+    expect(dead_code, reason = "signals are caught on Unix only")
+)]
 enum Event {
     /// A child may have ended.
     Child,

@@ -151,6 +151,7 @@ fn make_private_folders(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no modes"))]
 fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
