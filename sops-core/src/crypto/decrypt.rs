@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{
     Cipher, CipherError, EncryptedValue, LeafError, LeafProblem, Mac,
     ahead::on_all_cores,
+    buffer::Buffer,
     fingerprint::Fingerprint,
     looks_encrypted, mac_of_leaves,
     select::Matcher,
@@ -121,7 +122,7 @@ impl Decryption<'_> {
             with: self,
             source,
             tree,
-            plaintext: Zeroizing::new(Vec::new()),
+            plaintext: Buffer::default(),
             restored: Vec::new(),
             canonical: Zeroizing::new(Vec::new()),
             comment_items: Vec::new(),
@@ -270,7 +271,7 @@ struct Decryptor<'r, 'd> {
     retries: usize,
     source: &'r str,
     tree: &'r Tree,
-    plaintext: Zeroizing<Vec<u8>>,
+    plaintext: Buffer,
     /// The edits that write the current leaf, if they were made ahead.
     restored: Vec<Edit>,
     canonical: Zeroizing<Vec<u8>>,

@@ -48,7 +48,7 @@ impl<'a> EncryptedValue<'a> {
 
     fn split(text: &'a [u8]) -> Option<Self> {
         let body = first_line(text).strip_prefix(PREFIX.as_bytes())?;
-        let closing = body.iter().rposition(|&byte| byte == b']')?;
+        let closing = memchr::memrchr(b']', body)?;
         let (rest, kind) = split_last(&body[..closing], b",type:", "str".len())?;
         let (rest, tag) = split_last(rest, b",tag:", TAG_LETTERS)?;
         let (data, iv) = split_last(rest, b",iv:", NONCE_LETTERS)?;
@@ -67,11 +67,7 @@ impl<'a> EncryptedValue<'a> {
 
 /// Returns `text` up to its first line feed.
 fn first_line(text: &[u8]) -> &[u8] {
-    // Nearly always there is none, which is known much sooner than where one is.
-    match text.contains(&b'\n') {
-        true => text.split(|&byte| byte == b'\n').next().unwrap_or(text),
-        false => text,
-    }
+    memchr::memchr(b'\n', text).map_or(text, |end| &text[..end])
 }
 
 /// How many letters of Base64 the nonces and tags have that every writer makes.
@@ -87,14 +83,14 @@ fn split_last<'a>(
 ) -> Option<(&'a [u8], &'a [u8])> {
     if let Some(start) = text.len().checked_sub(separator.len() + expected)
         && let Some(after) = text[start..].strip_prefix(separator)
-        && !after.contains(&b',')
+        && memchr::memchr(b',', after).is_none()
     {
         return Some((&text[..start], after));
     }
     let mut end = text.len();
     loop {
-        // Base64 has no commas: the first one found is nearly always the one, and it is near.
-        let start = text[..end].iter().rposition(|&byte| byte == b',')?;
+        // Base64 has no commas: the first one found is nearly always the one.
+        let start = memchr::memrchr(b',', &text[..end])?;
         let after = text[start..].strip_prefix(separator);
         match after.filter(|after| !after.is_empty()) {
             Some(after) => return Some((&text[..start], after)),

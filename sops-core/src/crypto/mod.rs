@@ -1,6 +1,7 @@
 //! The data key, encrypted values, the MAC, and which leaves they concern.
 
 mod ahead;
+mod buffer;
 pub(crate) mod cipher;
 pub(crate) mod data_key;
 pub(crate) mod decrypt;

@@ -258,6 +258,14 @@ impl Tree {
         known.entries[found.ok()?].1
     }
 
+    /// Tells where the metadata of the only document of a finished tree are, so that nobody has to look for them.
+    pub(crate) fn know_metadata(&mut self, document: NodeId, entry: Option<(NodeId, NodeId)>) {
+        self.metadata = OnceLock::from(MetadataEntries {
+            nodes: self.nodes.len(),
+            entries: vec![(document, entry)],
+        });
+    }
+
     fn find_metadata(&self, source: &str, document: NodeId) -> Option<(NodeId, NodeId)> {
         let root = self.root(document)?;
         match self[root].kind {

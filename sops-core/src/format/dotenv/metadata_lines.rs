@@ -1,6 +1,6 @@
 //! The lines of the metadata: `sops_mac=…`.
 
-use super::{METADATA_PREFIX, escaped, lines};
+use super::{METADATA_PREFIX, escaped};
 use crate::{
     format::edit::Edit,
     metadata::{Raw, flat},
@@ -73,14 +73,16 @@ pub(super) fn read(source: &str, tree: &Tree, block: NodeId) -> Raw {
 /// The runs of lines that are metadata, each with the line feed at its end.
 fn runs(source: &str) -> Vec<Span> {
     let mut runs: Vec<Span> = Vec::new();
-    for line in lines(source) {
-        if !line.of(source).starts_with(METADATA_PREFIX) {
+    let bytes = source.as_bytes();
+    for start in memchr::memmem::find_iter(bytes, METADATA_PREFIX) {
+        if start > 0 && bytes[start - 1] != b'\n' {
             continue;
         }
-        let end = (line.end as usize + 1).min(source.len());
+        let end = memchr::memchr(b'\n', &bytes[start..]);
+        let line = Span::new(start, end.map_or(source.len(), |end| start + end + 1));
         match runs.last_mut() {
-            Some(run) if run.end == line.start => run.end = Span::new(end, end).end,
-            _ => runs.push(Span::new(line.start as usize, end)),
+            Some(run) if run.end == line.start => run.end = line.end,
+            _ => runs.push(line),
         }
     }
     runs

@@ -62,19 +62,22 @@ pub(crate) fn parse(source: &str) -> Result<Tree, SyntaxError> {
             false => entry.push(source, &mut tree, 0),
         }
     }
+    let mut metadata_entry = None;
     if let (Some(first), Some(last)) = (metadata.first(), metadata.last()) {
         let key = Span::new(first.line.start as usize, first.line.start as usize);
         let text = Text::Owned(METADATA_PREFIX.as_bytes().into());
-        tree.push(NodeKind::Key { text, alias: false }, key, key.start);
+        let key = tree.push(NodeKind::Key { text, alias: false }, key, key.start);
         let end = last.line.end;
         let block = tree.push(NodeKind::Map { flow: false }, first.line, first.line.start);
         for entry in &metadata {
             entry.push(source, &mut tree, METADATA_PREFIX.len());
         }
         tree.close(block, end);
+        metadata_entry = Some((key, block));
     }
     tree.close(root, whole.end);
     tree.close(document, whole.end);
+    tree.know_metadata(document, metadata_entry);
     Ok(tree)
 }
 
