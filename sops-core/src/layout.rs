@@ -165,6 +165,14 @@ impl<'l> Spelled<'l> {
         })
     }
 
+    /// Whether it may be, or hold, an alias.
+    pub(crate) fn may_have_alias(&self) -> bool {
+        let before_comment = self.before_comment.map_or("", |(_, spelling)| spelling);
+        [self.value.1, before_comment]
+            .iter()
+            .any(|spelling| spelling.contains('*'))
+    }
+
     /// Adds the spellings to the edits of all other nodes, in the place of those of comments that are part of a
     /// spelling. An edit that begins where a spelling stands is that of its value, and may go on over the empty lines behind
     /// it.

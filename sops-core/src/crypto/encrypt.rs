@@ -53,6 +53,7 @@ impl Encryption<'_> {
         tree: &Tree,
         nonces: &mut NonceSource,
     ) -> Result<EncryptedLeaves, LeafError> {
+        self.stash.rewind();
         let ahead = self.ahead(source, tree)?;
         let mut encryptor = Encryptor {
             ahead,
@@ -89,6 +90,9 @@ impl Encryption<'_> {
 impl Encryption<'_> {
     /// Encrypts the leaves of a large file on all cores.
     fn ahead(&self, source: &str, tree: &Tree) -> Result<Ciphertexts, LeafError> {
+        if self.stash.has_repetitions() {
+            return Ok(Box::new(std::iter::empty()));
+        }
         let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
             let mut nonces = NonceSource::new();
             let mut plaintext = Zeroizing::new(Vec::new());

@@ -1,32 +1,67 @@
 //! Nonces of values that were decrypted, so that a value that did not change keeps its ciphertext.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use sha2::{Digest, Sha256};
 
-/// Remembers under which nonce a (path, plaintext) was encrypted.
+/// Remembers under which nonces each (path, plaintext) was encrypted, in the order of the document: items of a list have
+/// one path, and may have one plaintext.
 ///
 /// Encrypting the same plaintext under the same key, nonce and additional data gives the same bytes, so it tells
-/// nobody anything new; any other plaintext or path gets a nonce of its own. What is remembered is a digest, not the
-/// plaintext.
+/// nobody anything new; any other plaintext or path gets a nonce of its own, and so does one that stands there more often
+/// than before. What is remembered is a digest, not the plaintext.
 #[derive(Default)]
-pub(crate) struct Stash(HashMap<[u8; 32], [u8; 32]>);
+pub(crate) struct Stash {
+    nonces: HashMap<[u8; 32], Nonces>,
+    has_repetitions: bool,
+}
+
+#[derive(Default)]
+struct Nonces {
+    all: Vec<[u8; 32]>,
+    /// How many were given out.
+    given: AtomicUsize,
+}
 
 impl Stash {
     pub(crate) fn remember(&mut self, additional_data: &[u8], plaintext: &[u8], nonce: [u8; 32]) {
-        self.0.insert(digest(additional_data, plaintext), nonce);
+        let nonces = self
+            .nonces
+            .entry(digest(additional_data, plaintext))
+            .or_default();
+        self.has_repetitions |= !nonces.all.is_empty();
+        nonces.all.push(nonce);
     }
 
     /// Takes over what another one remembers.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.has_repetitions |= other.has_repetitions;
+        self.nonces.extend(other.nonces);
     }
 
+    /// Whether something was encrypted more than once, so that the order matters in which nonces are given out.
+    pub(crate) fn has_repetitions(&self) -> bool {
+        self.has_repetitions
+    }
+
+    /// Gives all nonces out again, for a document that is encrypted from its beginning.
+    pub(crate) fn rewind(&self) {
+        for nonces in self.nonces.values() {
+            nonces.given.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives out the next nonce of a (path, plaintext), none of them twice.
     pub(crate) fn nonce(&self, additional_data: &[u8], plaintext: &[u8]) -> Option<[u8; 32]> {
-        if self.0.is_empty() {
+        if self.nonces.is_empty() {
             return None;
         }
-        self.0.get(&digest(additional_data, plaintext)).copied()
+        let nonces = self.nonces.get(&digest(additional_data, plaintext))?;
+        let given = nonces.given.fetch_add(1, Ordering::Relaxed);
+        nonces.all.get(given).copied()
     }
 }
 
