@@ -55,6 +55,8 @@ pub(crate) struct Target {
     pub(crate) format: Format,
     /// The format of the result.
     pub(crate) output: Format,
+    /// Whether nothing says what format the result should have: neither the name of the file nor an option.
+    pub(crate) is_output_open: bool,
 }
 
 impl Context {
@@ -87,6 +89,7 @@ impl Context {
             path: absolute(path)?,
             format,
             output,
+            is_output_open: by_name == Format::Binary && given(&types.output_type).is_none(),
         })
     }
 

@@ -178,8 +178,8 @@
 //! - **Keys other than age ones and OpenPGP.** Those of the cloud services are read
 //!   from metadata and kept, but need a [`keys::KeyService`] of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
-//!   same, and known to those who could unlock it before. A new data key takes decrypting and encrypting again, and new
-//!   secrets.
+//!   same, and known to those who could unlock it before. [`Unlocked::rotate`] makes a new one, but the secrets stay the
+//!   same: what somebody has seen has to be replaced ([`Unlocked::change`]).
 //! - **Hiding more than values and comments.** Keys, structure, types and lengths of values are in the clear.
 //! - **Async.** All calls are synchronous, and cost time linear in the size of the file; [`Keyring`] and the files can be
 //!   used from several threads.

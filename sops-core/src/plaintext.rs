@@ -190,6 +190,13 @@ impl Plaintext {
         convert(text, self.tree(), output, &style)
     }
 
+    /// Returns whether this is a binary file, or what one becomes in another format: a map with a text under `data`, and
+    /// nothing else.
+    #[must_use]
+    pub fn holds_binary(&self) -> bool {
+        binary::is_envelope(self.text(), self.tree())
+    }
+
     /// Reads the first document into a type of the caller's.
     ///
     /// # Errors

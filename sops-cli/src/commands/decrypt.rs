@@ -80,6 +80,11 @@ impl How<'_> {
         }
         let plain = self.open(context, &target, input)?;
         let warnings = plain.warnings().to_vec();
+        // As the reference prints whatever is one text, when nobody says how.
+        if target.is_output_open && self.path.is_none() && plain.holds_binary() {
+            let bytes = plain.convert(Format::Binary, None).map_err(failed)?;
+            return Ok((bytes, warnings));
+        }
         let bytes = match (self.path, context.rewriting(&target)?) {
             (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
             // Bytes have no indentation.
@@ -144,9 +149,20 @@ impl How<'_> {
             unlocked.into_plaintext(&options).map_err(failed)
         };
         match target.format {
-            Format::Binary => EncryptedFile::from_bytes(input.take().into_vec(), target.format)
-                .map_err(failed)
-                .and_then(decrypt),
+            Format::Binary => {
+                let encrypted = EncryptedFile::from_bytes(input.take().into_vec(), target.format);
+                let encrypted = encrypted.map_err(failed)?;
+                if encrypted.holds_binary() {
+                    decrypt(encrypted)
+                } else if self.path.is_some() || target.output != Format::Binary {
+                    decrypt(encrypted.as_what_it_holds())
+                } else {
+                    let hint = "it holds other values than the text of a binary file: --output-type json prints them";
+                    let plain = decrypt(encrypted).map_err(|failure| failure.hint(hint))?;
+                    context.ui.warning(&format!("{}: {hint}", target.name));
+                    Ok(plain)
+                }
+            }
             format => EncryptedFile::parse(input.bytes(), format)
                 .map_err(failed)
                 .and_then(decrypt),

@@ -75,7 +75,10 @@ fn edit_existing(
     context.check_given_config()?;
     let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
     let original = Original::read(file)?;
-    let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+    let encrypted = EncryptedFile::parse(original.content(), target.format)
+        .map_err(failed)?
+        .as_what_it_holds();
+    let format = encrypted.format();
     let unlocked = encrypted
         .unlock(context.keyring(Doing::Decrypting)?)
         .map_err(failed)?
@@ -88,7 +91,7 @@ fn edit_existing(
         warn_of_other_names(&target.name, context);
     }
     let write = |bytes: &[u8]| original.replace(bytes);
-    if !args.show_master_keys || is_binary(target, context) {
+    if !args.show_master_keys || is_binary(format, context) {
         let edit = Edit {
             context,
             file,
@@ -113,8 +116,8 @@ fn edit_existing(
 }
 
 /// A binary file has no place for metadata in the clear.
-fn is_binary(target: &Target, context: &Context) -> bool {
-    let is_binary = target.format == Format::Binary;
+fn is_binary(format: Format, context: &Context) -> bool {
+    let is_binary = format == Format::Binary;
     if is_binary {
         context
             .ui

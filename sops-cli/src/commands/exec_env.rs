@@ -8,7 +8,7 @@ use std::{
 #[cfg(unix)]
 use std::os::unix::{ffi::OsStringExt, process::CommandExt};
 
-use sops_core::{Variable, VariableOptions};
+use sops_core::{Format, Variable, VariableOptions};
 
 use super::{decrypt::How, transform::Input};
 use crate::{
@@ -142,7 +142,11 @@ impl Args {
             path: None,
             ignore_mac: self.run.ignore_mac,
         };
-        let target = context.target(Some(file), &types)?;
+        let mut target = context.target(Some(file), &types)?;
+        // Values are wanted, also those of JSON under a name that says nothing of it.
+        if target.output == Format::Binary {
+            target.output = Format::Json;
+        }
         let content = read_input(file)?;
         let plain = how.open(context, &target, Input::Content(content))?;
         context.ui.warn_of_all(&target.name, plain.warnings());

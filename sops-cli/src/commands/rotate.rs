@@ -122,7 +122,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
         let keyring = context.keyring(Doing::Decrypting)?;
-        let encrypted = EncryptedFile::parse(content.bytes(), target.format).map_err(failed)?;
+        let encrypted = EncryptedFile::parse(content.bytes(), target.format)
+            .map_err(failed)?
+            .as_what_it_holds();
         let threshold = encrypted.metadata().shamir_threshold;
         let groups = change.apply(&encrypted.metadata().groups, context.ui, &target.name)?;
         let unlocked = encrypted.unlock(keyring).map_err(failed)?;

@@ -177,13 +177,13 @@ impl ChangeArgs {
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
         // An encrypted binary file is JSON with one text.
         let format = match target.format {
-            Format::Binary => {
-                check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
-                Format::Json
-            }
+            Format::Binary => Format::Json,
             format => format,
         };
         let encrypted = EncryptedFile::parse(original.content(), format).map_err(failed)?;
+        if target.format == Format::Binary && encrypted.holds_binary() {
+            check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
+        }
         let keyring = context.keyring(Doing::Decrypting)?;
         let unlocked = encrypted.unlock(keyring).map_err(failed)?;
         context.record(Event::Decrypt, &target)?;

@@ -85,3 +85,65 @@ fn nothing_of_a_damaged_file_is_printed() {
         assert!(ran.stdout.is_empty());
     }
 }
+
+/// What the reference makes of a JSON file under a name that says nothing of it.
+#[test]
+fn json_under_another_name_loses_nothing() {
+    if !has_reference() {
+        return;
+    }
+    for plain in [
+        r#"{"data":"x","other":"y","open_unencrypted":1}"#,
+        r#"{"user":"a","port":5}"#,
+        r#"{"data":{"a":"b"}}"#,
+    ] {
+        let scratch = Scratch::new();
+        let theirs = scratch
+            .encrypt(Reference, "plain.json", plain.as_bytes())
+            .ok();
+        let values = |name: &str| {
+            let types = ["--input-type", "json", "--output-type", "json"];
+            let arguments = ["decrypt"].into_iter().chain(types).chain([name]);
+            let ran = scratch.run(Reference, arguments);
+            serde_json::from_slice::<serde_json::Value>(&ran.ok()).expect("JSON")
+        };
+        scratch.write("s.enc", &theirs);
+        let before = values("s.enc");
+        scratch.run(Ours, ["rotate", "-i", "s.enc"]).ok();
+        assert_eq!(values("s.enc"), before);
+
+        for format in ["json", "yaml"] {
+            let arguments = ["decrypt", "--output-type", format, "s.enc"];
+            let [ours, reference] =
+                [Ours, Reference].map(|program| scratch.run(program, arguments).ok());
+            assert_eq!(ours, reference, "{plain}: {format}");
+        }
+        let ours = scratch.run(Ours, ["decrypt", "s.enc"]);
+        let reference = scratch.run(Reference, ["decrypt", "s.enc"]);
+        assert_eq!(
+            (ours.code, &ours.stdout),
+            (reference.code, &reference.stdout)
+        );
+        assert!(
+            ours.stderr.contains("--output-type json"),
+            "{}",
+            ours.stderr
+        );
+
+        scratch.write("t.enc", scratch.read("s.enc"));
+        scratch.run(Ours, ["set", "t.enc", "[\"more\"]", "2"]).ok();
+        let mut expected = before.clone();
+        expected["more"] = 2.into();
+        assert_eq!(values("t.enc"), expected);
+    }
+    // One text is a binary file, whatever it was read as.
+    let scratch = Scratch::new();
+    let key = scratch.encrypt(Reference, "key.pem", b"KEY\n").ok();
+    scratch.write("key.enc", key);
+    for input in ["json", "binary"] {
+        let arguments = ["decrypt", "--input-type", input, "key.enc"];
+        for program in [Ours, Reference] {
+            assert_eq!(scratch.run(program, arguments).ok(), b"KEY\n", "{input}");
+        }
+    }
+}

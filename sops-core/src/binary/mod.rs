@@ -12,6 +12,7 @@ pub(crate) use open::open;
 pub(crate) use seal::seal;
 
 use crate::{
+    crypto::EncryptedValue,
     error::Error,
     format::EmitError,
     secret::SecretBytes,
@@ -58,6 +59,38 @@ pub(crate) fn tree_of(bytes: &[u8]) -> Tree {
     tree.close(map, 0);
     tree.close(document, 0);
     tree
+}
+
+/// Returns whether a tree is what a binary file becomes, in the clear or encrypted: a map with a text under `data`, and
+/// nothing else but metadata.
+pub(crate) fn is_envelope(text: &str, tree: &Tree) -> bool {
+    let mut documents = tree.documents();
+    let (Some(document), None) = (documents.next(), documents.next()) else {
+        return false;
+    };
+    let map = tree.root(document);
+    let Some(map) = map.filter(|&root| matches!(tree[root].kind, NodeKind::Map { .. })) else {
+        return false;
+    };
+    let metadata = tree.metadata_entry(text, document).map(|(key, _)| key);
+    let mut entries = tree.entries(map).filter(|(key, _)| Some(*key) != metadata);
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+        return false;
+    };
+    let NodeKind::Key { text: name, .. } = &tree[key].kind else {
+        return false;
+    };
+    let NodeKind::Scalar(scalar) = &tree[value].kind else {
+        return false;
+    };
+    let is_text = match scalar.value.view(text) {
+        ValueRef::Str(text) => match EncryptedValue::parse(text) {
+            Ok(encrypted) => matches!(encrypted.kind, "str" | "bytes"),
+            Err(_) => true,
+        },
+        _ => false,
+    };
+    is_text && name.bytes(text) == KEY.as_bytes()
 }
 
 /// Returns the bytes that a tree of another format stands for: the text under the key `data`.

@@ -264,8 +264,7 @@ fn new_metadata(options: &EncryptOptions, keyring: &Keyring) -> Result<(DataKey,
         .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
         .map_err(Error::Wrap)?;
     let metadata = Metadata {
-        shamir_threshold: (groups.len() > 1)
-            .then(|| options.shamir_threshold.unwrap_or(groups.len())),
+        shamir_threshold: threshold_for(groups.len(), options.shamir_threshold),
         groups,
         last_modified: now,
         mac: String::new(),
@@ -276,6 +275,12 @@ fn new_metadata(options: &EncryptOptions, keyring: &Keyring) -> Result<(DataKey,
         unknown: Vec::new(),
     };
     Ok((data_key, metadata))
+}
+
+/// How many of the groups are needed, as the metadata say it: nothing, where there is one. None and 0 mean all of them.
+fn threshold_for(groups: usize, wanted: Option<usize>) -> Option<usize> {
+    let wanted = wanted.filter(|&wanted| wanted > 0).unwrap_or(groups);
+    (groups > 1).then_some(wanted)
 }
 
 /// An encrypted file whose data key is not known yet.
@@ -337,6 +342,23 @@ impl<'t> EncryptedFile<'t> {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Returns whether the file is what a binary file becomes: a map with a text under `data`, and nothing else but
+    /// metadata. A JSON file that was encrypted under a name that says nothing of it, as the reference does it, is not.
+    #[must_use]
+    pub fn holds_binary(&self) -> bool {
+        binary::is_envelope(&self.text, &self.tree)
+    }
+
+    /// Returns a file that was read as a binary one, but holds other values, as the JSON file that it is; any other file as
+    /// it is.
+    #[must_use]
+    pub fn as_what_it_holds(mut self) -> Self {
+        if self.format == Format::Binary && !self.holds_binary() {
+            self.format = Format::Json;
+        }
+        self
     }
 
     /// Recovers the data key.

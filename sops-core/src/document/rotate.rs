@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{
     DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Unlocked, rfc3339,
-    seal::Seal,
+    seal::Seal, threshold_for,
 };
 use crate::{
     binary,
@@ -22,7 +22,8 @@ impl Unlocked<'_> {
     /// Whoever knew the old data key cannot decrypt the new file. The values, which they may have seen, are the same.
     ///
     /// # Errors
-    /// As [`Unlocked::decrypt`] and [`PlainFile::encrypt`].
+    /// As [`Unlocked::decrypt`] and [`PlainFile::encrypt`]; [`Error::Emit`] for a file that was read as a binary one, but
+    /// holds other values ([`EncryptedFile::as_what_it_holds`](super::EncryptedFile::as_what_it_holds)).
     pub fn rotate(
         &self,
         groups: &[Vec<MasterKey>],
@@ -38,8 +39,7 @@ impl Unlocked<'_> {
         metadata.groups = keyring
             .wrap_groups(groups, shamir_threshold, &data_key, &now)
             .map_err(Error::Wrap)?;
-        metadata.shamir_threshold =
-            (groups.len() > 1).then(|| shamir_threshold.unwrap_or(groups.len()));
+        metadata.shamir_threshold = threshold_for(groups.len(), shamir_threshold);
         metadata.last_modified = now;
         metadata.layout = None;
         if metadata.version.is_empty() {
@@ -54,6 +54,7 @@ impl Unlocked<'_> {
         let mut rotated = match PlainFile::parse(plain.bytes(), self.file.format)?.0 {
             Plain::Text(text) => seal.run(&text, metadata, self.layout)?,
             Plain::Binary(bytes) => {
+                self.check_binary()?;
                 let bytes = SecretBytes::new(bytes.to_vec());
                 let indent = binary::indent_of(&self.file.text);
                 let warnings = warnings::about_selector_of_binary(&metadata.selector);

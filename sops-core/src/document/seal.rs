@@ -77,6 +77,9 @@ impl Seal<'_> {
         };
         let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
             let written = EncryptedFile::from_text(Cow::Owned(write(metadata, nonces)?), *format)?;
+            if !is_opened_alike(&written.metadata, metadata) {
+                return Err(Error::Unfaithful("its metadata cannot be written"));
+            }
             let back = open(&written, self.cipher, self.matcher, how)?.text;
             Ok::<_, Error>((written, back))
         };
@@ -144,6 +147,16 @@ impl Seal<'_> {
     }
 }
 
+/// Whether what is needed to open a file was read as it was written.
+fn is_opened_alike(read: &Metadata, written: &Metadata) -> bool {
+    read.groups == written.groups
+        && read.shamir_threshold == written.shamir_threshold
+        && read.selector == written.selector
+        && read.mac_only_encrypted == written.mac_only_encrypted
+        && read.mac == written.mac
+        && read.layout == written.layout
+}
+
 /// Whether the file is a resource whose schema lists the metadata keys and refuses others.
 fn is_operator_resource(text: &str, tree: &Tree) -> bool {
     tree.documents()
@@ -159,4 +172,45 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
                         _ => false,
                     })
         })
+}
+
+#[cfg(all(test, feature = "age"))]
+mod tests {
+    use crate::{
+        EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Selector,
+        keys::Identities, metadata::MasterKey,
+    };
+
+    fn key() -> (Keyring, MasterKey) {
+        let identities = Identities::generate();
+        let recipient = identities.recipients().remove(0);
+        let keyring = Keyring::new().with_identities(identities);
+        (keyring, MasterKey::Age { recipient })
+    }
+
+    #[test]
+    fn what_metadata_cannot_tell_is_an_error() {
+        let (keyring, key) = key();
+        let mut options = EncryptOptions::new(vec![vec![key]]);
+        options.selector = Selector::All;
+        let plain = PlainFile::parse(b"a: b\nc_unencrypted: d\n", Format::Yaml).unwrap();
+        let error = plain.encrypt(&options, &keyring).unwrap_err();
+        assert!(matches!(error, Error::Unfaithful(_)), "{error}");
+    }
+
+    #[test]
+    fn no_threshold_is_all_groups() {
+        let (keyring, key) = key();
+        let groups = vec![vec![key.clone()], vec![key]];
+        let mut options = EncryptOptions::new(groups.clone());
+        options.shamir_threshold = Some(0);
+        let plain = PlainFile::parse(b"a: b\n", Format::Yaml).unwrap();
+        let encrypted = plain.encrypt(&options, &keyring).unwrap().bytes;
+        let file = EncryptedFile::parse(&encrypted, Format::Yaml).unwrap();
+        assert_eq!(file.metadata().shamir_threshold, Some(2));
+        let unlocked = file.unlock(&keyring).unwrap();
+        let rewrapped = unlocked.rewrap(&groups, Some(0), &keyring).unwrap();
+        let file = EncryptedFile::parse(&rewrapped, Format::Yaml).unwrap();
+        assert_eq!(file.metadata().shamir_threshold, Some(2));
+    }
 }

@@ -7,12 +7,13 @@ use super::{
     open::{Open, Opened, doubt_data_key, open},
     rfc3339,
     seal::Seal,
+    threshold_for,
 };
 use crate::{
     binary,
     crypto::{Cipher, DataKey, select::Selector},
     error::Error,
-    format::{Format, edit::splice},
+    format::{EmitError, Format, edit::splice},
     keys::Keyring,
     metadata::{MasterKey, Metadata},
     plaintext::Plaintext,
@@ -101,7 +102,16 @@ impl Unlocked<'_> {
             .map_err(|error| doubt_data_key(error, metadata, &self.cipher))
     }
 
+    /// Refuses a file that has values that the binary file it was read as does not have: they would be lost.
+    pub(super) fn check_binary(&self) -> Result<(), Error> {
+        match self.file.holds_binary() {
+            true => Ok(()),
+            false => Err(EmitError::NotBinary.into()),
+        }
+    }
+
     fn update_binary(&self, plaintext: &[u8]) -> Result<Encrypted, Error> {
+        self.check_binary()?;
         let text = &self.file.text;
         if self.open_binary(true)?.expose() == plaintext {
             return Ok(Encrypted {
@@ -151,8 +161,7 @@ impl Unlocked<'_> {
         metadata.groups = keyring
             .wrap_groups(groups, shamir_threshold, &self.data_key, &now)
             .map_err(Error::Wrap)?;
-        metadata.shamir_threshold =
-            (groups.len() > 1).then(|| shamir_threshold.unwrap_or(groups.len()));
+        metadata.shamir_threshold = threshold_for(groups.len(), shamir_threshold);
         let mut edits = format
             .engine()
             .replace_metadata(text, tree, &metadata.to_raw());

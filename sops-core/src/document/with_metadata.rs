@@ -1,6 +1,6 @@
 //! A plaintext with its metadata in it, to be looked at and changed together.
 
-use super::{Encrypted, EncryptedFile, PlainFile, Unlocked, rfc3339};
+use super::{Encrypted, EncryptedFile, PlainFile, Unlocked, rfc3339, threshold_for};
 use crate::{
     error::Error,
     format::{Format, ParseOptions, edit::splice},
@@ -75,8 +75,7 @@ impl Unlocked<'_> {
                     }
                 }
             }
-            metadata.shamir_threshold =
-                (groups.len() > 1).then(|| edited.shamir_threshold.unwrap_or(groups.len()));
+            metadata.shamir_threshold = threshold_for(groups.len(), edited.shamir_threshold);
             metadata.groups = groups;
         }
         metadata.selector = edited.selector;
