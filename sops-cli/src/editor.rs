@@ -9,6 +9,8 @@ use std::{
     thread,
 };
 
+#[cfg(unix)]
+use crate::temporary;
 use crate::{
     error::{Code, Failure},
     private::PrivateFile,
@@ -157,16 +159,23 @@ fn end(mut child: Child, signal: i32) {
 #[cfg(unix)]
 fn catch_signals(sender: Sender<Event>) -> io::Result<()> {
     use signal_hook::{
-        consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
+        consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM},
         iterator::Signals,
     };
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD])?;
+    temporary::leave_signals();
     thread::spawn(move || {
+        let mut is_cancelled = false;
         for signal in signals.forever() {
             let event = match signal {
                 SIGCHLD => Event::Child,
-                _ => Event::Cancel(signal),
+                // Whatever is being waited for: nobody wants to wait for it any more.
+                _ if is_cancelled => return temporary::end_by(signal),
+                _ => {
+                    is_cancelled = true;
+                    Event::Cancel(signal)
+                }
             };
             if sender.send(event).is_err() {
                 break;

@@ -3,17 +3,22 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs::{self, File, Metadata, OpenOptions},
-    io::{self, Read, Write},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
 use sops_core::SecretBytes;
-use tempfile::{Builder, NamedTempFile};
+use tempfile::Builder;
 
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    temporary::TemporaryFile,
+};
 
 /// More than any file of secrets has; a device that never ends does not fill the memory.
 const LIMIT: u64 = 1 << 30;
@@ -122,9 +127,8 @@ impl Original {
             return Ok(());
         }
         let failed = |error: io::Error| Failure::writing(&self.name, &error);
-        let lock = Lock::take(&self.target).map_err(failed)?;
-        let metadata = lock.0.metadata().map_err(failed)?;
-        let new = written_beside(&self.target, content, Some(&metadata)).map_err(failed)?;
+        let mut lock = Lock::take(&self.target).map_err(failed)?;
+        let new = written_beside(&self.target, content, Some(&lock.0));
         // As late as can be: what happens between here and the renaming goes unnoticed.
         if !self.is_unchanged()? {
             let message = "changed while sops worked on it; nothing was written";
@@ -132,8 +136,7 @@ impl Original {
                 .in_file(&self.name.display().to_string())
                 .hint("look at the change, then run the command again"));
         }
-        new.persist(&self.target)
-            .map_err(|error| failed(error.error))?;
+        lock.replace(new, &self.target, content).map_err(failed)?;
         folders.add(&self.target);
         Ok(())
     }
@@ -167,12 +170,17 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
                 .write(true)
                 .open(&target)?
                 .write_all(content),
-            Ok(metadata) => {
-                let _lock = Lock::take(&target)?;
-                put_in_place(written_beside(&target, content, Some(&metadata))?, &target)
+            Ok(_) => {
+                let mut lock = Lock::take(&target)?;
+                let new = written_beside(&target, content, Some(&lock.0));
+                lock.replace(new, &target, content)?;
+                sync_folder(folder(&target));
+                Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                put_in_place(written_beside(&target, content, None)?, &target)
+                written_beside(&target, content, None)?.persist(&target)?;
+                sync_folder(folder(&target));
+                Ok(())
             }
             Err(error) => Err(error),
         }
@@ -185,8 +193,7 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let create = || {
         let target = follow_links(path)?;
         let new = written_beside(&target, content, None)?;
-        new.persist_noclobber(&target)
-            .map_err(|error| error.error)?;
+        new.persist_new(&target)?;
         sync_folder(folder(&target));
         Ok(())
     };
@@ -196,6 +203,10 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), Failure> {
 /// An advisory lock on a file that is about to be replaced: two of us never replace it at once.
 struct Lock(File);
 
+/// How long another one may hold the lock. Who holds it longer is not replacing the file: `flock FILE sops set FILE`, for
+/// one, holds it until we are done.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Lock {
     fn take(path: &Path) -> io::Result<Self> {
         loop {
@@ -204,11 +215,18 @@ impl Lock {
             if cfg!(not(unix)) {
                 return Ok(Self(file));
             }
-            match file.lock() {
-                Ok(()) => {}
-                // Some network file systems know no locks.
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Self(file)),
-                Err(error) => return Err(error),
+            let patience = Instant::now() + PATIENCE;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => break,
+                    Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                        thread::sleep(Duration::from_millis(2));
+                    }
+                    // Some network file systems know no locks.
+                    Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {
+                        return Ok(Self(file));
+                    }
+                }
             }
             // Who held the lock before may have put another file here.
             if is_same_file(&file.metadata()?, &fs::metadata(path)?) {
@@ -216,6 +234,53 @@ impl Lock {
             }
         }
     }
+}
+
+impl Lock {
+    /// Puts a new file in the place of the locked one, `target`. Where none can be made or renamed, as in a folder that is
+    /// not ours or where the file alone is mounted, the content is written into the file that is there.
+    fn replace(
+        &mut self,
+        new: io::Result<TemporaryFile>,
+        target: &Path,
+        content: &[u8],
+    ) -> io::Result<()> {
+        let replaced = new.and_then(|new| new.persist(target));
+        match replaced {
+            Err(error) if is_about_the_folder(&error) => overwrite(&mut self.0, content),
+            other => other,
+        }
+    }
+}
+
+fn is_about_the_folder(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Writes into a file. What it is longer by is written first: if there is no room for it, the file stays what it was.
+fn overwrite(file: &mut File, content: &[u8]) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    let (start, end) = content.split_at(
+        content
+            .len()
+            .min(usize::try_from(before).unwrap_or(usize::MAX)),
+    );
+    file.seek(SeekFrom::Start(before))?;
+    let longer = file.write_all(end).and_then(|()| file.sync_all());
+    if let Err(error) = longer {
+        let _ = file.set_len(before);
+        return Err(error);
+    }
+    file.rewind()?;
+    file.write_all(start)?;
+    file.set_len(content.len() as u64)?;
+    file.sync_all()
 }
 
 #[cfg(unix)]
@@ -229,14 +294,17 @@ fn is_same_file(_one: &Metadata, _other: &Metadata) -> bool {
     true
 }
 
+/// How long a name may be on most file systems, and how much longer that of a temporary file is.
+const LONGEST_NAME: usize = 255;
+const SURROUNDINGS: usize = ".".len() + ".sops-".len() + 6 + ".tmp".len();
+
 /// Writes a temporary file to the folder of `target`, down to the disk. It is removed when dropped.
-fn written_beside(
-    target: &Path,
-    content: &[u8],
-    like: Option<&Metadata>,
-) -> io::Result<NamedTempFile> {
+fn written_beside(target: &Path, content: &[u8], like: Option<&File>) -> io::Result<TemporaryFile> {
     let mut prefix = OsString::from(".");
-    prefix.push(target.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
+    let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    if name.len() + SURROUNDINGS <= LONGEST_NAME {
+        prefix.push(name);
+    }
     prefix.push(".sops-");
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(".tmp");
@@ -246,42 +314,78 @@ fn written_beside(
         // What the umask takes away from it is the mode of any new file.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder(target))?;
+    let mut new = TemporaryFile::new(|| builder.tempfile_in(folder(target)))?;
+    let file = new.as_file_mut();
     file.write_all(content)?;
     if let Some(like) = like {
-        keep_owner_and_mode(file.as_file(), like)?;
+        keep_owner_and_mode(file, like)?;
     }
-    file.as_file().sync_all()?;
-    Ok(file)
+    match file.sync_all() {
+        // Some file systems of other systems cannot do this.
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(new),
+    }
 }
 
-/// Gives `file` the owner, group and mode of the file it will replace.
+/// Gives `file` the owner, group, mode and attributes of the file it will replace.
 #[cfg(unix)]
-fn keep_owner_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
+fn keep_owner_and_mode(file: &File, like: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
     let own = file.metadata()?;
-    let mut mode = like.mode() & 0o777;
+    let of_like = like.metadata()?;
+    let mut mode = of_like.mode() & 0o777;
     // Only root can give files away. Who may write to another's file becomes its owner by replacing it, as with git.
-    if own.uid() != like.uid() {
-        let _ = fchown(file, Some(like.uid()), None);
+    if own.uid() != of_like.uid() {
+        let _ = fchown(file, Some(of_like.uid()), None);
     }
-    if own.gid() != like.gid() && fchown(file, None, Some(like.gid())).is_err() {
+    if own.gid() != of_like.gid() && fchown(file, None, Some(of_like.gid())).is_err() {
         // What one group may read is not for another.
         mode &= 0o707;
     }
-    file.set_permissions(fs::Permissions::from_mode(mode))
+    #[cfg(target_os = "linux")]
+    if !keep_attributes(file, like) {
+        // With an access control list, the mode of the group is that of whoever the list names.
+        mode &= 0o707;
+    }
+    if own.mode() & 0o777 == mode {
+        return Ok(());
+    }
+    match file.set_permissions(fs::Permissions::from_mode(mode)) {
+        // Some file systems of other systems have one mode for all files.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Gives `file` the extended attributes of another, as far as that is allowed. False if it lacks the access control list.
+#[cfg(target_os = "linux")]
+fn keep_attributes(file: &File, like: &File) -> bool {
+    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
+
+    const ACCESS_CONTROL: &[u8] = b"system.posix_acl_access";
+    /// The most that the system has for the names, and for a value.
+    const MOST: usize = 64 << 10;
+    let mut names = vec![0; MOST];
+    let Ok(length) = flistxattr(like, names.as_mut_slice()) else {
+        return true;
+    };
+    let names = names[..length].split(|&byte| byte == 0);
+    let mut is_complete = true;
+    // The one that the folder gives to new files.
+    let _ = fremovexattr(file, ACCESS_CONTROL);
+    for name in names.filter(|name| !name.is_empty()) {
+        let mut value = vec![0; MOST];
+        let kept = fgetxattr(like, name, value.as_mut_slice())
+            .and_then(|length| fsetxattr(file, name, &value[..length], XattrFlags::empty()));
+        is_complete &= kept.is_ok() || name != ACCESS_CONTROL;
+    }
+    is_complete
 }
 
 #[cfg(not(unix))]
-fn keep_owner_and_mode(file: &File, like: &Metadata) -> io::Result<()> {
-    file.set_permissions(like.permissions())
-}
-
-fn put_in_place(new: NamedTempFile, target: &Path) -> io::Result<()> {
-    new.persist(target).map_err(|error| error.error)?;
-    sync_folder(folder(target));
-    Ok(())
+fn keep_owner_and_mode(file: &File, like: &File) -> io::Result<()> {
+    file.set_permissions(like.metadata()?.permissions())
 }
 
 /// Makes the renaming last. It has happened already, and some file systems cannot do this, so failing is no failure.
@@ -298,15 +402,27 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
+/// How many links a path may lead over, as for the system.
+const MOST_LINKS: usize = 40;
+
 /// Follows symbolic links, also to a file that does not exist yet.
 fn follow_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
-            Ok(link) => Ok(folder(path).join(link)),
-            Err(_) => Ok(path.to_owned()),
-        },
-        result => result,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => return result,
     }
+    let mut path = path.to_owned();
+    // What is there, but has no path, is an open pipe or the like: `/dev/fd/63`.
+    if path.exists() {
+        return Ok(path);
+    }
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(link) => path = folder(&path).join(link),
+            Err(_) => break,
+        }
+    }
+    Ok(path)
 }
 
 fn hash_of(path: &Path) -> io::Result<[u8; 32]> {

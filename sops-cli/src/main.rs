@@ -27,6 +27,7 @@ mod private;
 mod process;
 mod progress;
 mod prompt;
+mod temporary;
 mod terminal;
 mod topics;
 mod ui;

@@ -14,10 +14,14 @@ use tempfile::TempDir;
 use crate::{
     error::{Code, Failure},
     files,
+    temporary::Registered,
 };
 
 /// A new folder that is for its owner alone. Removed, with all that is in it, when this is dropped.
-pub(crate) struct PrivateFolder(TempDir);
+pub(crate) struct PrivateFolder {
+    folder: TempDir,
+    _registered: Registered,
+}
 
 impl PrivateFolder {
     pub(crate) fn create() -> io::Result<Self> {
@@ -28,11 +32,15 @@ impl PrivateFolder {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o700));
         }
-        builder.tempdir_in(private_folder()).map(Self)
+        let folder = builder.tempdir_in(private_folder())?;
+        Ok(Self {
+            _registered: Registered::new(folder.path()),
+            folder,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     /// Makes a file that only its owner can read. `name` may have folders in it, which are made, too.
@@ -87,13 +95,19 @@ impl PrivateFile {
         &self.path
     }
 
+    /// Reads what the editor left.
     pub(crate) fn read(&self) -> Result<SecretBytes, Failure> {
+        let is_file = fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
+        if !is_file {
+            let message = "the editor left no file where it was given one; nothing was written";
+            return Err(Failure::new(Code::Input, message));
+        }
         files::read(&self.path)
     }
 
     /// Leaves the file where it is, and returns its path.
     pub(crate) fn keep(self) -> PathBuf {
-        let _ = self.folder.0.keep();
+        let _ = self.folder.folder.keep();
         self.path
     }
 }

@@ -243,7 +243,7 @@ impl Supervisor {
 
 /// The signals that whoever started this program does not want it, and what it starts, to die of: `nohup`. One bit each.
 #[cfg(unix)]
-fn ignored_signals() -> u64 {
+pub(crate) fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()

@@ -83,7 +83,8 @@ fn mode_owner_and_links_are_kept() {
 #[test]
 fn a_folder_that_cannot_be_written_is_an_answer() {
     let scratch = Scratch::new();
-    scratch.write("secrets.yaml", "a: b\n");
+    let file = scratch.write("secrets.yaml", "a: b\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).expect("our own file");
     let folder = scratch.folder();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).expect("our own folder");
     let ran = match is_root() {
@@ -112,6 +113,156 @@ fn a_folder_that_cannot_be_written_is_an_answer() {
     assert!(ran.stderr.contains("secrets.yaml"), "{}", ran.stderr);
     assert_eq!(scratch.read_text("secrets.yaml"), "a: b\n");
     assert_eq!(names(&scratch), ["secrets.yaml"]);
+}
+
+/// As in a container that has only the file mounted: it cannot be replaced by another one.
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written() {
+    let scratch = Scratch::new();
+    scratch.write("real.yaml", "a: b\n");
+    let mount = scratch.write("secrets.yaml", "");
+    let run = |arguments: &[&str]| {
+        let program = scratch.command(Ours);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--map-root-user", "sh", "-c"])
+            .arg("mount --bind real.yaml secrets.yaml && exec \"$0\" \"$@\"")
+            .arg(program.get_program())
+            .args(arguments)
+            .current_dir(scratch.folder());
+        for (name, value) in program.get_envs() {
+            command.env(name, value.expect("set, not removed"));
+        }
+        let output = command.stdin(Stdio::null()).output();
+        output.map(Ran::from).ok()
+    };
+    match run(&["--version"]) {
+        Some(ran) if ran.code == 0 => {}
+        _ => return skip("the right to mount a file (unshare)"),
+    }
+    let arguments: Vec<&str> = IN_PLACE.into_iter().chain(["secrets.yaml"]).collect();
+    run(&arguments).expect("it ran before").ok();
+    assert!(scratch.read_text("real.yaml").contains("ENC["));
+    for arguments in [
+        &["set", "secrets.yaml", "[\"a\"]", "\"a longer value\""],
+        &["decrypt", "-i", "secrets.yaml"] as &[&str],
+    ] {
+        run(arguments).expect("it ran before").ok();
+    }
+    assert_eq!(scratch.read_text("real.yaml"), "a: a longer value\n");
+    assert_eq!(fs::metadata(mount).expect("it is there").len(), 0);
+    assert_eq!(names(&scratch), ["real.yaml", "secrets.yaml"]);
+}
+
+#[test]
+fn a_name_may_be_as_long_as_the_system_lets_it() {
+    let scratch = Scratch::new();
+    let name = format!("{}.yaml", "x".repeat(250));
+    scratch.write(&name, "a: b\n");
+    encrypt_in_place(&scratch, &name).ok();
+    scratch.run(Ours, ["decrypt", "-i", &name]).ok();
+    assert_eq!(scratch.read_text(&name), "a: b\n");
+    assert_eq!(names(&scratch), [name]);
+}
+
+#[test]
+fn pipes_that_have_no_name_are_written() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", "a: b\n");
+    encrypt_in_place(&scratch, "secrets.yaml").ok();
+    for path in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let ran = scratch.run(Ours, ["decrypt", "--output", path, "secrets.yaml"]);
+        assert_eq!(ran.text(), "a: b\n", "{path}: {}", ran.stderr);
+    }
+}
+
+/// Scripts take such locks to let one run wait for the other.
+#[test]
+fn a_lock_of_the_caller_is_no_hindrance() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", "a: b\n");
+    encrypt_in_place(&scratch, "secrets.yaml").ok();
+    let file = fs::File::open(scratch.path("secrets.yaml")).expect("it is there");
+    file.lock().expect("nobody else has it");
+    scratch
+        .run(Ours, ["set", "secrets.yaml", "[\"a\"]", "\"c\""])
+        .ok();
+    let decrypted = scratch.run(Ours, ["decrypt", "secrets.yaml"]);
+    assert_eq!(decrypted.text(), "a: c\n");
+}
+
+/// An access control list, and an attribute of the user's: who may read the file stays the same.
+#[test]
+fn attributes_are_kept() {
+    let scratch = Scratch::new();
+    scratch.write("secrets.yaml", "a: b\n");
+    // The owner and one other user may read and write, the group and all others may not.
+    let script = "import os, struct, sys\n\
+        entry = lambda tag, mode, who=0xffffffff: struct.pack('<HHI', tag, mode, who)\n\
+        acl = struct.pack('<I', 2) + entry(1, 6) + entry(2, 6, 65534) + entry(4, 0) + entry(16, 6) + entry(32, 0)\n\
+        if len(sys.argv) > 1:\n    os.setxattr('secrets.yaml', 'system.posix_acl_access', acl)\n    \
+        os.setxattr('secrets.yaml', 'user.note', b'x')\n\
+        names = sorted(os.listxattr('secrets.yaml'))\n\
+        print([(name, os.getxattr('secrets.yaml', name)) for name in names], oct(os.stat('secrets.yaml').st_mode))\n";
+    let python = |arguments: &[&str]| {
+        let mut command = Command::new("python3");
+        command.arg("-c").arg(script).args(arguments);
+        let output = command.current_dir(scratch.folder()).output();
+        output.map(Ran::from).ok().filter(|ran| ran.code == 0)
+    };
+    let Some(before) = python(&["set"]) else {
+        return skip("Python, or a file system with access control lists");
+    };
+    encrypt_in_place(&scratch, "secrets.yaml").ok();
+    let after = python(&[]).expect("it ran before");
+    assert_eq!(after.text(), before.text());
+}
+
+/// Of whatever a signal ends, no plaintext stays behind, and no half of a file.
+#[test]
+fn signals_leave_no_temporary_file() {
+    let text = large_file(30_000);
+    let scratch = Scratch::new();
+    scratch.write("plain.yaml", &text);
+    scratch.write("secrets.yaml", &text);
+    encrypt_in_place(&scratch, "secrets.yaml").ok();
+    let encrypted = scratch.read("secrets.yaml");
+    let all: Vec<String> = (0..8).map(|number| format!("{number}.yaml")).collect();
+    let mut killed = 0;
+    for round in 0..60_u64 {
+        let verb: &[&str] = match round % 3 {
+            0 => &["decrypt", "-i"],
+            1 => &["rotate", "-i"],
+            _ => &IN_PLACE,
+        };
+        for name in &all {
+            match round % 3 {
+                2 => scratch.write(name, &text),
+                _ => scratch.write(name, &encrypted),
+            };
+        }
+        let mut command = scratch.command(Ours);
+        let child = command.args(verb).args(&all).spawn().expect("it starts");
+        thread::sleep(Duration::from_millis(10 + 3 * (round % 30)));
+        let signal = ["TERM", "INT", "HUP", "QUIT"][round as usize % 4];
+        let _ = Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        let ran = Ran::of(child);
+        killed += usize::from(ran.code == -1);
+        let mut expected = all.clone();
+        expected.extend(["plain.yaml".to_owned(), "secrets.yaml".to_owned()]);
+        assert_eq!(names(&scratch), expected, "{verb:?} {signal}");
+        for name in &all {
+            let now = scratch.read_text(name);
+            assert!(
+                now == text || now.contains("\nsops:\n"),
+                "{verb:?} {signal}"
+            );
+        }
+    }
+    assert!(killed > 0, "no run took long enough");
 }
 
 /// A file system of 256 KiB, unmounted in the end.
