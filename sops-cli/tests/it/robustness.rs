@@ -125,7 +125,9 @@ fn a_file_that_is_mounted_by_itself_is_written() {
         let program = scratch.command(Ours);
         let mut command = Command::new("unshare");
         command
-            .args(["--mount", "--map-root-user", "sh", "-c"])
+            .arg("--mount")
+            .args((!is_root()).then_some("--map-root-user"))
+            .args(["sh", "-c"])
             .arg("mount --bind real.yaml secrets.yaml && exec \"$0\" \"$@\"")
             .arg(program.get_program())
             .args(arguments)
@@ -211,7 +213,8 @@ fn attributes_are_kept() {
         output.map(Ran::from).ok().filter(|ran| ran.code == 0)
     };
     let Some(before) = python(&["set"]) else {
-        return skip("Python, or a file system with access control lists");
+        // Not every machine has such a file system.
+        return eprintln!("*** SKIPPED: no Python, or no access control lists here ***");
     };
     encrypt_in_place(&scratch, "secrets.yaml").ok();
     let after = python(&[]).expect("it ran before");
