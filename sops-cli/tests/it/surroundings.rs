@@ -1,4 +1,5 @@
-//! What the program finds around it: variables, the name of the working folder, and names of files that are not text.
+//! What the program finds around it: variables, the name of the working folder, names of files that are not text, and
+//! completion scripts that the reference wrote.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
 
@@ -178,4 +179,23 @@ fn paths_and_values_are_text() {
         assert!(ran.stderr.contains("UTF-8"), "{words:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("arguments"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn completion_scripts_of_the_reference_get_words() {
+    let scratch = Scratch::new();
+    for (words, expected) in [
+        (&["groups"][..], "add\ndelete\n"),
+        (&["groups", "add"], ""),
+        (&["decrypt"], ""),
+        (&["completion"], "bash\nzsh\nfish\npowershell\nelvish\n"),
+    ] {
+        let flag = ["--generate-bash-completion"];
+        let ran = scratch.run(Ours, words.iter().chain(&flag));
+        assert_eq!(String::from_utf8_lossy(&ran.ok()), expected, "{words:?}");
+    }
+    let settings = [("_CLI_ZSH_AUTOCOMPLETE_HACK", "1")];
+    let arguments = ["groups", "--generate-bash-completion"];
+    let ran = scratch.run_with(Ours, arguments, settings, None);
+    assert!(ran.text().starts_with("add:Add a group"), "{}", ran.text());
 }
