@@ -27,8 +27,9 @@ fn read(
         if length == 0 || length == MAX_ANSWER {
             return Ok(None);
         }
+        // To more than this the reference does not say yes either. What means no is one.
         match answer.trim() {
-            "y" | "Y" | "yes" => return Ok(Some(true)),
+            "y" => return Ok(Some(true)),
             "n" | "N" | "no" => return Ok(Some(false)),
             _ => {}
         }
@@ -46,8 +47,10 @@ mod tests {
     fn asks_until_the_answer_is_one() {
         for (input, expected, times) in [
             (&b"y\n"[..], Some(true), 1),
-            (b" yes \r\n", Some(true), 1),
-            (b"Y", Some(true), 1),
+            (b" y \r\n", Some(true), 1),
+            (b"y", Some(true), 1),
+            (b"yes\nY\nYES\ny\n", Some(true), 4),
+            (b"yes\n", None, 2),
             (b"n\ny\n", Some(false), 1),
             (b"no", Some(false), 1),
             (b"what\n\nN\n", Some(false), 3),

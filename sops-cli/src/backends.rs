@@ -2,7 +2,11 @@
 
 use std::{env, time::Duration};
 
-use sops_core::Keyring;
+use sops_core::{
+    Keyring, SecretBytes,
+    keys::{KeyError, KeyService},
+    metadata::{KeyEntry, MasterKey},
+};
 
 use crate::{
     error::{Code, Failure},
@@ -73,6 +77,36 @@ pub(crate) fn with_remote_services(
             "this build cannot ask key services (--keyservice, SOPS_KEYSERVICE)",
         )
         .hint("a build with the feature `keyservice` can")),
+    }
+}
+
+/// Returns a keyring without the keys of this machine, to which the key services at these addresses will be added.
+pub(crate) fn without_local_keys(addresses: &[String]) -> Keyring {
+    match addresses.iter().all(String::is_empty) {
+        true => Keyring::new().with_service(SwitchedOff),
+        false => Keyring::new(),
+    }
+}
+
+/// Says for each key why nobody uses it.
+struct SwitchedOff;
+
+impl SwitchedOff {
+    fn refusal() -> KeyError {
+        KeyError::new("the keys of this machine are switched off, and no key service is named")
+            .with_hint(
+                "--enable-local-keyservice=true (SOPS_ENABLE_LOCAL_KEYSERVICE) switches them on; --keyservice names a key service",
+            )
+    }
+}
+
+impl KeyService for SwitchedOff {
+    fn wrap(&self, _key: &MasterKey, _share: &SecretBytes) -> Option<Result<String, KeyError>> {
+        Some(Err(Self::refusal()))
+    }
+
+    fn unwrap(&self, _entry: &KeyEntry) -> Option<Result<SecretBytes, KeyError>> {
+        Some(Err(Self::refusal()))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgAction, Args, FromArgMatches, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 
 use crate::{
     commands::{
@@ -89,7 +92,9 @@ pub(crate) struct GlobalArgs {
         global = true,
         value_name = "FILE",
         env = "SOPS_CONFIG",
-        hide_env_values = true
+        hide_env_values = true,
+        // An empty path is none, and no error.
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,7 +1,7 @@
 //! What a command needs to know besides its arguments: the configuration, the keys, the format of a file.
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
     sync::{
         Mutex, OnceLock, PoisonError,
@@ -119,11 +119,11 @@ impl Context {
     pub(crate) fn config(&self) -> Result<Option<&Config>, Failure> {
         let config = self.config.get_or_try(|| {
             let path = match non_empty_path(self.global.config.as_deref()) {
-                Some(path) => Some(path.to_owned()),
+                Some(path) => Some(by_shell(path)),
                 None => {
                     let found = Config::discover(Path::new("."));
                     found.warning.iter().for_each(|warning| self.warn(warning));
-                    found.path
+                    found.path.map(|path| by_shell(&path))
                 }
             };
             let Some(path) = path else { return Ok(None) };
@@ -226,7 +226,7 @@ impl Context {
         let time_limit = backends::time_limit()?;
         let order = self.decryption_order()?;
         let keyring = match self.global.enable_local_keyservice {
-            Some(false) => Ok(Keyring::new()),
+            Some(false) => Ok(backends::without_local_keys(&self.global.keyservice)),
             _ => {
                 let prompt = UserPrompt::from_env(self.ui);
                 Keyring::from_env_with_prompt(prompt.clone())
@@ -404,7 +404,60 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         )
     };
     if path == Path::new(".") {
-        return env::current_dir().map_err(failed);
+        return working_folder().map_err(failed);
+    }
+    if path.is_relative()
+        && let Some(folder) = folder_of_shell()
+    {
+        return Ok(folder.join(path));
     }
     std::path::absolute(path).map_err(failed)
+}
+
+fn working_folder() -> io::Result<PathBuf> {
+    folder_of_shell().map_or_else(env::current_dir, Ok)
+}
+
+/// The path of a configuration as it is seen from the working folder that the shell names: paths are matched by text, as
+/// in the reference, and those of files begin with that name.
+fn by_shell(config: &Path) -> PathBuf {
+    let Some(folder) = folder_of_shell() else {
+        return config.to_owned();
+    };
+    if config.is_relative() {
+        return folder.join(config);
+    }
+    let real = env::current_dir().unwrap_or_default();
+    let above = config
+        .parent()
+        .and_then(|above| real.strip_prefix(above).ok());
+    match (above, config.file_name()) {
+        (Some(above), Some(name)) => {
+            let ways_up = above.components().map(|_| Path::new(".."));
+            ways_up.fold(folder, |path, up| path.join(up)).join(name)
+        }
+        _ => config.to_owned(),
+    }
+}
+
+/// The name that the shell has for the working folder (`PWD`), if that is another than the system's: it leads there by
+/// a symbolic link. The reference goes by it.
+#[cfg(unix)]
+fn folder_of_shell() -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let named = PathBuf::from(env::var_os("PWD")?);
+    let identity = |path: &Path| {
+        let found = path.metadata().ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let is_other = named.is_absolute()
+        && env::current_dir().is_ok_and(|real| real != named)
+        && identity(&named)? == identity(Path::new("."))?;
+    is_other.then_some(named)
+}
+
+#[cfg(not(unix))]
+fn folder_of_shell() -> Option<PathBuf> {
+    None
 }

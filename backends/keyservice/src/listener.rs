@@ -19,7 +19,7 @@ pub enum Peers {
     Any,
 }
 
-/// An open socket to listen at. A Unix socket is removed when it is dropped.
+/// An open socket to listen at. A Unix socket is removed when it is dropped, unless another has taken its place.
 pub struct Listener {
     pub(crate) socket: Socket,
     address: Address,
@@ -31,7 +31,22 @@ pub struct Listener {
 pub(crate) enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix(UnixListener, FileIdentity),
+}
+
+/// Which file a path leads to: the number of its device, and that of the file there.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileIdentity(u64, u64);
+
+#[cfg(unix)]
+impl FileIdentity {
+    fn of(path: &std::path::Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let found = path.symlink_metadata()?;
+        Ok(Self(found.dev(), found.ino()))
+    }
 }
 
 /// A connection to somebody who may ask.
@@ -98,7 +113,7 @@ impl Listener {
                 }))
             }
             #[cfg(unix)]
-            Socket::Unix(listener) => {
+            Socket::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let may = match &self.peers {
                     Peers::Any => true,
@@ -116,7 +131,9 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         #[cfg(unix)]
-        if let Address::Unix(path) = &self.address {
+        if let (Address::Unix(path), Socket::Unix(_, own)) = (&self.address, &self.socket)
+            && FileIdentity::of(path).is_ok_and(|found| found == *own)
+        {
             // Whoever removed it before was quicker.
             std::fs::remove_file(path).ok();
         }
@@ -144,10 +161,8 @@ async fn open(address: &Address, mode: u32) -> io::Result<(Socket, Address)> {
         #[cfg(unix)]
         Address::Unix(path) => {
             let path = std::path::absolute(path)?;
-            Ok((
-                Socket::Unix(open_unix(&path, mode).await?),
-                Address::Unix(path),
-            ))
+            let (listener, file) = open_unix(&path, mode).await?;
+            Ok((Socket::Unix(listener, file), Address::Unix(path)))
         }
         // Has to be opened with certificates.
         Address::Tls(_) => Err(io::ErrorKind::InvalidInput.into()),
@@ -158,7 +173,7 @@ async fn open(address: &Address, mode: u32) -> io::Result<(Socket, Address)> {
 
 /// Nobody may connect between opening it and setting its permissions, so it gets its name after that.
 #[cfg(unix)]
-async fn open_unix(path: &std::path::Path, mode: u32) -> io::Result<UnixListener> {
+async fn open_unix(path: &std::path::Path, mode: u32) -> io::Result<(UnixListener, FileIdentity)> {
     use std::{
         fs,
         os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
@@ -180,10 +195,32 @@ async fn open_unix(path: &std::path::Path, mode: u32) -> io::Result<UnixListener
     let new = path.with_file_name(new_name);
     let listener = UnixListener::bind(&new)?;
     let named = fs::set_permissions(&new, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::rename(&new, path));
-    if let Err(error) = named {
-        fs::remove_file(&new).ok();
-        return Err(error);
+        .and_then(|()| FileIdentity::of(&new))
+        .and_then(|file| fs::rename(&new, path).map(|()| file));
+    match named {
+        Ok(file) => Ok((listener, file)),
+        Err(error) => {
+            fs::remove_file(&new).ok();
+            Err(error)
+        }
     }
-    Ok(listener)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_a_successor_stays() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("socket");
+        let bind = || Listener::bind(&Address::Unix(path.clone()), Peers::Any);
+        let first = bind().expect("a free path");
+        std::fs::remove_file(&path).expect("it is there");
+        let second = bind().expect("a free path");
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+    }
 }

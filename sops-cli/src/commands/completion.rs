@@ -1,5 +1,6 @@
 //! `sops completion`, and the list of words that the reference's own completion scripts ask for.
 
+use clap::Arg;
 use clap_complete::Shell;
 
 use crate::{
@@ -81,6 +82,14 @@ pub(crate) fn print_candidates(words: &[String], describing: bool) -> Result<(),
         (Some(verb), false) if verb.get_name() == "completion" => {
             for shell in SHELLS {
                 add(shell, String::new());
+            }
+        }
+        // Words that a command has for what it does, such as `groups add`.
+        (Some(verb), false) if words.last().is_some_and(|word| word == verb.get_name()) => {
+            let first = verb.get_positionals().next();
+            for value in first.map(Arg::get_possible_values).unwrap_or_default() {
+                let about = value.get_help().map(ToString::to_string);
+                add(value.get_name(), about.unwrap_or_default());
             }
         }
         (Some(_), false) => {}

@@ -26,6 +26,9 @@ use crate::{
 };
 
 #[cfg(unix)]
+use std::fs::File;
+
+#[cfg(unix)]
 use crate::fifo::Fifo;
 
 /// Run a command with a file in the clear
@@ -100,17 +103,30 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     supervisor.run(command, &program.name())
 }
 
-/// The texts as the program finds them.
+/// The texts as the program finds them. What is dropped first stands first.
 struct Given {
     /// What each `{}` stands for, in their order. The last one is for all that follow.
     paths: Vec<PathBuf>,
-    /// Ended before the folder is removed.
+    /// One of the files that the process may open, kept for ending the pipes and removing the folder.
     #[cfg(unix)]
-    _pipes: Vec<Fifo>,
+    _spare: File,
+    #[cfg(unix)]
+    pipes: Vec<Fifo>,
     folder: PrivateFolder,
 }
 
 impl Given {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            paths: Vec::new(),
+            #[cfg(unix)]
+            _spare: File::open("/dev/null")?,
+            #[cfg(unix)]
+            pipes: Vec::new(),
+            folder: PrivateFolder::create()?,
+        })
+    }
+
     fn to_user(&self, user: Option<&User>) -> io::Result<()> {
         let Some(user) = user else { return Ok(()) };
         for path in &self.paths {
@@ -172,21 +188,15 @@ impl Args {
         if self.no_fifo {
             return make_files(name, texts);
         }
-        let folder = PrivateFolder::create()?;
-        let mut paths = Vec::new();
-        let mut pipes = Vec::new();
+        let mut given = Given::new()?;
         for place in 0..places {
             let text = texts.get(place).unwrap_or(&texts[0]);
-            let path = folder.path().join(name_at(place, name));
-            folder.make_folders(&path)?;
-            pipes.push(Fifo::serve(path.clone(), text.clone())?);
-            paths.push(path);
+            let path = given.folder.path().join(name_at(place, name));
+            given.folder.make_folders(&path)?;
+            given.pipes.push(Fifo::serve(path.clone(), text.clone())?);
+            given.paths.push(path);
         }
-        Ok(Given {
-            paths,
-            _pipes: pipes,
-            folder,
-        })
+        Ok(given)
     }
 
     #[cfg(not(unix))]
@@ -207,25 +217,26 @@ impl Args {
 }
 
 fn make_files(name: &Path, texts: &[Arc<SecretBytes>]) -> io::Result<Given> {
-    let folder = PrivateFolder::create()?;
-    let mut paths = Vec::new();
+    let mut given = Given::new()?;
     for (place, text) in texts.iter().enumerate() {
-        paths.push(folder.write(&name_at(place, name), text.expose())?);
+        let path = given.folder.write(&name_at(place, name), text.expose())?;
+        given.paths.push(path);
     }
-    Ok(Given {
-        paths,
-        #[cfg(unix)]
-        _pipes: Vec::new(),
-        folder,
-    })
+    Ok(given)
 }
 
 /// The first one has the name alone; the others are in folders, so that the base name is the same.
 fn name_at(place: usize, name: &Path) -> PathBuf {
-    match place {
-        0 => name.to_owned(),
-        _ => Path::new(&format!(".{}", place + 1)).join(name),
+    if place == 0 {
+        return name.to_owned();
     }
+    let first = name
+        .components()
+        .find(|part| matches!(part, Component::Normal(_)));
+    // No folder is where the name itself leads to.
+    let is_hidden = first.is_some_and(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
+    let dot = if is_hidden { "" } else { "." };
+    Path::new(&format!("{dot}{}", place + 1)).join(name)
 }
 
 /// Starts this program once more, to serve the file and clean up. That the file can be decrypted was seen already.
@@ -246,4 +257,31 @@ fn is_background(word: &OsStr) -> bool {
         let name = word.split('=').next().unwrap_or_default();
         matches!(name, "-background" | "--background")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_on_the_way_to_another() {
+        for name in [
+            "tmp-file", ".2", "./.2", "2", ".2/.2", "2/2", ".next", ".3/x",
+        ] {
+            let names: Vec<_> = (0..4)
+                .map(|place| name_at(place, Path::new(name)))
+                .collect();
+            for (place, one) in names.iter().enumerate() {
+                let one = Path::new("/folder").join(one);
+                for other in &names[place + 1..] {
+                    let other = Path::new("/folder").join(other);
+                    assert!(
+                        !one.starts_with(&other) && !other.starts_with(&one),
+                        "{names:?}"
+                    );
+                }
+                assert_eq!(one.file_name(), Path::new(name).file_name());
+            }
+        }
+    }
 }

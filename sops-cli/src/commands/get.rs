@@ -1,12 +1,15 @@
 //! `sops get`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use sops_core::{SecretBytes, TreePath};
 
 use super::{
     decrypt::How,
-    set::parse_path,
+    set::{parse_path, text_of},
     transform::{Input, is_stdin},
 };
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
 pub(crate) struct Args {
     /// The file and a path; more paths may follow
     #[arg(value_name = "FILE PATH")]
-    words: Vec<String>,
+    words: Vec<OsString>,
 
     /// Print the values in JSON, a line for each
     #[arg(long)]
@@ -61,7 +64,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let paths: Vec<TreePath> = paths
         .iter()
-        .map(|path| parse_path(path).map_err(|failure| failure.with_code(Code::TreePath)))
+        .map(|path| {
+            let path = text_of(path, "the path").and_then(parse_path);
+            path.map_err(|failure| failure.with_code(Code::TreePath))
+        })
         .collect::<Result<_, _>>()?;
     let printed = args.values(&file, &paths, context)?;
     ui::write_stdout(printed.expose())

@@ -226,11 +226,11 @@ fn one_line(text: &str) -> String {
 #[cfg(unix)]
 fn stop_on_signals(stop: Stop) -> io::Result<()> {
     use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGTERM},
+        consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
         iterator::Signals,
     };
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
     thread::spawn(move || {
         for _ in signals.forever() {
             stop.stop();

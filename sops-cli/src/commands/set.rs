@@ -1,6 +1,9 @@
 //! `sops set`, and the older `sops --set`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
 
 use sops_core::{Change, DecryptOptions, EncryptedFile, Format, SecretText, Step, TreePath};
 
@@ -20,7 +23,7 @@ use crate::{
 pub(crate) struct Args {
     /// The file, a path and a value; more paths and values may follow
     #[arg(value_name = "FILE PATH VALUE", allow_hyphen_values = true)]
-    words: Vec<String>,
+    words: Vec<OsString>,
 
     /// Take the value from the file that stands in its place
     #[arg(long)]
@@ -39,7 +42,7 @@ pub(crate) struct Args {
 
     /// Path and value of the older form
     #[arg(long, hide = true)]
-    set: Option<String>,
+    set: Option<OsString>,
 }
 
 /// How a file is read whose values are changed.
@@ -80,11 +83,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// Takes `["path"] value` apart, where the reference does.
-fn older_form(words: &str, files: &[String]) -> Result<(PathBuf, Vec<Change>), Failure> {
+fn older_form(words: &OsStr, files: &[OsString]) -> Result<(PathBuf, Vec<Change>), Failure> {
     let Some(file) = files.first() else {
         return Err(Failure::new(Code::NoFile, "no file specified"));
     };
-    let Some((path, json)) = words.split_once("] ") else {
+    let Some((path, json)) = text_of(words, "what to set")?.split_once("] ") else {
         return Err(Failure::new(Code::SetFormat, "invalid --set format")
             .hint("--set takes a path, a blank, and a value in JSON: '[\"key\"] \"value\"'"));
     };
@@ -115,7 +118,7 @@ impl Args {
         };
         let mut changes = Vec::new();
         for pair in rest.chunks(2) {
-            let path = parse_path(&pair[0])?;
+            let path = parse_path(text_of(&pair[0], "the path")?)?;
             let value = self.value(pair.get(1))?;
             changes.push(match self.string {
                 true => Change::set_text(path, value.expose()),
@@ -125,22 +128,30 @@ impl Args {
         Ok((PathBuf::from(file), changes))
     }
 
-    fn value(&self, word: Option<&String>) -> Result<SecretText, Failure> {
+    fn value(&self, word: Option<&OsString>) -> Result<SecretText, Failure> {
         let bytes = match word {
             None => files::read_stdin()?,
             Some(word) if self.value_file => {
                 files::read(Path::new(word)).map_err(|failure| failure.with_code(Code::Generic))?
             }
-            Some(word) => return Ok(SecretText::new(word.clone())),
+            Some(word) => return Ok(SecretText::new(text_of(word, "the value")?.to_owned())),
         };
-        let text = std::str::from_utf8(bytes.expose())
-            .map_err(|_| Failure::new(Code::SetFormat, "the value is not UTF-8"))?;
+        let text = std::str::from_utf8(bytes.expose()).map_err(|_| not_text("the value"))?;
         let text = match text.strip_suffix('\n') {
             Some(line) if self.string => line.strip_suffix('\r').unwrap_or(line),
             _ => text,
         };
         Ok(SecretText::new(text.to_owned()))
     }
+}
+
+/// A word of the command line that has to be a text, which only names of files need not be.
+pub(crate) fn text_of<'w>(word: &'w OsStr, what: &str) -> Result<&'w str, Failure> {
+    word.to_str().ok_or_else(|| not_text(what))
+}
+
+fn not_text(what: &str) -> Failure {
+    Failure::new(Code::SetFormat, format!("{what} is not UTF-8"))
 }
 
 /// Reads a path from the command line.

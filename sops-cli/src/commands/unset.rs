@@ -1,10 +1,10 @@
 //! `sops unset`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use sops_core::Change;
 
-use super::set::{ChangeArgs, parse_path};
+use super::set::{ChangeArgs, parse_path, text_of};
 use crate::{
     context::Context,
     error::{Code, Failure},
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Args {
     /// The file and a path; more paths may follow
     #[arg(value_name = "FILE PATH")]
-    words: Vec<String>,
+    words: Vec<OsString>,
 
     #[command(flatten)]
     file: ChangeArgs,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .iter()
         .map(|path| {
             Ok(Change::Unset {
-                path: parse_path(path)?,
+                path: parse_path(text_of(path, "the path")?)?,
                 if_there: args.file.idempotent,
             })
         })

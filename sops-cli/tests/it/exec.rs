@@ -210,6 +210,54 @@ fn files_can_be_read_more_than_once() {
 }
 
 #[test]
+fn a_file_may_have_any_name() {
+    for name in [".next", ".2", "2", ".2/.2", "./.2", "a/.next"] {
+        for fifo in ["--no-fifo=true", "--no-fifo=false"] {
+            let ran = run(&[
+                "exec-file",
+                fifo,
+                "--filename",
+                name,
+                "flat.yaml",
+                "cat {} {}",
+            ]);
+            assert_eq!(ran.text(), FLAT.repeat(2), "{name} {fifo}: {}", ran.stderr);
+        }
+    }
+}
+
+/// With few files that may be open, it works or fails, and nobody waits for anybody.
+#[test]
+fn few_open_files_are_enough_or_too_few() {
+    let scratch = scratch();
+    let binary = scratch.command(Ours).get_program().to_owned();
+    let mut worked = 0;
+    for limit in 3..16 {
+        let line = format!(
+            "ulimit -n {limit}; exec timeout 60 \"$0\" exec-file flat.yaml 'cat {{}} {{}} {{}}'"
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).arg(&binary);
+        shell.current_dir(scratch.folder()).env_clear();
+        for (name, value) in scratch.command(Ours).get_envs() {
+            shell.env(name, value.expect("set, not removed"));
+        }
+        shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ran = Ran::of(shell.spawn().expect("it starts"));
+        assert_ne!(ran.code, 124, "{limit} files: it does not end");
+        match ran.code {
+            0 => {
+                assert_eq!(ran.text(), FLAT.repeat(3), "{limit} files");
+                worked += 1;
+            }
+            _ => assert!(ran.stdout.is_empty(), "{limit} files: {}", ran.stderr),
+        }
+    }
+    assert!(worked > 0);
+    scratch.assert_nothing_left();
+}
+
+#[test]
 fn a_reader_may_stop_early_or_never_start() {
     for command in [
         "head -c 1 {} >&2",

@@ -31,11 +31,12 @@ impl Service {
         service
     }
 
-    fn end(mut self) {
+    /// Ends it with a signal, and returns its exit code.
+    fn end(mut self, signal: &str) -> Option<i32> {
         let pid = self.0.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(sent.expect("kill").success());
-        self.0.wait().expect("a child");
+        self.0.wait().expect("a child").code()
     }
 }
 
@@ -85,8 +86,22 @@ fn ours_answers_and_asks() {
     if has_reference() {
         goes_there_and_back(&scratch, Reference, &address);
     }
-    service.end();
+    service.end("TERM");
     assert!(!socket.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_and_removes_the_socket() {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        let scratch = Scratch::new();
+        let socket = scratch.path("ours.sock");
+        let service = Service::start(&scratch, Ours, &socket);
+        // It may have a socket and not yet watch for signals.
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(service.end(signal), Some(0), "{signal}");
+        assert!(!socket.exists(), "{signal}");
+    }
 }
 
 #[test]

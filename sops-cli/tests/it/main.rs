@@ -90,6 +90,8 @@ mod rules;
 mod servers;
 mod shrink;
 mod support;
+#[cfg(unix)]
+mod surroundings;
 #[cfg(all(
     feature = "aws-kms",
     feature = "azure-kv",
