@@ -7,6 +7,7 @@ use std::{
 
 use sops_core::{Change, DecryptOptions, EncryptedFile, Format, SecretText, Step, TreePath};
 
+use super::transform::warn_of_other_names;
 use crate::{
     cli::TypeArgs,
     context::{Context, Event},
@@ -211,8 +212,16 @@ impl ChangeArgs {
                 target.name
             ));
         }
+        let replace = |bytes: &[u8]| {
+            let has_other_names = original.has_other_names() && bytes != original.content();
+            original.replace(bytes)?;
+            if has_other_names {
+                warn_of_other_names(&target.name, context);
+            }
+            Ok(())
+        };
         if target.output == target.format || (self.idempotent && is_same) {
-            return original.replace(&changed.bytes);
+            return replace(&changed.bytes);
         }
         // As in the reference: the name of the file stays, whatever it says about the format.
         let indent = context.rewriting(&target)?.flatten();
@@ -222,7 +231,7 @@ impl ChangeArgs {
             .and_then(|unlocked| unlocked.convert(target.output, indent, &options))
             .map_err(failed)?;
         context.ui.warn_of_all(&target.name, &converted.warnings);
-        original.replace(&converted.bytes)
+        replace(&converted.bytes)
     }
 }
 

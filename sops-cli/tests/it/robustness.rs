@@ -452,6 +452,12 @@ fn other_names_of_a_file_are_told() {
     assert!(ran.stderr.contains("hard links"), "{}", ran.stderr);
     assert!(scratch.read_text("secrets.yaml").contains("ENC["));
     assert_eq!(scratch.read_text("other.yaml"), "a: b\n");
+
+    fs::hard_link(scratch.path("secrets.yaml"), scratch.path("third.yaml"))
+        .expect("our own folder");
+    let ran = scratch.run(Ours, ["set", "secrets.yaml", "a", "\"c\""]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("hard links"), "{}", ran.stderr);
 }
 
 /// `sops decrypt <(…)`: a pipe is read once, from its start to its end.
