@@ -50,9 +50,22 @@ pub(super) fn add(
         gap => gap,
     };
     let end = end_of(text, tree, first, value);
+    // A comma directly behind a colon is part of a key to some readers.
+    let blank = match text[..end].ends_with(':') {
+        true => " ",
+        false => "",
+    };
+    if is_pair(text, tree, container) {
+        // With more than one entry it takes braces.
+        let start = span.start as usize;
+        return Ok(vec![
+            Edit::new(Span::new(start, start), "{"),
+            Edit::new(Span::new(end, end), format!("{blank}, {written}}}")),
+        ]);
+    }
     Ok(vec![Edit::new(
         Span::new(end, end),
-        format!(",{gap}{written}"),
+        format!("{blank},{gap}{written}"),
     )])
 }
 
@@ -69,7 +82,14 @@ pub(super) fn replace(
     if is_empty_node(tree, node) {
         let key = NodeId(node.0.saturating_sub(1));
         let end = end_of(text, tree, key, node);
-        let written = format!(" {}", layout.write(new, None)?);
+        let is_key = matches!(tree[key].kind, NodeKind::Key { .. });
+        let colon = match is_key && !text[..end].ends_with(':') {
+            // The name of an alias could end with a colon.
+            true if tree[key].span.of(text).starts_with('*') => " :",
+            true => ":",
+            false => "",
+        };
+        let written = format!("{colon} {}", layout.write(new, None)?);
         return Ok(vec![Edit::new(Span::new(end, end), written)]);
     }
     let prefix = indentation(text, start);
@@ -89,6 +109,10 @@ pub(super) fn remove(
     let parts = parts(tree, container);
     let at = parts.iter().position(|part| part.0 == first).unwrap_or(0);
     let end = end_of(text, tree, first, value);
+    if is_pair(text, tree, container) {
+        let start = tree[container].span.start as usize;
+        return vec![Edit::new(Span::new(start, end), "{}")];
+    }
     let start = tree[first].outer_start as usize;
     let span = if at > 0 {
         let (first, value) = parts[at - 1];
@@ -108,6 +132,11 @@ pub(super) fn remove(
         }
     };
     vec![Edit::new(span, "")]
+}
+
+/// Whether a container is a mapping without braces: the one pair that is an item of a list, as in `[key: value]`.
+fn is_pair(text: &str, tree: &Tree, container: NodeId) -> bool {
+    !tree[container].span.of(text).starts_with(['{', '['])
 }
 
 /// How containers are written in a text.

@@ -113,7 +113,32 @@ pub(super) fn add(
     })?
 }
 
-/// Adds a line in the style of the last one of the section.
+/// Returns the edits that give a value another text. In INI, blanks keep it apart from the delimiter, and from a comment
+/// behind it, where there was nothing.
+pub(super) fn set_apart(
+    text: &str,
+    tree: &Tree,
+    format: Format,
+    value: NodeId,
+    edits: Vec<Edit>,
+) -> Vec<Edit> {
+    let span = tree[value].span;
+    if format == Format::Dotenv || !span.is_empty() {
+        return edits;
+    }
+    let at = span.start as usize;
+    let name = text[..at].strip_suffix(ini::DELIMITERS);
+    let is_spaced = name.is_some_and(|name| name.ends_with([' ', '\t']));
+    let is_commented = text[at..].starts_with(ini::COMMENT_MARKS);
+    let blank = |is_there: bool| is_there.then(|| insertion(at, " ".to_owned()));
+    blank(is_spaced)
+        .into_iter()
+        .chain(edits)
+        .chain(blank(is_commented))
+        .collect()
+}
+
+/// Adds a line behind the last one of the section that does not take in the line behind it.
 fn add_to_section(
     text: &str,
     tree: &Tree,
@@ -124,29 +149,59 @@ fn add_to_section(
     let line_break = line_break_of(text);
     let written = value_text(value)?;
     let key = ini::written_key(key);
-    let last = tree.entries(section).last();
-    let Some((last_key, last_value)) = last else {
-        let header = tree.nodes()[section.index() - 1].span;
-        if header.is_empty() {
-            // The keys without a section come first.
-            let at = header.start as usize;
-            let gap = if text[at..].is_empty() {
-                ""
-            } else {
-                line_break
-            };
-            let line = [&key, " = ", &written, line_break, gap].concat();
-            return Ok(vec![insertion(at, line)]);
-        }
-        let at = line_end(text, header.end as usize);
-        let line = [line_break_before(text, at), &key, " = ", &written].concat();
-        return Ok(vec![insertion(at, line)]);
+    let next = next_key(text, tree, section);
+    let entries = tree.entries(section);
+    let before = match next {
+        Some(next) => entries.take_while(|&(key, _)| key != next).last(),
+        None => entries.last(),
     };
-    let key_span = tree[last_key].span;
+    let last = tree.entries(section).last();
+    let line = match before.or(last) {
+        Some(like) => line_like(text, tree, like, &key, &written),
+        None => [&key, " = ", &written].concat(),
+    };
+    let header = tree.nodes()[section.index() - 1].span;
+    if before.is_none() && header.is_empty() {
+        // The keys without a section come first.
+        let at = header.start as usize;
+        let gap = match last.is_some() || text[at..].is_empty() {
+            true => "",
+            false => line_break,
+        };
+        return Ok(vec![insertion(at, [&line, line_break, gap].concat())]);
+    }
+    let end = before.map_or(header.end, |(_, value)| tree[value].span.end);
+    let at = line_end(text, end as usize);
+    let line = [line_break_before(text, at), &line].concat();
+    Ok(vec![insertion(at, line)])
+}
+
+/// Returns the key that a new line of a section has to stand before: a line behind a value that ends with `\` would be
+/// part of it. `None` if it can stand behind all of them.
+pub(super) fn next_key(text: &str, tree: &Tree, section: NodeId) -> Option<NodeId> {
+    let takes_lines_in = |value: NodeId| tree[value].span.of(text).ends_with('\\');
+    let mut next = None;
+    for (key, value) in tree.entries(section) {
+        next = match takes_lines_in(value) {
+            true => next.or(Some(key)),
+            false => None,
+        };
+    }
+    next
+}
+
+/// Writes a line in the style of another, with the delimiter below the one there.
+fn line_like(
+    text: &str,
+    tree: &Tree,
+    (like_key, like_value): (NodeId, NodeId),
+    key: &str,
+    written: &str,
+) -> String {
+    let key_span = tree[like_key].span;
     let start = line_start(text, key_span.start as usize);
-    let line = &text[start..tree[last_value].span.start as usize];
+    let line = &text[start..tree[like_value].span.start as usize];
     let indentation = &line[..line.len() - line.trim_start().len()];
-    // The delimiter goes below the one before.
     let name_end = key_span.end as usize - start;
     let delimiter = line[name_end..].find(ini::DELIMITERS).unwrap_or_default() + name_end;
     let before = line[..delimiter].trim_end().len();
@@ -160,16 +215,7 @@ fn add_to_section(
         "" => "=",
         _ => line[delimiter..].trim_end_matches(['\r', '\n']),
     };
-    let at = line_end(text, tree[last_value].span.end as usize);
-    let pieces = [
-        line_break_before(text, at),
-        indentation,
-        &key,
-        &" ".repeat(blanks),
-        delimiter,
-        &written,
-    ];
-    Ok(vec![insertion(at, pieces.concat())])
+    [indentation, key, &" ".repeat(blanks), delimiter, written].concat()
 }
 
 /// Writes the lines of a section anew.

@@ -95,7 +95,11 @@ pub(crate) fn apply(
             let expected = match &target {
                 Target::Node(node) | Target::Scalar { node, .. } => before.replace(*node, &outline),
                 Target::Missing { container, key, .. } => {
-                    before.append(*container, key.as_deref(), &outline)
+                    let next = match format {
+                        Format::Ini => lines::next_key(text, &tree, *container),
+                        _ => None,
+                    };
+                    before.add(*container, next, key.as_deref(), &outline)
                 }
             };
             let expected = expected.ok_or_else(|| failed(ChangeError::Aliases))?;
@@ -320,6 +324,9 @@ fn set(
                             .restored(text, tree, *node, value, &mut edits);
                     }
                 })?;
+            }
+            if !edits.is_empty() && is_of_lines(format) {
+                return Ok(lines::set_apart(text, tree, format, *node, edits));
             }
             // A scalar takes the place and the style of a scalar.
             if !edits.is_empty() && !is_empty_node(tree, *node) {

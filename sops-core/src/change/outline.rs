@@ -59,15 +59,24 @@ impl Outline {
         Some(self.spliced(from, self.end(start), &[]))
     }
 
-    /// Returns it with one more entry or item in a container.
-    pub(super) fn append(&self, container: NodeId, key: Option<&str>, new: &Self) -> Option<Self> {
-        let end = self.only(|event| event == Event::End { id: container })?;
+    /// Returns it with one more entry or item in a container: before the key `next`, or behind all others.
+    pub(super) fn add(
+        &self,
+        container: NodeId,
+        next: Option<NodeId>,
+        key: Option<&str>,
+        new: &Self,
+    ) -> Option<Self> {
+        let at = self.only(|event| match next {
+            Some(next) => event == Event::Key(next),
+            None => event == Event::End { id: container },
+        })?;
         let key = key.map(|key| Part {
             event: Event::Key(container),
             digest: hash(b"key", key.as_bytes()),
         });
         let parts: Vec<Part> = key.into_iter().chain(new.0.iter().copied()).collect();
-        Some(self.spliced(end, end, &parts))
+        Some(self.spliced(at, at, &parts))
     }
 
     fn spliced(&self, start: usize, end: usize, new: &[Part]) -> Self {

@@ -434,3 +434,146 @@ fn removes_values_from_ini() {
         unset(INI, Format::Ini, path).expect_err(path);
     }
 }
+
+#[test]
+fn gives_empty_values_of_lines_a_text_and_takes_it_away() {
+    for (format, text, path, json, expected) in [
+        (Format::Dotenv, "A=\nB=x\n", "A", "\"v\"", "A=v\nB=x\n"),
+        (Format::Dotenv, "B=x\nA=", "A", "\"v\"", "B=x\nA=v"),
+        (Format::Dotenv, "A=v\nB=x\n", "A", "\"\"", "A=\nB=x\n"),
+        (
+            Format::Ini,
+            "[a]\nA=\nB=x\n",
+            "a.A",
+            "\"v\"",
+            "[a]\nA=v\nB=x\n",
+        ),
+        (Format::Ini, "[a]\nh = \n", "a.h", "5", "[a]\nh = 5\n"),
+        (
+            Format::Ini,
+            "[a]\r\nh = \r\n",
+            "a.h",
+            "5",
+            "[a]\r\nh = 5\r\n",
+        ),
+        (Format::Ini, "[a]\nh =\n", "a.h", "5", "[a]\nh = 5\n"),
+        (Format::Ini, "h =", "DEFAULT.h", "5", "h = 5"),
+        (
+            Format::Ini,
+            "[a]\nA=;c\nB=x\n",
+            "a.A",
+            "\"v\"",
+            "[a]\nA=v ;c\nB=x\n",
+        ),
+        (
+            Format::Ini,
+            "[a]\nA = ; c\nB=x\n",
+            "a.A",
+            "\"v\"",
+            "[a]\nA = v ; c\nB=x\n",
+        ),
+        (
+            Format::Ini,
+            "[a]\nA = v ; c\n",
+            "a.A",
+            "\"\"",
+            "[a]\nA =  ; c\n",
+        ),
+    ] {
+        let changed = set(text, format, path, json);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?}");
+    }
+}
+
+#[test]
+fn changes_pairs_without_braces_and_keys_without_values() {
+    for (text, path, expected) in [
+        (
+            "on:\n  schedule: [cron: \"1 2 * * *\"]\n",
+            "on.schedule[0].cron",
+            "on:\n  schedule: [{}]\n",
+        ),
+        ("a: [b: 1, c: 2]\n", "a[0].b", "a: [{}, c: 2]\n"),
+        ("a: [b: 1, c: 2]\n", "a[1].c", "a: [b: 1, {}]\n"),
+        ("a: [b: 1, c: 2]\n", "a[0]", "a: [c: 2]\n"),
+        ("a: [ b:  , c: 2 ]\n", "a[0].b", "a: [ {}  , c: 2 ]\n"),
+        ("a: [? b : 1 , c]\n", "a[0].b", "a: [{} , c]\n"),
+        ("a: [? b, c]\n", "a[0].b", "a: [{}, c]\n"),
+        ("a: [b: {c: 1}]\n", "a[0].b", "a: [{}]\n"),
+        ("a: [b: [c: 1]]\n", "a[0].b[0].c", "a: [b: [{}]]\n"),
+        ("a: {b, c: 2}\n", "a.b", "a: {c: 2}\n"),
+    ] {
+        let changed = unset(text, Format::Yaml, path);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?}");
+    }
+    for (text, path, json, expected) in [
+        ("a: [b: 1, c: 2]\n", "a[0].b", "5", "a: [b: 5, c: 2]\n"),
+        (
+            "a: [b: 1, c: 2]\n",
+            "a[0].n",
+            "5",
+            "a: [{b: 1, \"n\": 5}, c: 2]\n",
+        ),
+        (
+            "a: [ b: 1 ]\n",
+            "a[0].n",
+            "[\"x\"]",
+            "a: [ {b: 1, \"n\": [\"x\"]} ]\n",
+        ),
+        ("a: [b: ]\n", "a[0].n", "5", "a: [{b: , \"n\": 5} ]\n"),
+        ("a: [b: ]\n", "a[0].b", "5", "a: [b: 5 ]\n"),
+        (
+            "a: [? b : 1]\n",
+            "a[0].n",
+            "5",
+            "a: [{? b : 1, \"n\": 5}]\n",
+        ),
+        ("a: {b, c: 2}\n", "a.b", "\"x\"", "a: {b: \"x\", c: 2}\n"),
+        (
+            "a: {\"b\", c: 2}\n",
+            "a.b",
+            "\"x\"",
+            "a: {\"b\": \"x\", c: 2}\n",
+        ),
+        ("a: {c: 2, b}\n", "a.b", "1", "a: {c: 2, b: 1}\n"),
+        (
+            "a: {c: 2, b }\n",
+            "a.b.d",
+            "1",
+            "a: {c: 2, b: {\"d\": 1} }\n",
+        ),
+        ("a: {? b, c: 2}\n", "a.b", "1", "a: {? b: 1, c: 2}\n"),
+        ("a: [? b, c]\n", "a[0].b", "1", "a: [? b: 1, c]\n"),
+        ("a: {c: 2, b}\n", "a.d", "1", "a: {c: 2, b, \"d\": 1}\n"),
+    ] {
+        let changed = set(text, Format::Yaml, path, json);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?} {path}");
+    }
+}
+
+#[test]
+fn adds_a_line_where_no_other_takes_it_in() {
+    for (text, path, expected) in [
+        ("[a]\nq = C:\\dir\\\n", "a.n", "[a]\nn = x\nq = C:\\dir\\\n"),
+        ("[a]\nq = C:\\dir\\", "a.n", "[a]\nn = x\nq = C:\\dir\\"),
+        (
+            "[a]\np=1\n; about q\nq = C:\\dir\\\n",
+            "a.n",
+            "[a]\np=1\nn=x\n; about q\nq = C:\\dir\\\n",
+        ),
+        (
+            "[a]\np=1\nq=C:\\\n\nr=D:\\\n\n[b]\ny=2\n",
+            "a.n",
+            "[a]\np=1\nn=x\nq=C:\\\n\nr=D:\\\n\n[b]\ny=2\n",
+        ),
+        (
+            "q=C:\\\n\n[b]\ny=2\n",
+            "DEFAULT.n",
+            "n=x\nq=C:\\\n\n[b]\ny=2\n",
+        ),
+        ("[a]\nq=1 \\\n 2\n", "a.n", "[a]\nq=1 \\\n 2\nn=x\n"),
+    ] {
+        let changed = set(text, Format::Ini, path, "\"x\"");
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?}");
+    }
+}

@@ -28,4 +28,4 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 pub(crate) const DELIMITERS: [char; 2] = ['=', ':'];
 
 /// What starts a comment.
-const COMMENT_MARKS: [char; 2] = [';', '#'];
+pub(crate) const COMMENT_MARKS: [char; 2] = [';', '#'];
