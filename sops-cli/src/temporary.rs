@@ -1,12 +1,11 @@
 //! Temporary files and folders, which do not outlive the program when a signal ends it: they may hold secrets in the clear.
 
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tempfile::NamedTempFile;
@@ -15,6 +14,7 @@ use tempfile::NamedTempFile;
 static PATHS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Whether signals are watched, or somebody else does something about them.
+#[cfg(unix)]
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
 /// A temporary file. It is removed when dropped, and when a signal ends the program.
