@@ -166,6 +166,7 @@ impl Plaintext {
             indent: None,
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
+            one_line: false,
         };
         emit(self.text(), self.tree(), node, output, &style)
     }
@@ -186,6 +187,7 @@ impl Plaintext {
             indent,
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
+            one_line: false,
         };
         convert(text, self.tree(), output, &style)
     }

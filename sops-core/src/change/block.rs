@@ -9,7 +9,7 @@ use crate::{
             indentation_step, line_break_of, line_end, line_start, next_line, parent_indentation,
         },
     },
-    tree::{NodeId, NodeKind, Span, Tree},
+    tree::{NodeId, NodeKind, Span, Style, Tree, ValueRef},
 };
 
 /// Adds an entry or item behind the last one.
@@ -23,15 +23,24 @@ pub(super) fn add(
     let parts = parts(tree, container);
     let &(first, value) = parts.last().ok_or(ChangeError::Unwritable)?;
     let indentation = parent_indentation(text, tree, value);
+    let one_line = new.one_line;
     let written = match key {
-        Some(key) => new.with_entry(key, |source, new, id| emit(text, tree, source, new, id)),
-        None => new.with_item(|source, new, id| emit(text, tree, source, new, id)),
+        Some(key) => new.with_entry(key, |source, new, id| {
+            emit(text, tree, source, new, id, one_line)
+        }),
+        None => new.with_item(|source, new, id| emit(text, tree, source, new, id, one_line)),
     }??;
     let line_break = line_break_of(text);
     let mut lines = String::from(line_break);
     lines += &indented(&written, indentation, line_break, true);
     let end = line_end(text, end_of(text, tree, first, value));
-    Ok(vec![Edit::new(Span::new(end, end), lines)])
+    let mut edits = Vec::new();
+    // What ends the text without a line break gets one now, and must not take it for its own.
+    if let Some((last, _)) = tree.numbered().next_back() {
+        Format::Yaml.engine().kept(text, tree, last, &mut edits);
+    }
+    edits.push(Edit::new(Span::new(end, end), lines));
+    Ok(edits)
 }
 
 /// Writes a value in the place of another.
@@ -43,14 +52,16 @@ pub(super) fn replace(
 ) -> Result<Vec<Edit>, ChangeError> {
     let key = node.index().checked_sub(1).map(|key| &tree.nodes()[key]);
     let key = key.filter(|key| matches!(key.kind, NodeKind::Key { .. }));
+    let one_line = new.one_line;
     let (start, end, written) = match key {
         Some(key) => {
             let key_end = key.span.end as usize;
             let behind = text[key_end..].trim_start_matches([' ', '\t']);
             let behind = behind.strip_prefix(':').ok_or(ChangeError::Unwritable)?;
             let start = text.len() - behind.len();
-            let written =
-                new.with_entry("k", |source, new, id| emit(text, tree, source, new, id))??;
+            let written = new.with_entry("k", |source, new, id| {
+                emit(text, tree, source, new, id, one_line)
+            })??;
             (start, start, written)
         }
         None => {
@@ -58,12 +69,18 @@ pub(super) fn replace(
             if !before.ends_with('-') {
                 return Err(ChangeError::Unwritable);
             }
-            let written = new.with_item(|source, new, id| emit(text, tree, source, new, id))??;
+            let written =
+                new.with_item(|source, new, id| emit(text, tree, source, new, id, one_line))??;
             (before.len(), before.len(), written)
         }
     };
     let end = match is_empty_node(tree, node) {
         true => end,
+        false if is_empty_block(text, tree, node) => {
+            let header = tree[node].span.start as usize + 1;
+            let behind = text[header..].trim_start_matches(|next: char| INDICATORS.contains(next));
+            text.len() - behind.len()
+        }
         false => tree[node].span.end as usize,
     };
     // What was written stands behind its own key or dash.
@@ -95,6 +112,20 @@ pub(super) fn replace(
     }
     edits.push(Edit::new(Span::new(start, end), written));
     Ok(merged(edits))
+}
+
+/// What may stand behind the `|` or `>` of a block scalar.
+const INDICATORS: &str = "+-123456789";
+
+/// Whether a node is a block scalar without any line.
+pub(super) fn is_empty_block(text: &str, tree: &Tree, node: NodeId) -> bool {
+    match &tree[node].kind {
+        NodeKind::Scalar(scalar) => {
+            matches!(scalar.style, Style::Literal | Style::Folded)
+                && matches!(scalar.value.view(text), ValueRef::Str(b""))
+        }
+        _ => false,
+    }
 }
 
 /// Removes an entry or item that is not the only one, with the comment on its last line.
@@ -151,11 +182,13 @@ fn emit(
     source: &str,
     new: &Tree,
     node: NodeId,
+    one_line: bool,
 ) -> Result<String, ChangeError> {
     let style = EmitStyle {
         indent: Some(indentation_step(text, tree, usize::MAX)),
         beside: &|_| true,
         from: Format::Json.engine(),
+        one_line,
     };
     Format::Yaml
         .engine()

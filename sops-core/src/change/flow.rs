@@ -165,6 +165,7 @@ impl Layout {
             indent: blanks,
             beside: &|_| true,
             from: Format::Json.engine(),
+            one_line: true,
         };
         let written = new
             .with_value(|source, tree, value| {

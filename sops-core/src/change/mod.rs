@@ -73,7 +73,8 @@ pub(crate) fn apply(
     let tree = format.parse(text, ParseOptions::default())?;
     let target = Target::find(text, &tree, path).map_err(failed)?;
     let before = Outline::of(text, &tree).ok_or_else(|| failed(ChangeError::Aliases))?;
-    let (mut edits, expected) = match (change, target) {
+    let mut on_one_line = None;
+    let (edits, expected) = match (change, target) {
         (Change::Unset { .. }, Target::Node(node)) => {
             let (edits, expected) = remove(text, &tree, format, node, &before).map_err(failed)?;
             (edits, expected)
@@ -87,7 +88,7 @@ pub(crate) fn apply(
                 Target::Node(_) => &[],
                 Target::Missing { rest, .. } | Target::Scalar { rest, .. } => *rest,
             };
-            let new = match is_of_lines(format) {
+            let mut new = match is_of_lines(format) {
                 true => lines::texts_of(json, format, path, rest).map_err(failed)?,
                 false => New::read(json, rest).map_err(failed)?,
             };
@@ -107,18 +108,25 @@ pub(crate) fn apply(
                 return Ok(None);
             }
             let edits = set(text, &tree, format, &target, &new).map_err(failed)?;
+            if format == Format::Yaml && new.json.expose().contains("\\n") {
+                new.one_line = true;
+                on_one_line = Some(set(text, &tree, format, &target, &new).map_err(failed)?);
+            }
             (edits, expected)
         }
     };
-    let changed = SecretText::new(splice(text, &mut edits));
-    if is_like(changed.expose(), format, &expected) {
-        return Ok(Some(changed));
-    }
-    // A text of several lines at the end of a file needs its last line break.
-    let line_break = line_break_of(text);
-    let ended = SecretText::new([changed.expose(), line_break].concat());
-    if !text.ends_with(['\n', '\r']) && is_like(ended.expose(), format, &expected) {
-        return Ok(Some(ended));
+    // A block takes in the blank lines that follow it, where it ends with several line breaks.
+    for mut edits in [Some(edits), on_one_line].into_iter().flatten() {
+        let changed = SecretText::new(splice(text, &mut edits));
+        if is_like(changed.expose(), format, &expected) {
+            return Ok(Some(changed));
+        }
+        // A text of several lines at the end of a file needs its last line break.
+        let line_break = line_break_of(text);
+        let ended = SecretText::new([changed.expose(), line_break].concat());
+        if !text.ends_with(['\n', '\r']) && is_like(ended.expose(), format, &expected) {
+            return Ok(Some(ended));
+        }
     }
     Err(failed(ChangeError::Unwritable))
 }
@@ -199,13 +207,18 @@ impl<'p> Target<'p> {
 /// A value to be written, as the tree of a JSON text.
 pub(crate) struct New {
     json: SecretText,
+    /// Whether its texts are written on one line each, with escapes, even if a block could hold them.
+    one_line: bool,
 }
 
 impl New {
     /// Reads the value, and puts it into the containers that the rest of a path asks for.
     pub(crate) fn read(json: &SecretText, rest: &[Step]) -> Result<Self, ChangeError> {
         let value = SecretText::new(json.expose().trim().to_owned());
-        let new = Self { json: value };
+        let new = Self {
+            json: value,
+            one_line: false,
+        };
         // One value and nothing behind it that would make more entries of the object.
         let is_one = new.with_tree("{\"\":", "}", |_, tree, root| {
             let is_whole = tree.entries(root).count() == 1;
@@ -233,6 +246,7 @@ impl New {
         let closing: String = closing.chars().rev().collect();
         Ok(Self {
             json: SecretText::new([opening.as_str(), new.json.expose(), &closing].concat()),
+            one_line: false,
         })
     }
 
@@ -240,6 +254,7 @@ impl New {
     fn empty(is_list: bool) -> Self {
         Self {
             json: SecretText::new(if is_list { "[]" } else { "{}" }.to_owned()),
+            one_line: false,
         }
     }
 
@@ -329,7 +344,9 @@ fn set(
                 return Ok(lines::set_apart(text, tree, format, *node, edits));
             }
             // A scalar takes the place and the style of a scalar.
-            if !edits.is_empty() && !is_empty_node(tree, *node) {
+            let is_filled =
+                !is_empty_node(tree, *node) && !block::is_empty_block(text, tree, *node);
+            if !edits.is_empty() && is_filled {
                 return Ok(edits);
             }
             replace(text, tree, format, *node, new)
@@ -345,6 +362,7 @@ fn set(
                     };
                     let grown = New {
                         json: SecretText::new(grown),
+                        one_line: new.one_line,
                     };
                     let is_root = tree
                         .parent(*container)

@@ -552,6 +552,61 @@ fn changes_pairs_without_braces_and_keys_without_values() {
 }
 
 #[test]
+fn changes_block_scalars_at_the_edge() {
+    for (text, path, json, expected) in [
+        ("a: |\nb: c\n", "a", "\"x\"", "a: x\nb: c\n"),
+        ("a: |-\nb: c\n", "a", "\"x\"", "a: x\nb: c\n"),
+        ("a: >\nb: c\n", "a", "\"x\"", "a: x\nb: c\n"),
+        ("a: |\n\nb: c\n", "a", "\"x\"", "a: x\n\nb: c\n"),
+        ("a: |", "a", "\"x\"", "a: x"),
+        ("a: |\nb: c\n", "a", "5", "a: 5\nb: c\n"),
+        ("a: |\nb: c\n", "a", "[5]", "a:\n    - 5\nb: c\n"),
+        ("l:\n- |\n- c\n", "l[0]", "\"x\"", "l:\n- x\n- c\n"),
+        ("a: | # c\nb: c\n", "a", "\"x\"", "a: x # c\nb: c\n"),
+        (
+            "a:\n  b: c\n\nd: e\n",
+            "a.new",
+            "\"x\\n\\n\"",
+            "a:\n  b: c\n  new: \"x\\n\\n\"\n\nd: e\n",
+        ),
+        (
+            "a:\n  b: c\n\nd: e\n",
+            "a.new",
+            "{\"p\": [\"x\\n\\n\"]}",
+            "a:\n  b: c\n  new:\n    p:\n      - \"x\\n\\n\"\n\nd: e\n",
+        ),
+        (
+            "a:\n  - c\n\nd: e\n",
+            "a[1]",
+            "\"x\\n\\n\"",
+            "a:\n  - c\n  - \"x\\n\\n\"\n\nd: e\n",
+        ),
+        (
+            "a:\n\nd: e\n",
+            "a",
+            "\"x\\n\\n\"",
+            "a: \"x\\n\\n\"\n\nd: e\n",
+        ),
+        ("a: |\n  x", "b", "\"y\"", "a: |-\n  x\nb: \"y\""),
+        ("a: >\n  x", "b", "\"y\"", "a: >-\n  x\nb: \"y\""),
+        ("a: |+\n  x", "b", "\"y\"", "a: |-\n  x\nb: \"y\""),
+        ("a: |-\n  x", "b", "\"y\"", "a: |-\n  x\nb: \"y\""),
+        ("a:\n- |\n  x", "a[1]", "\"y\"", "a:\n- |-\n  x\n- \"y\""),
+        (
+            "a:\n  b:\n    - |\n      x",
+            "c",
+            "\"y\"",
+            "a:\n  b:\n    - |-\n      x\nc: \"y\"",
+        ),
+        ("a: |", "b", "\"y\"", "a: |\nb: \"y\""),
+        ("a: |\n  x", "b", "\"y\\n\"", "a: |-\n  x\nb: |\n    y\n"),
+    ] {
+        let changed = set(text, Format::Yaml, path, json);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?} {json}");
+    }
+}
+
+#[test]
 fn adds_a_line_where_no_other_takes_it_in() {
     for (text, path, expected) in [
         ("[a]\nq = C:\\dir\\\n", "a.n", "[a]\nn = x\nq = C:\\dir\\\n"),

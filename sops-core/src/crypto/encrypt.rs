@@ -37,7 +37,7 @@ pub(crate) struct EncryptedLeaves {
     pub(crate) mac: Mac,
     /// How many leaves (not comments) were encrypted.
     pub(crate) encrypted: usize,
-    /// How many leaves with a value there are.
+    /// How many leaves there are that would be encrypted if they were selected.
     pub(crate) leaves: usize,
     /// Whether nodes below an alias are written out because one of them is encrypted.
     pub(crate) expanded: Vec<NodeId>,
@@ -370,7 +370,7 @@ impl Visitor for Encryptor<'_, '_> {
             Some(text) => ValueRef::Str(text.as_bytes()),
             None => value,
         };
-        self.leaves += 1;
+        self.leaves += usize::from(is_encrypted(value));
         self.plaintext.clear();
         value.plaintext(&mut self.plaintext);
         if at.selected || !self.with.mac_only_encrypted {

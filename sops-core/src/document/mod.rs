@@ -165,6 +165,7 @@ impl<'t> PlainFile<'t> {
             indent,
             beside: &|_| true,
             from: from.engine(),
+            one_line: false,
         };
         match &self.0 {
             Plain::Text(plain) => {

@@ -22,6 +22,8 @@ pub(crate) struct EmitStyle<'s> {
     pub(crate) beside: &'s dyn Fn(NodeId) -> bool,
     /// The engine of the format that the tree was read from.
     pub(crate) from: &'static dyn Engine,
+    /// Whether texts of several lines go on one line, too, with escapes.
+    pub(crate) one_line: bool,
 }
 
 /// Reads a format, and says what text stands for a value at a place.

@@ -160,6 +160,9 @@ impl Emitter<'_> {
         let value = scalar.value.view(self.source);
         match (emitted_scalar::value(value), value) {
             (Emitted::Line(text), _) => self.value(&text),
+            (Emitted::Block, ValueRef::Str(bytes)) if self.style.one_line => {
+                self.value(&emitted_scalar::one_line(&String::from_utf8_lossy(bytes)));
+            }
             (Emitted::Block, ValueRef::Str(bytes)) => {
                 self.blank_after_colon();
                 self.block(&String::from_utf8_lossy(bytes));
