@@ -164,6 +164,28 @@ pub(super) fn remove(
     Ok(vec![Edit::new(Span::new(start, start_of(next.0)), "")])
 }
 
+/// Writes the first entry of a document that is `{}`, alone on its line. `None` if it is not.
+pub(super) fn first_of_root(
+    text: &str,
+    tree: &Tree,
+    root: NodeId,
+    key: &str,
+    new: &New,
+) -> Result<Option<Vec<Edit>>, ChangeError> {
+    let node = &tree[root];
+    let start = node.outer_start as usize;
+    let is_alone =
+        line_start(text, start) == start && text[start..line_end(text, start)].trim_end() == "{}";
+    if !is_alone {
+        return Ok(None);
+    }
+    let written = new.with_entry(key, |source, new_tree, id| {
+        emit(text, tree, source, new_tree, id, new.one_line)
+    })??;
+    let written = indented(&written, 0, line_break_of(text), true);
+    Ok(Some(vec![Edit::new(node.span, written)]))
+}
+
 /// Removes the only entry of a document.
 pub(super) fn empty_root(text: &str, tree: &Tree, first: NodeId, value: NodeId) -> Vec<Edit> {
     let start = tree[first].outer_start as usize;

@@ -370,6 +370,11 @@ fn set(
                     if !is_root {
                         return block::replace(text, tree, *container, &grown);
                     }
+                    if let (Format::Yaml, Some(key)) = (format, key)
+                        && let Some(edits) = block::first_of_root(text, tree, *container, key, new)?
+                    {
+                        return Ok(edits);
+                    }
                 }
                 return flow::add(text, tree, format, *container, key.as_deref(), new);
             }

@@ -632,3 +632,26 @@ fn adds_a_line_where_no_other_takes_it_in() {
         assert_eq!(changed, Ok(expected.to_owned()), "{text:?}");
     }
 }
+
+#[test]
+fn an_empty_document_grows_into_a_block() {
+    for (text, path, json, expected) in [
+        ("{}\n", "a", "\"x\"", "a: x\n"),
+        ("{}", "a", "\"x\"", "a: x"),
+        ("# c\n{}\n# d\n", "a", "5", "# c\na: 5\n# d\n"),
+        (
+            "---\n{}  \n---\nb: 1\n",
+            "a.b",
+            "[1]",
+            "---\na:\n    b:\n        - 1  \n---\nb: 1\n",
+        ),
+        ("{} # c\n", "a", "5", "{\"a\": 5} # c\n"),
+        ("--- {}\n", "a", "5", "--- {\"a\": 5}\n"),
+        ("{ }\n", "a", "5", "{\"a\": 5}\n"),
+    ] {
+        let changed = set(text, Format::Yaml, path, json);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text:?}");
+    }
+    let changed = set("{}\n", Format::Json, "a", "5");
+    assert!(changed.is_ok_and(|changed| changed.starts_with('{')));
+}
