@@ -11,7 +11,10 @@ use crate::support::{
 const DOTENV: &str = "# head\nA=1\n\nB=x\n";
 const INI: &str = "; head\n[a]\nx = 1\n\n# second\n[b]\ny=2\n";
 
-const CHANGES: [(&str, &str, &[&str]); 21] = [
+const EMPTY_DOTENV: &str = "A=\nB=x\n";
+const EMPTY_INI: &str = "[a]\nA=\nh = \nc = ; beside\nB=x\n\n[b]\nq = C:\\dir\\\n";
+
+const CHANGES: [(&str, &str, &[&str]); 29] = [
     ("file.env", DOTENV, &["set", "[\"A\"]", "\"new\""]),
     ("file.env", DOTENV, &["set", "[\"C\"]", "\"a\\nb\""]),
     ("file.env", DOTENV, &["set", "[\"C\"]", "true"]),
@@ -33,6 +36,14 @@ const CHANGES: [(&str, &str, &[&str]); 21] = [
     ("file.ini", INI, &["unset", "[\"a\"][\"x\"]"]),
     ("file.ini", INI, &["unset", "[\"a\"]"]),
     ("file.ini", INI, &["unset", "[\"b\"]"]),
+    ("file.env", EMPTY_DOTENV, &["set", "[\"A\"]", "\"v\""]),
+    ("file.env", EMPTY_DOTENV, &["set", "[\"A\"]", "5"]),
+    ("file.env", EMPTY_DOTENV, &["set", "[\"B\"]", "\"\""]),
+    ("file.ini", EMPTY_INI, &["set", "[\"a\"][\"A\"]", "\"v\""]),
+    ("file.ini", EMPTY_INI, &["set", "[\"a\"][\"h\"]", "true"]),
+    ("file.ini", EMPTY_INI, &["set", "[\"a\"][\"c\"]", "\"v\""]),
+    ("file.ini", EMPTY_INI, &["set", "[\"a\"][\"B\"]", "\"\""]),
+    ("file.ini", EMPTY_INI, &["set", "[\"b\"][\"n\"]", "\"x\""]),
 ];
 
 /// Returns what the reference reads in a file that `program` encrypted and changed.
@@ -118,5 +129,31 @@ fn changes_that_lines_cannot_hold_leave_the_file_alone() {
         assert_eq!(ran.code, code, "{change:?}: {}", ran.stderr);
         assert!(ran.stdout.is_empty(), "{change:?}");
         assert_eq!(scratch.read(name), before, "{change:?}");
+    }
+}
+
+#[test]
+fn empty_values_of_the_reference_are_set_and_all_else_stays() {
+    if !has_reference() {
+        return;
+    }
+    for (name, text, path) in [
+        ("file.env", EMPTY_DOTENV, "[\"A\"]"),
+        ("file.ini", EMPTY_INI, "[\"a\"][\"A\"]"),
+        ("file.ini", EMPTY_INI, "[\"a\"][\"h\"]"),
+        ("file.ini", EMPTY_INI, "[\"a\"][\"c\"]"),
+    ] {
+        let scratch = Scratch::new();
+        scratch.write(name, text);
+        let arguments = ["encrypt", "--in-place", "--age", RECIPIENT, name];
+        scratch.run(Reference, arguments).ok();
+        let plaintext = || scratch.run(Ours, ["decrypt", name]).ok();
+        let before = plaintext();
+        scratch.run(Ours, ["set", name, path, "\"v\""]).ok();
+        let read = ["decrypt", "--extract", path, name];
+        assert_eq!(scratch.run(Reference, read).ok(), b"v", "{path}");
+        assert_ne!(plaintext(), before, "{path}");
+        scratch.run(Ours, ["set", name, path, "\"\""]).ok();
+        assert_eq!(plaintext(), before, "{path}");
     }
 }

@@ -1,6 +1,11 @@
 //! `set` and `unset`: what changes, and what does not.
 
-use crate::support::{Program::Ours, RECIPIENT, Ran, Scratch};
+use serde_json::Value;
+
+use crate::support::{
+    Program::{self, Ours, Reference},
+    RECIPIENT, Ran, Scratch, has_reference,
+};
 
 const TEXT: &str = "# about\nuser: admin # who\npassword:   'old'   # note\n\nlist: [a,  0x1F]\nm:\n  - x: 1\n\n    y: 2\n";
 
@@ -154,5 +159,45 @@ fn no_message_holds_a_value() {
         let ran = run(&scratch, line, "");
         assert_eq!(ran.code, 7, "{line:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2"), "{line:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn places_of_few_words_change_as_in_the_reference() {
+    if !has_reference() {
+        return;
+    }
+    let changed = |program: Program, text: &str, change: &[&str]| -> Value {
+        let scratch = Scratch::new();
+        scratch.write("a.yaml", text);
+        let arguments = ["encrypt", "-i", "--age", RECIPIENT, "a.yaml"];
+        scratch.run(program, arguments).ok();
+        let arguments = [&[change[0], "a.yaml"], &change[1..]].concat();
+        scratch.run(program, arguments).ok();
+        let arguments = ["decrypt", "--output-type", "json", "a.yaml"];
+        let json = scratch.run(Reference, arguments).ok();
+        serde_json::from_slice(&json).expect("JSON")
+    };
+    let cases: [(&str, &[&str]); 9] = [
+        (
+            "on:\n  schedule: [cron: \"1 2 * * *\"]\n",
+            &["unset", "[\"on\"][\"schedule\"][0][\"cron\"]"],
+        ),
+        ("a: [b: 1, c: 2]\n", &["unset", "[\"a\"][0][\"b\"]"]),
+        ("a: [b: 1, c: 2]\n", &["set", "[\"a\"][0][\"n\"]", "5"]),
+        ("a: {b, c: 2}\n", &["set", "[\"a\"][\"b\"]", "\"x\""]),
+        ("a: {\"b\", c: 2}\n", &["set", "[\"a\"][\"b\"]", "\"x\""]),
+        ("a: |\nb: c\n", &["set", "[\"a\"]", "\"x\""]),
+        ("a: |-\nb: c\n", &["set", "[\"a\"]", "\"x\""]),
+        (
+            "a:\n  b: c\n\nd: e\n",
+            &["set", "[\"a\"][\"new\"]", "\"x\\n\\n\""],
+        ),
+        ("a: |\n  x", &["set", "[\"b\"]", "\"y\""]),
+    ];
+    for (text, change) in cases {
+        let ours = changed(Ours, text, change);
+        let theirs = changed(Reference, text, change);
+        assert_eq!(ours, theirs, "{text:?} {change:?}");
     }
 }

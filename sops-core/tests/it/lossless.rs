@@ -108,6 +108,30 @@ fn many_warnings_of_one_kind_are_summed_up() {
 }
 
 #[test]
+fn that_nothing_was_encrypted_is_said_if_there_was_something() {
+    let mut options = options();
+    options.selector = Selector::EncryptedRegex("^none$".to_owned());
+    for (text, format, is_said) in [
+        ("a: \"\"\n", Format::Yaml, false),
+        ("a: null\nb: ~\nc:\n", Format::Yaml, false),
+        ("a: {}\nb: []\n", Format::Yaml, false),
+        ("a: \"\"\nb: x\n", Format::Yaml, true),
+        ("a: 0\n", Format::Yaml, true),
+        ("a: false\n", Format::Yaml, true),
+        ("{\"a\": {}}", Format::Json, false),
+        ("{\"a\": \"x\"}", Format::Json, true),
+        ("A=\n", Format::Dotenv, false),
+        ("A=\nB=x\n", Format::Dotenv, true),
+        ("[a]\nb =\n", Format::Ini, false),
+    ] {
+        let plain = PlainFile::parse(text.as_bytes(), format).expect("parses");
+        let encrypted = plain.encrypt(&options, &keyring()).expect("encrypts");
+        let said = |warning: &sops_core::Warning| warning.message.starts_with("nothing was");
+        assert_eq!(encrypted.warnings.iter().any(said), is_said, "{text:?}");
+    }
+}
+
+#[test]
 fn the_block_comes_first_in_braces_that_end_with_a_comment() {
     let text = "{ a: 1, b: 2 # c\n}\n";
     let encrypted = encrypt(text, Format::Yaml, &options()).expect("encrypts");
