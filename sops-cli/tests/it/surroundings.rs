@@ -199,3 +199,24 @@ fn completion_scripts_of_the_reference_get_words() {
     let ran = scratch.run_with(Ours, arguments, settings, None);
     assert!(ran.text().starts_with("add:Add a group"), "{}", ran.text());
 }
+
+/// Whoever names the keys needs no rule that does.
+#[test]
+fn keys_on_the_command_line_need_no_rule() {
+    for rules in [
+        "creation_rules:\n  - path_regex: other\n    age: age1none\n",
+        "creation_rules: []\n",
+    ] {
+        let scratch = Scratch::new();
+        scratch.write(".sops.yaml", rules);
+        scratch.write("plain.yaml", "a: b\n");
+        let arguments = ["encrypt", "--age", RECIPIENT, "plain.yaml"];
+        let encrypted = scratch.run(Ours, arguments).ok();
+        scratch.write("secret.yaml", encrypted);
+        let decrypted = scratch.run(Ours, ["decrypt", "secret.yaml"]);
+        assert_eq!(decrypted.text(), "a: b\n", "{}", decrypted.stderr);
+        if has_reference() {
+            assert_eq!(scratch.run(Reference, arguments).code, 1);
+        }
+    }
+}
