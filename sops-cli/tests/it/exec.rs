@@ -233,9 +233,8 @@ fn few_open_files_are_enough_or_too_few() {
     let binary = scratch.command(Ours).get_program().to_owned();
     let mut worked = 0;
     for limit in 3..16 {
-        let line = format!(
-            "ulimit -n {limit}; exec timeout 60 \"$0\" exec-file flat.yaml 'cat {{}} {{}} {{}}'"
-        );
+        let line =
+            format!("ulimit -n {limit}; exec \"$0\" exec-file flat.yaml 'cat {{}} {{}} {{}}'");
         let mut shell = Command::new("sh");
         shell.args(["-c", &line]).arg(&binary);
         shell.current_dir(scratch.folder()).env_clear();
@@ -244,7 +243,6 @@ fn few_open_files_are_enough_or_too_few() {
         }
         shell.stdout(Stdio::piped()).stderr(Stdio::piped());
         let ran = Ran::of(shell.spawn().expect("it starts"));
-        assert_ne!(ran.code, 124, "{limit} files: it does not end");
         match ran.code {
             0 => {
                 assert_eq!(ran.text(), FLAT.repeat(3), "{limit} files");
