@@ -119,12 +119,10 @@ fn push_text(entries: &mut Vec<(String, Raw)>, key: &str, value: &str) {
 
 /// Merges the unknown keys in; one that names a key we write is ours.
 fn sorted_map(mut entries: Vec<(String, Raw)>, unknown: &[(String, Raw)]) -> Raw {
-    for (key, value) in unknown {
-        if !entries.iter().any(|(known, _)| known == key) {
-            entries.push((key.clone(), value.clone()));
-        }
-    }
+    entries.extend(unknown.iter().cloned());
+    // Of two that are equal, the one that was here first stays before the other.
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    entries.dedup_by(|(later, _), (earlier, _)| later == earlier);
     Raw::Map(entries)
 }
 
