@@ -358,7 +358,7 @@ fn signals_at_any_moment_leave_no_plaintext() {
             let child = command(&scratch, arguments).spawn().expect("it starts");
             thread::sleep(Duration::from_millis(round * 2));
             let id = child.id().to_string();
-            let signal = ["TERM", "INT", "HUP"][round as usize % 3];
+            let signal = ["TERM", "INT", "HUP", "QUIT"][round as usize % 4];
             // It may be over by now.
             let _ = Command::new("kill")
                 .args(["-s", signal, &id])
@@ -374,6 +374,25 @@ fn signals_at_any_moment_leave_no_plaintext() {
                 ran.stderr
             );
         }
+    }
+}
+
+/// Nothing is waited for that may never come.
+#[test]
+fn an_editor_that_leaves_no_file_changes_nothing() {
+    for script in [
+        "rm \"$1\"",
+        "rm \"$1\"; mkdir \"$1\"",
+        "rm \"$1\"; mkfifo \"$1\"",
+    ] {
+        let scratch = scratch(script);
+        let before = scratch.read("secrets.yaml");
+        let child = command(&scratch, &["edit", "secrets.yaml"]).spawn();
+        let ran = Ran::of(child.expect("it starts"));
+        assert_eq!(ran.code, 2, "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains("no file"), "{script}: {}", ran.stderr);
+        assert!(scratch.read("secrets.yaml") == before, "{script}");
+        scratch.assert_nothing_left();
     }
 }
 
