@@ -196,7 +196,10 @@ impl Plaintext {
     /// nothing else.
     #[must_use]
     pub fn holds_binary(&self) -> bool {
-        binary::is_envelope(self.text(), self.tree())
+        match &self.content {
+            Content::Binary { .. } => true,
+            Content::Text { .. } => binary::is_envelope(self.text(), self.tree()),
+        }
     }
 
     /// Reads the first document into a type of the caller's.

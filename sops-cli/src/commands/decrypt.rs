@@ -81,7 +81,11 @@ impl How<'_> {
         let plain = self.open(context, &target, input)?;
         let warnings = plain.warnings().to_vec();
         // As the reference prints whatever is one text, when nobody says how.
-        if target.is_output_open && self.path.is_none() && plain.holds_binary() {
+        if target.format != Format::Binary
+            && target.is_output_open
+            && self.path.is_none()
+            && plain.holds_binary()
+        {
             let bytes = plain.convert(Format::Binary, None).map_err(failed)?;
             return Ok((bytes, warnings));
         }
