@@ -348,7 +348,8 @@ fn keep_owner_and_mode(file: &File, like: &File) -> io::Result<()> {
         // With an access control list, the mode of the group is that of whoever the list names.
         mode &= 0o707;
     }
-    if own.mode() & 0o777 == mode {
+    // Asked again: a list of access control changes the mode, too.
+    if file.metadata()?.mode() & 0o777 == mode {
         return Ok(());
     }
     match file.set_permissions(fs::Permissions::from_mode(mode)) {
