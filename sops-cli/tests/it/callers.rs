@@ -54,8 +54,12 @@ fn shell(scratch: &Scratch, script: &str) -> Ran {
 #[test]
 fn files_have_the_marks_that_are_looked_for() {
     let scratch = scratch();
+    scratch.write("braces.yaml", "{a: secret}\n");
+    let encrypt = ["encrypt", "--in-place", "--age", RECIPIENT, "braces.yaml"];
+    run(&scratch, &encrypt, None).ok();
     for (name, marks) in [
         ("a.yaml", ["mac: ENC[", "\nsops:\n"].as_slice()),
+        ("braces.yaml", &["mac: ENC[", "sops:"]),
         ("a.json", &["\"mac\": \"ENC["]),
         ("a.bin", &["\"mac\": \"ENC[", "\"data\": \"ENC["]),
         ("a.env", &["\nsops_mac=ENC["]),

@@ -12,9 +12,9 @@ use crate::{
         stash::Stash,
     },
     error::Error,
-    format::{ParseOptions, edit::splice_both},
+    format::{Format, ParseOptions, edit::splice_both},
     layout::{self, Layout},
-    metadata::Metadata,
+    metadata::{Metadata, Raw},
     tree::{NodeKind, Tree, ValueRef},
     warnings,
 };
@@ -50,6 +50,10 @@ impl Seal<'_> {
                 .run(text, tree, nonces)
                 .map_err(|error| located(text, tree, error, true))
         };
+        let has_our_keys = with_layout && !is_operator_resource(text, tree);
+        if has_our_keys && *format == Format::Yaml && has_flow_roots(tree) {
+            mark(&mut metadata);
+        }
         let leaves = encrypt(&mut nonces)?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
 
@@ -90,7 +94,7 @@ impl Seal<'_> {
                 .map_err(|_| {
                     Error::Unfaithful("decrypting it gives a text that cannot be parsed")
                 })?;
-            if !with_layout || is_operator_resource(text, tree) {
+            if !has_our_keys {
                 let expected = Fingerprint::of(text, tree)
                     .map_err(|error| located(text, tree, error, true))?
                     .finish();
@@ -147,6 +151,30 @@ impl Seal<'_> {
     }
 }
 
+/// What Flux and others look for in the bytes of a YAML file to know that it is encrypted, which is how the reference writes
+/// the metadata.
+const MARKER: &str = "sops: mac: ENC[";
+
+/// Adds a key that holds the marker, for metadata in flow style, where the MAC itself stands in quotes.
+fn mark(metadata: &mut Metadata) {
+    const KEY: &str = "marker";
+    if metadata.unknown.iter().all(|(key, _)| key != KEY) {
+        metadata
+            .unknown
+            .push((KEY.to_owned(), Raw::Text(MARKER.to_owned())));
+    }
+}
+
+/// Whether all metadata of a YAML file go into flow mappings.
+fn has_flow_roots(tree: &Tree) -> bool {
+    let mut roots = tree
+        .documents()
+        .filter_map(|document| tree.root(document))
+        .peekable();
+    roots.peek().is_some()
+        && roots.all(|root| matches!(tree[root].kind, NodeKind::Map { flow: true }))
+}
+
 /// Whether what is needed to open a file was read as it was written. Keys of several kinds come in an order of their own, and
 /// what others wrote into the metadata opens nothing.
 fn is_opened_alike(read: &Metadata, written: &Metadata) -> bool {
@@ -180,7 +208,7 @@ fn is_operator_resource(text: &str, tree: &Tree) -> bool {
 #[cfg(all(test, feature = "age"))]
 mod tests {
     use crate::{
-        EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Selector,
+        DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile, Selector,
         keys::Identities, metadata::MasterKey,
     };
 
@@ -189,6 +217,35 @@ mod tests {
         let recipient = identities.recipients().remove(0);
         let keyring = Keyring::new().with_identities(identities);
         (keyring, MasterKey::Age { recipient })
+    }
+
+    #[test]
+    fn yaml_in_braces_holds_the_bytes_that_mark_an_encrypted_file() {
+        let (keyring, key) = key();
+        let options = EncryptOptions::new(vec![vec![key]]);
+        let with_marker = |text: &str| {
+            let plain = PlainFile::parse(text.as_bytes(), Format::Yaml).unwrap();
+            let encrypted = plain.encrypt(&options, &keyring).unwrap().bytes;
+            let file = EncryptedFile::parse(&encrypted, Format::Yaml).unwrap();
+            let unlocked = file.unlock(&keyring).unwrap();
+            let back = unlocked.into_plaintext(&DecryptOptions::default()).unwrap();
+            assert_eq!(back.bytes(), text.as_bytes());
+            let encrypted = String::from_utf8(encrypted).unwrap();
+            (
+                encrypted.contains("mac: ENC["),
+                encrypted.contains("marker"),
+            )
+        };
+        assert_eq!(with_marker("{a: b}\n"), (true, true));
+        assert_eq!(with_marker("{\"a\": \"b\"}"), (true, true));
+        assert_eq!(with_marker("--- {a: b}\n--- {c: d}\n"), (true, true));
+        assert_eq!(with_marker("--- {a: b}\n---\nc: d\n"), (true, false));
+        assert_eq!(with_marker("a: {b: c}\n"), (true, false));
+        assert_eq!(
+            with_marker("{\"kind\": \"SopsSecret\", \"a\": \"b\"}\n"),
+            (false, false),
+            "the schema of the operator refuses other keys"
+        );
     }
 
     #[test]
