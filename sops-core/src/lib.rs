@@ -230,12 +230,13 @@ pub use crypto::{
 pub use deserialize::DeserializeError;
 pub use document::{
     DecryptOptions, EncryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, PlainFile, Unlocked,
-    encrypt_binary, is_encrypted, rfc3339,
+    encrypt_binary, is_encrypted,
 };
 pub use environment::{Variable, VariableError, VariableOptions};
 pub use error::{Error, MacError};
 pub use format::{EmitError, Format, SyntaxError, SyntaxErrorKind};
 pub use keys::{Keyring, Prompt, PromptError};
+pub use metadata::rfc3339;
 pub use plaintext::Plaintext;
 pub use secret::{SecretBytes, SecretText};
 pub use simple::{decrypt, encrypt};

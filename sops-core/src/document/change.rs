@@ -41,10 +41,7 @@ impl Unlocked<'_> {
         }
         match text {
             Some(text) => self.update(text.expose().as_bytes()),
-            None => Ok(Encrypted {
-                bytes: self.file.text.as_bytes().to_vec(),
-                warnings: Vec::new(),
-            }),
+            None => Ok(self.unchanged()),
         }
     }
 }

@@ -3,9 +3,8 @@
 //! What takes more than that is left to the long way: `None` says so.
 
 use super::{
-    DecryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, Unlocked,
+    DecryptOptions, Encrypted, EncryptedFile, Unlocked,
     open::{metadata_nodes, open_leaves, read_layout},
-    rfc3339,
 };
 use crate::{
     change::{Change, New},
@@ -24,7 +23,7 @@ use crate::{
     tree::{Node, NodeId, NodeKind, Style, Tree, Value, ValueRef},
     warnings,
 };
-use std::{borrow::Cow, iter::Peekable, ops::Range, thread, time::SystemTime, vec::IntoIter};
+use std::{borrow::Cow, iter::Peekable, ops::Range, thread, vec::IntoIter};
 
 /// A leaf with its value of before, and its value of after.
 struct Replacement {
@@ -97,16 +96,12 @@ impl Unlocked<'_> {
         };
         let leaves = open_leaves(&self.file, &decryption, options.ignore_mac).ok()?;
         let Some(mac) = leaves.changed_mac else {
-            return Some(Encrypted {
-                bytes: text.as_bytes().to_vec(),
-                warnings: Vec::new(),
-            });
+            return Some(self.unchanged());
         };
 
         let mut nonces = NonceSource::new();
         let mut metadata = metadata.clone();
-        metadata.last_modified = rfc3339(SystemTime::now());
-        metadata.raise_version(FORMAT_VERSION);
+        metadata.touch();
         let additional_data = metadata.mac_additional_data().ok()?;
         let mac = mac.finish();
         metadata.mac = self.enc(&mut nonces, mac.expose(), "str", additional_data.as_bytes())?;

@@ -1,11 +1,8 @@
 //! An encrypted file in another format.
 
-use std::time::SystemTime;
-
 use super::{
-    DecryptOptions, Encrypted, FORMAT_VERSION, Plain, PlainFile, Unlocked,
+    DecryptOptions, Encrypted, Plain, PlainFile, Unlocked,
     open::{Open, open},
-    rfc3339,
     seal::Seal,
 };
 use crate::{error::Error, format::Format};
@@ -40,8 +37,7 @@ impl Unlocked<'_> {
         };
         let stash = open(&self.file, &self.cipher, &matcher, how)?.stash;
         let mut metadata = self.file.metadata.clone();
-        metadata.last_modified = rfc3339(SystemTime::now());
-        metadata.raise_version(FORMAT_VERSION);
+        metadata.touch();
         metadata.layout = None;
         Seal {
             matcher: &matcher,

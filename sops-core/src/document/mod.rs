@@ -31,9 +31,9 @@ use crate::{
     error::Error,
     format::{EmitStyle, Format, ParseOptions, SyntaxError, SyntaxErrorKind},
     keys::Keyring,
-    metadata::{MasterKey, Metadata},
+    metadata::{KeyEntry, MasterKey, Metadata, rfc3339},
     secret::SecretBytes,
-    tree::{Tree, ValueRef, span::Position, timestamp::Timestamp},
+    tree::{Tree, span::Position},
     typed,
     warning::Warning,
     warnings,
@@ -244,16 +244,23 @@ pub fn encrypt_binary(
     options: &EncryptOptions,
     keyring: &Keyring,
 ) -> Result<Encrypted, Error> {
-    let warnings = warnings::about_selector_of_binary(&options.selector);
-    let (data_key, mut metadata) = new_metadata(options, keyring)?;
+    let (data_key, metadata) = new_metadata(options, keyring)?;
+    let cipher = Cipher::new(&data_key);
+    seal_binary(bytes, metadata, &cipher, options.binary_indent)
+}
+
+/// Encrypts a binary file under a data key and metadata that are there. No selector has a say in it.
+fn seal_binary(
+    bytes: SecretBytes,
+    mut metadata: Metadata,
+    cipher: &Cipher,
+    indent: Option<usize>,
+) -> Result<Encrypted, Error> {
+    let warnings = warnings::about_selector_of_binary(&metadata.selector);
     metadata.selector = Selector::default();
     metadata.mac_only_encrypted = false;
-    let bytes = binary::seal(
-        bytes,
-        metadata,
-        &Cipher::new(&data_key),
-        options.binary_indent,
-    )?;
+    metadata.layout = None;
+    let bytes = binary::seal(bytes, metadata, cipher, indent)?;
     Ok(Encrypted { bytes, warnings })
 }
 
@@ -261,12 +268,19 @@ pub fn encrypt_binary(
 fn new_metadata(options: &EncryptOptions, keyring: &Keyring) -> Result<(DataKey, Metadata), Error> {
     let now = rfc3339(options.last_modified.unwrap_or_else(SystemTime::now));
     let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
-    let groups = keyring
-        .wrap_groups(&options.groups, options.shamir_threshold, &data_key, &now)
-        .map_err(Error::Wrap)?;
-    let metadata = Metadata {
-        shamir_threshold: threshold_for(groups.len(), options.shamir_threshold),
+    let Wrapped {
         groups,
+        shamir_threshold,
+    } = wrap(
+        keyring,
+        &options.groups,
+        options.shamir_threshold,
+        &data_key,
+        &now,
+    )?;
+    let metadata = Metadata {
+        groups,
+        shamir_threshold,
         last_modified: now,
         mac: String::new(),
         selector: options.selector.clone(),
@@ -278,10 +292,29 @@ fn new_metadata(options: &EncryptOptions, keyring: &Keyring) -> Result<(DataKey,
     Ok((data_key, metadata))
 }
 
-/// How many of the groups are needed, as the metadata say it: nothing, where there is one. None and 0 mean all of them.
-fn threshold_for(groups: usize, wanted: Option<usize>) -> Option<usize> {
-    let wanted = wanted.filter(|&wanted| wanted > 0).unwrap_or(groups);
-    (groups > 1).then_some(wanted)
+/// What the metadata say about who can decrypt.
+struct Wrapped {
+    groups: Vec<Vec<KeyEntry>>,
+    shamir_threshold: Option<usize>,
+}
+
+/// Wraps a data key for key groups. No threshold, or one of 0, means all of the groups; where there is one group, the metadata
+/// have none.
+fn wrap(
+    keyring: &Keyring,
+    groups: &[Vec<MasterKey>],
+    shamir_threshold: Option<usize>,
+    data_key: &DataKey,
+    now: &str,
+) -> Result<Wrapped, Error> {
+    let groups = keyring
+        .wrap_groups(groups, shamir_threshold, data_key, now)
+        .map_err(Error::Wrap)?;
+    let wanted = shamir_threshold.filter(|&wanted| wanted > 0);
+    Ok(Wrapped {
+        shamir_threshold: (groups.len() > 1).then_some(wanted.unwrap_or(groups.len())),
+        groups,
+    })
 }
 
 /// An encrypted file whose data key is not known yet.
@@ -444,23 +477,6 @@ pub(crate) fn located(text: &str, tree: &Tree, error: LeafError, encrypting: boo
             problem,
         }
     }
-}
-
-/// Returns a time as the metadata writes it: RFC 3339, UTC, whole seconds.
-#[must_use]
-pub fn rfc3339(time: SystemTime) -> String {
-    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
-    };
-    let time = ValueRef::Time(Timestamp {
-        seconds,
-        nanoseconds: 0,
-        offset_minutes: 0,
-    });
-    let mut text = Vec::new();
-    time.plaintext(&mut text);
-    String::from_utf8(text).expect("times are written in ASCII")
 }
 
 /// Returns whether a text is an encrypted file: it has metadata that can be read, with a version and a MAC.

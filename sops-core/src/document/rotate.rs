@@ -4,15 +4,14 @@ use std::time::SystemTime;
 
 use super::{
     DecryptOptions, Encrypted, FORMAT_VERSION, MasterKey, Plain, PlainFile, Unlocked, rfc3339,
-    seal::Seal, threshold_for,
+    seal::Seal, seal_binary, wrap,
 };
 use crate::{
     binary,
-    crypto::{Cipher, DataKey, select::Selector, stash::Stash},
+    crypto::{Cipher, DataKey, stash::Stash},
     error::Error,
     keys::Keyring,
     secret::SecretBytes,
-    warnings,
 };
 
 impl Unlocked<'_> {
@@ -36,10 +35,9 @@ impl Unlocked<'_> {
         let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
         let now = rfc3339(SystemTime::now());
         let mut metadata = self.file.metadata.clone();
-        metadata.groups = keyring
-            .wrap_groups(groups, shamir_threshold, &data_key, &now)
-            .map_err(Error::Wrap)?;
-        metadata.shamir_threshold = threshold_for(groups.len(), shamir_threshold);
+        let wrapped = wrap(keyring, groups, shamir_threshold, &data_key, &now)?;
+        metadata.groups = wrapped.groups;
+        metadata.shamir_threshold = wrapped.shamir_threshold;
         metadata.last_modified = now;
         metadata.layout = None;
         if metadata.version.is_empty() {
@@ -57,13 +55,7 @@ impl Unlocked<'_> {
                 self.check_binary()?;
                 let bytes = SecretBytes::new(bytes.to_vec());
                 let indent = binary::indent_of(&self.file.text);
-                let warnings = warnings::about_selector_of_binary(&metadata.selector);
-                metadata.selector = Selector::default();
-                metadata.mac_only_encrypted = false;
-                Encrypted {
-                    bytes: binary::seal(bytes, metadata, &cipher, indent)?,
-                    warnings,
-                }
+                seal_binary(bytes, metadata, &cipher, indent)?
             }
         };
         rotated.warnings.splice(0..0, plain.warnings().to_vec());

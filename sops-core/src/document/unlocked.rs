@@ -3,22 +3,21 @@
 use std::{borrow::Cow, time::SystemTime};
 
 use super::{
-    DecryptOptions, Encrypted, EncryptedFile, FORMAT_VERSION, Plain, PlainFile,
+    DecryptOptions, Encrypted, EncryptedFile, Plain, PlainFile,
     open::{Open, Opened, doubt_data_key, open},
     rfc3339,
     seal::Seal,
-    threshold_for,
+    seal_binary, wrap,
 };
 use crate::{
     binary,
-    crypto::{Cipher, DataKey, select::Selector},
+    crypto::{Cipher, DataKey},
     error::Error,
     format::{EmitError, Format, edit::splice},
     keys::Keyring,
     metadata::{MasterKey, Metadata},
     plaintext::Plaintext,
     secret::SecretBytes,
-    warnings,
 };
 
 /// An encrypted file with its data key.
@@ -114,24 +113,20 @@ impl Unlocked<'_> {
         self.check_binary()?;
         let text = &self.file.text;
         if self.open_binary(true)?.expose() == plaintext {
-            return Ok(Encrypted {
-                bytes: text.as_bytes().to_vec(),
-                warnings: Vec::new(),
-            });
+            return Ok(self.unchanged());
         }
         let mut metadata = self.file.metadata.clone();
-        let warnings = warnings::about_selector_of_binary(&metadata.selector);
-        metadata.selector = Selector::default();
-        metadata.last_modified = rfc3339(SystemTime::now());
-        metadata.raise_version(FORMAT_VERSION);
-        metadata.layout = None;
-        let bytes = binary::seal(
-            SecretBytes::new(plaintext.to_vec()),
-            metadata,
-            &self.cipher,
-            binary::indent_of(text),
-        )?;
-        Ok(Encrypted { bytes, warnings })
+        metadata.touch();
+        let bytes = SecretBytes::new(plaintext.to_vec());
+        seal_binary(bytes, metadata, &self.cipher, binary::indent_of(text))
+    }
+
+    /// The file as it is, for a change that changes nothing.
+    pub(super) fn unchanged(&self) -> Encrypted {
+        Encrypted {
+            bytes: self.file.text.as_bytes().to_vec(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Returns the file with `layout` switched on or off for its next version, as
@@ -158,10 +153,9 @@ impl Unlocked<'_> {
         } = &self.file;
         let now = rfc3339(SystemTime::now());
         let mut metadata = self.file.metadata.clone();
-        metadata.groups = keyring
-            .wrap_groups(groups, shamir_threshold, &self.data_key, &now)
-            .map_err(Error::Wrap)?;
-        metadata.shamir_threshold = threshold_for(groups.len(), shamir_threshold);
+        let wrapped = wrap(keyring, groups, shamir_threshold, &self.data_key, &now)?;
+        metadata.groups = wrapped.groups;
+        metadata.shamir_threshold = wrapped.shamir_threshold;
         let mut edits = format
             .engine()
             .replace_metadata(text, tree, &metadata.to_raw());
@@ -204,17 +198,13 @@ impl Unlocked<'_> {
         } = open(&self.file, &self.cipher, &matcher, how)?;
         let is_same = before.expose().as_bytes() == plaintext;
         if is_same && metadata.to_raw() == self.file.metadata.to_raw() {
-            return Ok(Encrypted {
-                bytes: self.file.text.as_bytes().to_vec(),
-                warnings: Vec::new(),
-            });
+            return Ok(self.unchanged());
         }
         let PlainFile(Plain::Text(changed)) = PlainFile::parse(plaintext, self.file.format)? else {
             return Err(Error::UnsupportedFormat(self.file.format));
         };
         let matcher = metadata.selector.compile()?;
-        metadata.last_modified = rfc3339(SystemTime::now());
-        metadata.raise_version(FORMAT_VERSION);
+        metadata.touch();
         metadata.layout = None;
         Seal {
             matcher: &matcher,

@@ -1,11 +1,11 @@
 //! A plaintext with its metadata in it, to be looked at and changed together.
 
-use super::{Encrypted, EncryptedFile, PlainFile, Unlocked, rfc3339, threshold_for};
+use super::{Encrypted, EncryptedFile, PlainFile, Unlocked, rfc3339, wrap};
 use crate::{
     error::Error,
     format::{Format, ParseOptions, edit::splice},
     keys::Keyring,
-    metadata::{KeyEntry, MasterKey, Metadata},
+    metadata::Metadata,
     secret::{SecretBytes, SecretText},
 };
 use std::{borrow::Cow, time::SystemTime};
@@ -59,15 +59,14 @@ impl Unlocked<'_> {
     /// The metadata of the file with what was changed in a copy of them.
     fn merged(&self, edited: Metadata, keyring: &Keyring) -> Result<Metadata, Error> {
         let mut metadata = self.file.metadata.clone();
-        let are_same = keys(&edited.groups) == keys(&metadata.groups)
+        let wanted = edited.master_keys();
+        let are_same = wanted == metadata.master_keys()
             && edited.shamir_threshold == metadata.shamir_threshold;
         if !are_same {
             let now = rfc3339(SystemTime::now());
-            let wanted = keys(&edited.groups);
-            let mut groups = keyring
-                .wrap_groups(&wanted, edited.shamir_threshold, &self.data_key, &now)
-                .map_err(Error::Wrap)?;
-            if let ([group], [old]) = (groups.as_mut_slice(), metadata.groups.as_slice()) {
+            let threshold = edited.shamir_threshold;
+            let mut wrapped = wrap(keyring, &wanted, threshold, &self.data_key, &now)?;
+            if let ([group], [old]) = (wrapped.groups.as_mut_slice(), metadata.groups.as_slice()) {
                 // Without shares, what is wrapped already is good for the same key.
                 for entry in group {
                     if let Some(kept) = old.iter().find(|kept| kept.key == entry.key) {
@@ -75,16 +74,11 @@ impl Unlocked<'_> {
                     }
                 }
             }
-            metadata.shamir_threshold = threshold_for(groups.len(), edited.shamir_threshold);
-            metadata.groups = groups;
+            metadata.groups = wrapped.groups;
+            metadata.shamir_threshold = wrapped.shamir_threshold;
         }
         metadata.selector = edited.selector;
         metadata.mac_only_encrypted = edited.mac_only_encrypted;
         Ok(metadata)
     }
-}
-
-fn keys(groups: &[Vec<KeyEntry>]) -> Vec<Vec<MasterKey>> {
-    let keys = |group: &Vec<KeyEntry>| group.iter().map(|entry| entry.key.clone()).collect();
-    groups.iter().map(keys).collect()
 }

@@ -18,8 +18,11 @@ pub use error::MetadataError;
 pub use key_text::{KeyTextError, KmsOptions};
 pub use master_key::{KeyEntry, MasterKey};
 pub use raw::Raw;
+pub use rfc3339::rfc3339;
 
-use crate::crypto::select::Selector;
+use std::time::SystemTime;
+
+use crate::{FORMAT_VERSION, crypto::select::Selector};
 
 /// The metadata of an encrypted file.
 #[derive(Clone, Debug)]
@@ -46,6 +49,19 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// Returns the keys of each group.
+    #[must_use]
+    pub fn master_keys(&self) -> Vec<Vec<MasterKey>> {
+        let keys = |group: &Vec<KeyEntry>| group.iter().map(|entry| entry.key.clone()).collect();
+        self.groups.iter().map(keys).collect()
+    }
+
+    /// Notes that the content changes now, written by a program of our version.
+    pub(crate) fn touch(&mut self) {
+        self.last_modified = rfc3339(SystemTime::now());
+        self.raise_version(FORMAT_VERSION);
+    }
+
     /// Sets the version the file claims, unless it claims a later one already.
     pub(crate) fn raise_version(&mut self, version: &str) {
         let numbers = |text: &str| -> Vec<u64> {

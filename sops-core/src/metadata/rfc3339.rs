@@ -1,6 +1,22 @@
 //! Times of the metadata: texts in RFC 3339.
 
+use std::time::SystemTime;
+
 use crate::tree::timestamp::Timestamp;
+
+/// Returns a time as the metadata writes it: RFC 3339, UTC, whole seconds.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    };
+    format(Timestamp {
+        seconds,
+        nanoseconds: 0,
+        offset_minutes: 0,
+    })
+}
 
 /// Checks that `text` is a time in RFC 3339 and returns it with a precision of seconds: the fraction is dropped, a zero
 /// offset becomes `Z`, any other offset stays.
