@@ -2,7 +2,7 @@
 
 use super::{
     DecryptOptions, Encrypted, Plain, PlainFile, Unlocked,
-    open::{Open, open},
+    open::{Purpose, open},
     seal::Seal,
 };
 use crate::{error::Error, format::Format};
@@ -30,12 +30,8 @@ impl Unlocked<'_> {
             return Err(Error::UnsupportedFormat(output));
         };
         let matcher = self.file.metadata.selector.compile()?;
-        let how = Open {
-            ignore_mac: true,
-            with_stash: true,
-            is_compared: true,
-        };
-        let stash = open(&self.file, &self.cipher, &matcher, how)?.stash;
+        let purpose = Purpose::EncryptAgain;
+        let stash = open(&self.file, &self.cipher, &matcher, purpose)?.stash;
         let mut metadata = self.file.metadata.clone();
         metadata.touch();
         metadata.layout = None;

@@ -25,20 +25,28 @@ use crate::{
     warnings,
 };
 
-/// How a file is opened.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Open {
-    pub(super) ignore_mac: bool,
-    /// Whether to collect the nonces, for encrypting again.
-    pub(super) with_stash: bool,
-    /// Whether the caller compares the text with one it has, so that its leaves need no check.
-    pub(super) is_compared: bool,
+/// What a file is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The plaintext is given out.
+    Read { ignore_mac: bool },
+    /// The plaintext is compared with the one that was encrypted just now.
+    Verify,
+    /// A changed plaintext is encrypted, whose values keep their nonces where they did not change. The MAC, which is made
+    /// anew, is not checked.
+    EncryptAgain,
+}
+
+impl Purpose {
+    fn ignores_mac(self) -> bool {
+        matches!(self, Self::Read { ignore_mac: true } | Self::EncryptAgain)
+    }
 }
 
 /// What opening a file gives.
 pub(super) struct Opened {
     pub(super) text: SecretText,
-    /// The tree of the text, unless nobody asked for it.
+    /// The tree of a text that is given out.
     pub(super) tree: Option<Tree>,
     pub(super) warnings: Vec<Warning>,
     pub(super) stash: Stash,
@@ -49,7 +57,7 @@ pub(super) fn open(
     file: &EncryptedFile<'_>,
     cipher: &Cipher,
     matcher: &Matcher,
-    how: Open,
+    purpose: Purpose,
 ) -> Result<Opened, Error> {
     let EncryptedFile {
         text,
@@ -61,101 +69,94 @@ pub(super) fn open(
     let layout = read_layout(metadata, cipher, &mut layout_stash).unwrap_or_default();
     let places = layout.places(text, tree, &metadata_nodes(text, tree));
     let spelled: Vec<_> = places.iter().map(|place| place.nodes.clone()).collect();
+    let is_given_out = matches!(purpose, Purpose::Read { .. });
     let decryption = Decryption {
         format: *format,
         cipher,
         matcher,
         mac_only_encrypted: metadata.mac_only_encrypted,
         by_content: false,
-        with_stash: how.with_stash,
-        with_fingerprint: !how.is_compared,
+        with_stash: purpose == Purpose::EncryptAgain,
+        with_fingerprint: is_given_out,
         with_edits: true,
         spelled: &spelled,
         changed: &[],
     };
-    let run = |decryption: &Decryption<'_>| open_leaves(file, decryption, how.ignore_mac);
-    // The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in
-    // INI files it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
-    let is_own = how.is_compared && !how.with_stash;
-    let may_be_moved = matcher.is_by_comment() && !is_own;
-    let mut leaves = match run(&decryption) {
-        Err(error) if may_be_moved && (!how.ignore_mac || how.with_stash) => {
-            let by_content = Decryption {
-                matcher: &Matcher::all(),
-                by_content: true,
-                ..decryption
-            };
-            run(&by_content).map_err(|_| error)?
-        }
-        other => other?,
-    };
+    let mut leaves = open_moved(file, &decryption, purpose)?;
     let warnings = warnings::after_decryption(text, tree, &leaves);
     let mut stash = std::mem::take(&mut leaves.stash);
-    let expected = std::mem::take(&mut leaves.fingerprint).finish();
-    let removals = format.engine().remove_metadata(text, tree);
-
     stash.extend(layout_stash);
-    if !places.is_empty() {
+    let expected = std::mem::take(&mut leaves.fingerprint).finish();
+    let may_differ = !leaves.lossy.is_empty();
+    let with_tree = |text: SecretText, may_differ: bool| {
+        if !is_given_out {
+            return Ok((text, None));
+        }
+        let tree = format
+            .parse(text.expose(), ParseOptions::default())
+            .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
+        match may_differ || has_leaves(&text, &tree, expected) {
+            true => Ok((text, Some(tree))),
+            false => Err(Error::Unfaithful("it has other values than were decrypted")),
+        }
+    };
+
+    let mut removals = format.engine().remove_metadata(text, tree);
+    let with_spellings = (!places.is_empty()).then(|| {
         let mut edits = leaves.edits.clone();
         edits.extend(removals.iter().cloned());
         Spelled::apply(&places, &mut edits);
-        let spelled = SecretText::new(splice(text, &mut edits));
-        if how.is_compared {
-            return Ok(Opened {
-                text: spelled,
-                tree: None,
-                warnings,
-                stash,
-            });
+        with_tree(SecretText::new(splice(text, &mut edits)), false)
+    });
+    let (plain, mut plain_tree) = match with_spellings {
+        Some(Ok(spelled)) => spelled,
+        // They are hints, which may have come from elsewhere.
+        Some(Err(_)) | None => {
+            leaves.edits.append(&mut leaves.unspelled);
+            let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
+            drop((leaves.edits, removals));
+            with_tree(plain, may_differ)?
         }
-        let spelled_tree = format.parse(spelled.expose(), ParseOptions::default());
-        if let Ok(mut tree) = spelled_tree
-            && has_leaves(&spelled, &tree, expected)
-        {
-            typed::restore(
-                leaves.typed,
-                &file.tree,
-                &metadata_nodes(text, &file.tree),
-                &mut tree,
-            );
-            return Ok(Opened {
-                text: spelled,
-                tree: Some(tree),
-                warnings,
-                stash,
-            });
-        }
+    };
+    if let Some(plain_tree) = &mut plain_tree {
+        let metadata = metadata_nodes(text, tree);
+        typed::restore(leaves.typed, tree, &metadata, plain_tree);
     }
-    let mut removals = removals;
-    leaves.edits.append(&mut leaves.unspelled);
-    let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
-    drop((leaves.edits, removals));
-    if how.is_compared {
-        return Ok(Opened {
-            text: plain,
-            tree: None,
-            warnings,
-            stash,
-        });
-    }
-    let mut tree = format
-        .parse(plain.expose(), ParseOptions::default())
-        .map_err(|_| Error::Unfaithful("it cannot be parsed"))?;
-    if leaves.lossy.is_empty() && !has_leaves(&plain, &tree, expected) {
-        return Err(Error::Unfaithful("it has other values than were decrypted"));
-    }
-    typed::restore(
-        leaves.typed,
-        &file.tree,
-        &metadata_nodes(text, &file.tree),
-        &mut tree,
-    );
     Ok(Opened {
         text: plain,
-        tree: Some(tree),
+        tree: plain_tree,
         warnings,
         stash,
     })
+}
+
+/// Decrypts all leaves, also those that a comment governs which another program moved.
+///
+/// The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in INI files
+/// it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
+fn open_moved(
+    file: &EncryptedFile<'_>,
+    decryption: &Decryption<'_>,
+    purpose: Purpose,
+) -> Result<DecryptedLeaves, Error> {
+    let ignore_mac = purpose.ignores_mac();
+    let may_be_moved = decryption.matcher.is_by_comment()
+        && match purpose {
+            Purpose::Read { ignore_mac } => !ignore_mac,
+            Purpose::EncryptAgain => true,
+            Purpose::Verify => false,
+        };
+    match open_leaves(file, decryption, ignore_mac) {
+        Err(error) if may_be_moved => {
+            let by_content = Decryption {
+                matcher: &Matcher::all(),
+                by_content: true,
+                ..*decryption
+            };
+            open_leaves(file, &by_content, ignore_mac).map_err(|_| error)
+        }
+        opened => opened,
+    }
 }
 
 /// Decrypts all leaves, and checks the MAC unless it is ignored.

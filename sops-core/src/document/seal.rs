@@ -4,17 +4,24 @@ use std::borrow::Cow;
 
 use super::{
     Encrypted, EncryptedFile, PlainText, located,
-    open::{Open, has_leaves, open},
+    open::{Purpose, has_leaves, open},
 };
 use crate::{
     crypto::{
-        Cipher, NonceSource, encrypt::Encryption, fingerprint::Fingerprint, select::Matcher,
+        Cipher, NonceSource,
+        encrypt::{EncryptedLeaves, Encryption},
+        fingerprint::Fingerprint,
+        select::Matcher,
         stash::Stash,
     },
     error::Error,
-    format::{Format, ParseOptions, edit::splice_both},
+    format::{
+        Format, ParseOptions,
+        edit::{Edit, splice_both},
+    },
     layout::{self, Layout},
     metadata::{Metadata, Raw},
+    secret::SecretText,
     tree::{NodeKind, Tree, ValueRef},
     warnings,
 };
@@ -37,114 +44,142 @@ impl Seal<'_> {
         with_layout: bool,
     ) -> Result<Encrypted, Error> {
         let PlainText { text, tree, format } = plain;
-        let mut nonces = NonceSource::new();
-        let encryption = Encryption {
-            engine: format.engine(),
-            cipher: self.cipher,
-            matcher: self.matcher,
-            mac_only_encrypted: metadata.mac_only_encrypted,
-            stash: self.stash,
-        };
-        let encrypt = |nonces: &mut NonceSource| {
-            encryption
-                .run(text, tree, nonces)
-                .map_err(|error| located(text, tree, error, true))
-        };
         let has_our_keys = with_layout && !is_operator_resource(text, tree);
         if has_our_keys && *format == Format::Yaml && has_flow_roots(tree) {
             mark(&mut metadata);
         }
-        let leaves = encrypt(&mut nonces)?;
+        let mut draft = Draft {
+            seal: self,
+            plain,
+            mac_only_encrypted: metadata.mac_only_encrypted,
+            nonces: NonceSource::new(),
+            edits: None,
+        };
+        let leaves = draft.encrypt()?;
         let warnings = warnings::after_encryption(text, tree, *format, &metadata, &leaves);
-
+        draft.edits = Some(leaves.edits);
         let mac = leaves.mac.finish();
         let additional_data = metadata.mac_additional_data()?;
-        metadata.mac = self.encrypt_text(mac.expose(), additional_data.as_bytes(), &mut nonces)?;
-        let mut edits = Some(leaves.edits);
-        let mut write = |metadata: &Metadata, nonces: &mut NonceSource| {
-            let mut insertions = format
-                .engine()
-                .insert_metadata(text, tree, &metadata.to_raw());
-            let mut leaves = match edits.take() {
-                Some(edits) => edits,
-                None => encrypt(nonces)?.edits,
-            };
-            let written = splice_both(text, &mut leaves, &mut insertions);
-            // The ciphertexts of a large file are not kept for a second time, which few files need.
-            edits = (text.len() < KEPT_EDITS).then_some(leaves);
-            Ok::<_, Error>(written)
-        };
+        metadata.mac = draft.encrypt_text(mac.expose(), additional_data.as_bytes())?;
 
-        let how = Open {
-            is_compared: true,
-            ..Open::default()
+        let (written, back) = draft.finish(&metadata)?;
+        let written = match back.expose() == *text {
+            true => written,
+            false if has_our_keys => draft.finish_with_spellings(metadata, &back)?,
+            false => {
+                draft.check_values(&back)?;
+                written
+            }
         };
-        let mut reopen = |metadata: &Metadata, nonces: &mut NonceSource| {
-            let written = EncryptedFile::from_text(Cow::Owned(write(metadata, nonces)?), *format)?;
-            if !is_opened_alike(&written.metadata, metadata) {
-                return Err(Error::Unfaithful("its metadata cannot be written"));
-            }
-            let back = open(&written, self.cipher, self.matcher, how)?.text;
-            Ok::<_, Error>((written, back))
-        };
-        let (mut written, mut back) = reopen(&metadata, &mut nonces)?;
-        if back.expose() != *text {
-            let back_tree = format
-                .parse(back.expose(), ParseOptions::default())
-                .map_err(|_| {
-                    Error::Unfaithful("decrypting it gives a text that cannot be parsed")
-                })?;
-            if !has_our_keys {
-                let expected = Fingerprint::of(text, tree)
-                    .map_err(|error| located(text, tree, error, true))?
-                    .finish();
-                if !has_leaves(&back, &back_tree, expected) {
-                    return Err(Error::Unfaithful("it has other values than were encrypted"));
-                }
-                return Ok(Encrypted {
-                    bytes: written.text.into_owned().into_bytes(),
-                    warnings,
-                });
-            }
-            let layout = Layout::difference((text, tree), (back.expose(), &back_tree));
-            let spellings = layout.to_text();
-            if spellings.is_empty() {
-                return Err(Error::Unfaithful(
-                    "decrypting it does not give the same bytes",
-                ));
-            }
-            metadata.layout = Some(self.encrypt_text(
-                spellings.as_bytes(),
-                layout::ADDITIONAL_DATA,
-                &mut nonces,
-            )?);
-            (written, back) = reopen(&metadata, &mut nonces)?;
-            if back.expose() != *text {
-                return Err(Error::Unfaithful(
-                    "decrypting it does not give the same bytes",
-                ));
-            }
-        }
         Ok(Encrypted {
-            bytes: written.text.into_owned().into_bytes(),
+            bytes: written.into_bytes(),
             warnings,
         })
     }
+}
 
-    fn encrypt_text(
-        &self,
-        text: &[u8],
-        additional_data: &[u8],
-        nonces: &mut NonceSource,
+/// A file that is being encrypted.
+struct Draft<'s> {
+    seal: &'s Seal<'s>,
+    plain: &'s PlainText<'s>,
+    mac_only_encrypted: bool,
+    nonces: NonceSource,
+    /// The ciphertexts, if they are there already.
+    edits: Option<Vec<Edit>>,
+}
+
+impl Draft<'_> {
+    fn encrypt(&mut self) -> Result<EncryptedLeaves, Error> {
+        let PlainText { text, tree, format } = self.plain;
+        let encryption = Encryption {
+            engine: format.engine(),
+            cipher: self.seal.cipher,
+            matcher: self.seal.matcher,
+            mac_only_encrypted: self.mac_only_encrypted,
+            stash: self.seal.stash,
+        };
+        encryption
+            .run(text, tree, &mut self.nonces)
+            .map_err(|error| located(text, tree, error, true))
+    }
+
+    /// Writes the file with its metadata, and reads it again: returns it, and what decrypting it gives.
+    fn finish(&mut self, metadata: &Metadata) -> Result<(String, SecretText), Error> {
+        let PlainText { text, tree, format } = self.plain;
+        let mut insertions = format
+            .engine()
+            .insert_metadata(text, tree, &metadata.to_raw());
+        let mut edits = match self.edits.take() {
+            Some(edits) => edits,
+            None => self.encrypt()?.edits,
+        };
+        let written = splice_both(text, &mut edits, &mut insertions);
+        // The ciphertexts of a large file are not kept for a second time, which few files need.
+        self.edits = (text.len() < KEPT_EDITS).then_some(edits);
+
+        let written = EncryptedFile::from_text(Cow::Owned(written), *format)?;
+        if !is_opened_alike(&written.metadata, metadata) {
+            return Err(Error::Unfaithful("its metadata cannot be written"));
+        }
+        let Seal {
+            cipher, matcher, ..
+        } = self.seal;
+        let back = open(&written, cipher, matcher, Purpose::Verify)?.text;
+        Ok((written.text.into_owned(), back))
+    }
+
+    /// Writes the file once more with what decrypting it did not give back.
+    fn finish_with_spellings(
+        &mut self,
+        mut metadata: Metadata,
+        back: &SecretText,
     ) -> Result<String, Error> {
-        let nonce = match self.stash.nonce(additional_data, text) {
+        const OTHER_BYTES: Error = Error::Unfaithful("decrypting it does not give the same bytes");
+        let PlainText { text, tree, .. } = self.plain;
+        let layout = Layout::difference((text, tree), (back.expose(), &self.parse(back)?));
+        let spellings = layout.to_text();
+        if spellings.is_empty() {
+            return Err(OTHER_BYTES);
+        }
+        let layout = self.encrypt_text(spellings.as_bytes(), layout::ADDITIONAL_DATA)?;
+        metadata.layout = Some(layout);
+        let (written, back) = self.finish(&metadata)?;
+        match back.expose() == *text {
+            true => Ok(written),
+            false => Err(OTHER_BYTES),
+        }
+    }
+
+    /// Checks that what decrypting gives has the values that were encrypted, if not their spellings.
+    fn check_values(&self, back: &SecretText) -> Result<(), Error> {
+        let PlainText { text, tree, .. } = self.plain;
+        let expected = Fingerprint::of(text, tree)
+            .map_err(|error| located(text, tree, error, true))?
+            .finish();
+        match has_leaves(back, &self.parse(back)?, expected) {
+            true => Ok(()),
+            false => Err(Error::Unfaithful("it has other values than were encrypted")),
+        }
+    }
+
+    fn parse(&self, back: &SecretText) -> Result<Tree, Error> {
+        self.plain
+            .format
+            .parse(back.expose(), ParseOptions::default())
+            .map_err(|_| Error::Unfaithful("decrypting it gives a text that cannot be parsed"))
+    }
+
+    fn encrypt_text(&mut self, text: &[u8], additional_data: &[u8]) -> Result<String, Error> {
+        let nonce = match self.seal.stash.nonce(additional_data, text) {
             Some(nonce) => nonce,
-            None => nonces
+            None => self
+                .nonces
                 .draw()
                 .map_err(|error| Error::Random(error.to_string()))?,
         };
         let mut enc = String::new();
-        self.cipher
+        self.seal
+            .cipher
             .encrypt_into(text, "str", additional_data, &nonce, &mut enc)
             .map_err(|_| Error::Unfaithful("it is too large"))?;
         Ok(enc)

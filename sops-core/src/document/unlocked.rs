@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::SystemTime};
 
 use super::{
     DecryptOptions, Encrypted, EncryptedFile, Plain, PlainFile,
-    open::{Open, Opened, doubt_data_key, open},
+    open::{Opened, Purpose, doubt_data_key, open},
     rfc3339,
     seal::Seal,
     seal_binary, wrap,
@@ -48,16 +48,18 @@ impl Unlocked<'_> {
             return Ok(Plaintext::binary(bytes, selector));
         }
         let matcher = self.file.metadata.selector.compile()?;
-        let how = Open {
-            ignore_mac: options.ignore_mac,
-            ..Open::default()
-        };
+        let ignore_mac = options.ignore_mac;
         let Opened {
             text,
             tree,
             warnings,
             ..
-        } = open(&self.file, &self.cipher, &matcher, how)?;
+        } = open(
+            &self.file,
+            &self.cipher,
+            &matcher,
+            Purpose::Read { ignore_mac },
+        )?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
         let selector = self.file.metadata.selector.clone();
         Ok(Plaintext::new(
@@ -186,16 +188,11 @@ impl Unlocked<'_> {
         mut metadata: Metadata,
     ) -> Result<Encrypted, Error> {
         let matcher = self.file.metadata.selector.compile()?;
-        let how = Open {
-            ignore_mac: true,
-            with_stash: true,
-            is_compared: true,
-        };
         let Opened {
             text: before,
             stash,
             ..
-        } = open(&self.file, &self.cipher, &matcher, how)?;
+        } = open(&self.file, &self.cipher, &matcher, Purpose::EncryptAgain)?;
         let is_same = before.expose().as_bytes() == plaintext;
         if is_same && metadata.to_raw() == self.file.metadata.to_raw() {
             return Ok(self.unchanged());
