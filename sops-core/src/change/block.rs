@@ -1,6 +1,6 @@
 //! Changes in YAML's block style, where indentation tells what belongs together.
 
-use super::{ChangeError, New, end_of, is_empty_node, parts};
+use super::{ChangeError, NewValue, end_of, is_empty_node, parts};
 use crate::{
     format::{
         EmitStyle, Format,
@@ -18,7 +18,7 @@ pub(super) fn add(
     tree: &Tree,
     container: NodeId,
     key: Option<&str>,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let parts = parts(tree, container);
     let &(first, value) = parts.last().ok_or(ChangeError::Unwritable)?;
@@ -48,7 +48,7 @@ pub(super) fn replace(
     text: &str,
     tree: &Tree,
     node: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let key = node.index().checked_sub(1).map(|key| &tree.nodes()[key]);
     let key = key.filter(|key| matches!(key.kind, NodeKind::Key { .. }));
@@ -170,7 +170,7 @@ pub(super) fn first_of_root(
     tree: &Tree,
     root: NodeId,
     key: &str,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Option<Vec<Edit>>, ChangeError> {
     let node = &tree[root];
     let start = node.outer_start as usize;

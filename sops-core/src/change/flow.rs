@@ -1,6 +1,6 @@
 //! Changes inside brackets: all of JSON, and YAML's flow style.
 
-use super::{ChangeError, New, end_of, is_empty_node, parts};
+use super::{ChangeError, NewValue, end_of, is_empty_node, parts};
 use crate::{
     format::{EmitStyle, Format, edit::Edit, json::render::string_text},
     tree::{NodeId, NodeKind, Span, Tree},
@@ -13,7 +13,7 @@ pub(super) fn add(
     format: Format,
     container: NodeId,
     key: Option<&str>,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let layout = Layout::of(text, tree, format);
     let span = tree[container].span;
@@ -75,7 +75,7 @@ pub(super) fn replace(
     tree: &Tree,
     format: Format,
     node: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let layout = Layout::of(text, tree, format);
     let start = tree[node].outer_start as usize;
@@ -155,7 +155,7 @@ impl Layout {
     }
 
     /// Writes a value; over several lines, indented by `prefix`, if there is one.
-    fn write(&self, new: &New, prefix: Option<&str>) -> Result<String, ChangeError> {
+    fn write(&self, new: &NewValue, prefix: Option<&str>) -> Result<String, ChangeError> {
         let blanks = self
             .unit
             .as_ref()

@@ -1,9 +1,11 @@
 use super::*;
 
 fn changed(text: &str, format: Format, change: &Change) -> Result<String, String> {
-    match apply(text, format, change) {
-        Ok(Some(after)) => Ok(after.expose().to_owned()),
-        Ok(None) => Ok("(same)".to_owned()),
+    let mut draft =
+        Draft::new(SecretText::new(text.to_owned()), format).map_err(|error| error.to_string())?;
+    match draft.apply(change) {
+        Ok(true) => Ok(draft.text().to_owned()),
+        Ok(false) => Ok("(same)".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -373,6 +373,16 @@ impl Visitor for Encryptor<'_, '_> {
         self.leaves += usize::from(is_encrypted(value));
         self.plaintext.clear();
         value.plaintext(&mut self.plaintext);
+        let orphans = &self.with.stash.orphans;
+        if !at.selected
+            && is_encrypted(value)
+            && orphans.has_value(at.additional_data, &self.plaintext)
+        {
+            return Err(LeafError {
+                node: at.alias.unwrap_or(at.id),
+                problem: LeafProblem::Orphan,
+            });
+        }
         if at.selected || !self.with.mac_only_encrypted {
             self.mac.update(&self.plaintext);
         }
@@ -425,6 +435,12 @@ impl Visitor for Encryptor<'_, '_> {
             return Ok(());
         }
         if !at.selected {
+            if self.with.stash.orphans.has_comment(text) {
+                return Err(LeafError {
+                    node: at.id,
+                    problem: LeafProblem::Orphan,
+                });
+            }
             self.with
                 .engine
                 .kept_comment(self.source, self.tree, at.id, &mut self.edits);

@@ -12,6 +12,7 @@ mod leaf_error;
 pub(crate) mod mac;
 mod mac_of_leaves;
 pub(crate) mod nonce;
+pub(crate) mod orphans;
 pub(crate) mod re2;
 pub(crate) mod select;
 pub(crate) mod stash;

@@ -1,4 +1,5 @@
-//! Nonces of values that were decrypted, so that a value that did not change keeps its ciphertext.
+//! What is known of the values of a file that is encrypted again: their nonces, so that one that did not change keeps its
+//! ciphertext, and which have to stay encrypted.
 
 use std::{
     collections::HashMap,
@@ -6,6 +7,8 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+
+use super::orphans::Orphans;
 
 /// Remembers under which nonces each (path, plaintext) was encrypted, in the order of the document: items of a list have
 /// one path, and may have one plaintext.
@@ -17,6 +20,8 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Stash {
     nonces: HashMap<[u8; 32], Nonces>,
     has_repetitions: bool,
+    /// What must stay encrypted, whatever the selector says.
+    pub(crate) orphans: Orphans,
 }
 
 #[derive(Default)]
@@ -40,6 +45,7 @@ impl Stash {
     pub(crate) fn extend(&mut self, other: Self) {
         self.has_repetitions |= other.has_repetitions;
         self.nonces.extend(other.nonces);
+        self.orphans.extend(other.orphans);
     }
 
     /// Whether something was encrypted more than once, so that the order matters in which nonces are given out.

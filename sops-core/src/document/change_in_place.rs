@@ -7,7 +7,7 @@ use super::{
     open::{metadata_nodes, open_leaves, read_layout},
 };
 use crate::{
-    change::{Change, New},
+    change::{Change, NewValue},
     crypto::{
         EncryptedValue, NonceSource,
         decrypt::{ChangedLeaf, Decryption},
@@ -125,7 +125,7 @@ impl Unlocked<'_> {
         self.cipher
             .decrypt_into(&leaf.encrypted, &leaf.additional_data, &mut before)
             .ok()?;
-        let new = New::read(json, &[]).ok()?;
+        let new = NewValue::read(json, &[]).ok()?;
         let value = new.with_value(|source, tree, id| match &tree[id].kind {
             NodeKind::Scalar(scalar) => Some(scalar.value.view(source).to_value()),
             _ => None,

@@ -133,29 +133,32 @@ pub(super) fn open(
 /// Decrypts all leaves, also those that a comment governs which another program moved.
 ///
 /// The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in INI files
-/// it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
+/// it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was. When the file is
+/// encrypted again, what can be seen comes first: the MAC, which is not checked then, would tell of values that no comment
+/// governs any more.
 fn open_moved(
     file: &EncryptedFile<'_>,
     decryption: &Decryption<'_>,
     purpose: Purpose,
 ) -> Result<DecryptedLeaves, Error> {
     let ignore_mac = purpose.ignores_mac();
-    let may_be_moved = decryption.matcher.is_by_comment()
-        && match purpose {
-            Purpose::Read { ignore_mac } => !ignore_mac,
-            Purpose::EncryptAgain => true,
-            Purpose::Verify => false,
+    let by_comments = || open_leaves(file, decryption, ignore_mac);
+    let by_content = || {
+        let by_content = Decryption {
+            by_content: true,
+            ..*decryption
         };
-    match open_leaves(file, decryption, ignore_mac) {
-        Err(error) if may_be_moved => {
-            let by_content = Decryption {
-                matcher: &Matcher::all(),
-                by_content: true,
-                ..*decryption
-            };
-            open_leaves(file, &by_content, ignore_mac).map_err(|_| error)
+        open_leaves(file, &by_content, ignore_mac)
+    };
+    if !decryption.matcher.is_by_comment() {
+        return by_comments();
+    }
+    match purpose {
+        Purpose::Read { ignore_mac: true } | Purpose::Verify => by_comments(),
+        Purpose::Read { ignore_mac: false } => {
+            by_comments().or_else(|error| by_content().map_err(|_| error))
         }
-        opened => opened,
+        Purpose::EncryptAgain => by_content().or_else(|_| by_comments()),
     }
 }
 
