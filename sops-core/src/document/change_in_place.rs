@@ -554,7 +554,7 @@ mod tests {
         let tampered = encrypted.replace("b_unencrypted: 1", "b_unencrypted: 2");
         let file = EncryptedFile::parse(tampered.as_bytes(), Format::Yaml).unwrap();
         let unlocked = file.unlock(&keyring).unwrap();
-        let changes = [set("a", "\"y\"")];
+        let changes = [set("a", "\"z\"")];
         let how = DecryptOptions::default();
         assert!(unlocked.change_in_place(&changes, &how).is_none());
         assert!(matches!(
@@ -567,7 +567,7 @@ mod tests {
         let unlocked = file.unlock(&keyring).unwrap();
         assert_eq!(
             unlocked.decrypt(&how).unwrap().bytes(),
-            b"a: y\nb_unencrypted: 2\n"
+            b"a: z\nb_unencrypted: 2\n"
         );
     }
 }
