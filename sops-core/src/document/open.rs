@@ -14,7 +14,7 @@ use crate::{
     error::{Error, MacError},
     format::{
         ParseOptions,
-        edit::{splice, splice_both},
+        edit::{Edit, splice, splice_both},
     },
     layout::{self, Layout, Spelled},
     metadata::Metadata,
@@ -24,6 +24,10 @@ use crate::{
     warning::Warning,
     warnings,
 };
+
+/// How often, and for how many bytes altogether, a file is read to find out which spellings of its layout fit.
+const MOST_TRIES: usize = 200;
+const TRIED_BYTES: usize = 64 << 20;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,16 +106,28 @@ pub(super) fn open(
     };
 
     let mut removals = format.engine().remove_metadata(text, tree);
-    let with_spellings = (!places.is_empty()).then(|| {
-        let mut edits = leaves.edits.clone();
-        edits.extend(removals.iter().cloned());
-        Spelled::apply(&places, &mut edits);
-        with_tree(SecretText::new(splice(text, &mut edits)), false)
-    });
-    let (plain, mut plain_tree) = match with_spellings {
-        Some(Ok(spelled)) => spelled,
-        // They are hints, which may have come from elsewhere.
-        Some(Err(_)) | None => {
+    let with_spellings = |places: &[Spelled<'_>], unspelled: &[Edit]| {
+        let edits = [&leaves.edits, unspelled, &removals];
+        let mut edits: Vec<_> = edits.into_iter().flatten().cloned().collect();
+        Spelled::apply(places, &mut edits);
+        with_tree(SecretText::new(splice(text, &mut edits)), false).ok()
+    };
+    let mut spelled = match places.is_empty() {
+        true => None,
+        false => with_spellings(&places, &[]),
+    };
+    if spelled.is_none() && !places.is_empty() {
+        let tries = (TRIED_BYTES / text.len().max(1)).clamp(1, MOST_TRIES);
+        layout::usable(places, tries, |places| {
+            let usable = with_spellings(places, &leaves.unspelled);
+            let fits = usable.is_some();
+            spelled = usable.or(spelled.take());
+            fits
+        });
+    }
+    let (plain, mut plain_tree) = match spelled {
+        Some(spelled) => spelled,
+        None => {
             leaves.edits.append(&mut leaves.unspelled);
             let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
             drop((leaves.edits, removals));
