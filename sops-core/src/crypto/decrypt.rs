@@ -266,6 +266,9 @@ pub(super) const COMMENT: &str = "comment";
 /// that were damaged, have such comments.
 const RETRIES: usize = 1000;
 
+/// Under how many paths around its own each of them is tried.
+const OTHER_PATHS: usize = 64;
+
 struct Decryptor<'r, 'd> {
     with: &'r Decryption<'d>,
     /// The plaintexts of the leaves, if they were decrypted ahead of the walk.
@@ -471,7 +474,7 @@ impl Visitor for Decryptor<'_, '_> {
             };
             if opens(at.additional_data) {
                 decrypted = Some((encrypted, at.additional_data.to_vec()));
-            } else if self.retries > 0 {
+            } else if self.retries > 0 && encrypted.kind == COMMENT {
                 self.retries -= 1;
                 let others = other_comment_paths(self.source, self.tree, at);
                 decrypted = others
@@ -527,7 +530,10 @@ fn other_comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>
     };
     // Around: cut the last key. A key that holds a `:` itself is cut in pieces, which only costs a try.
     let mut around = own.clone();
-    while let Some(without_last) = around.strip_suffix(b":") {
+    for _ in 0..OTHER_PATHS {
+        let Some(without_last) = around.strip_suffix(b":") else {
+            break;
+        };
         let cut = without_last
             .iter()
             .rposition(|&byte| byte == b':')

@@ -13,6 +13,7 @@ pub(crate) mod mac;
 mod mac_of_leaves;
 pub(crate) mod nonce;
 pub(crate) mod orphans;
+mod paths;
 pub(crate) mod re2;
 pub(crate) mod select;
 pub(crate) mod stash;

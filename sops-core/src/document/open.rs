@@ -227,7 +227,10 @@ fn read_mac(metadata: &Metadata, cipher: &Cipher) -> Result<Result<Vec<u8>, Ciph
     let additional_data = metadata.mac_additional_data()?;
     let mut stored = Vec::new();
     Ok(EncryptedValue::parse(metadata.mac.as_bytes())
-        .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
+        .and_then(|mac| match mac.kind {
+            "str" => cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored),
+            _ => Err(CipherError::BadFormat),
+        })
         .map(|_| stored))
 }
 
