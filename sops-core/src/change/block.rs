@@ -160,8 +160,11 @@ pub(super) fn remove(
     let mut parts = parts(tree, container)
         .into_iter()
         .skip_while(|(known, _)| *known != first);
-    let next = parts.nth(1).ok_or(ChangeError::Unwritable)?;
-    Ok(vec![Edit::new(Span::new(start, start_of(next.0)), "")])
+    let next = start_of(parts.nth(1).ok_or(ChangeError::Unwritable)?.0);
+    // With the comments above it.
+    let rest = line_end(text, end).min(next);
+    let to = text[rest..next].find('#').map_or(next, |at| rest + at);
+    Ok(vec![Edit::new(Span::new(start, to), "")])
 }
 
 /// Writes the first entry of a document that is `{}`, alone on its line. `None` if it is not.

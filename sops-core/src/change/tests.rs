@@ -657,3 +657,60 @@ fn an_empty_document_grows_into_a_block() {
     let changed = set("{}\n", Format::Json, "a", "5");
     assert!(changed.is_ok_and(|changed| changed.starts_with('{')));
 }
+
+#[test]
+fn removing_leaves_the_comments_of_others() {
+    for (text, path, expected) in [
+        (
+            "steps:\n  - name: Build # tail\n    # about run\n\n    # more\n    run: x\n",
+            "steps[0].name",
+            "steps:\n  - # about run\n\n    # more\n    run: x\n",
+        ),
+        (
+            "steps:\n  - name: Build\n    run: x # tail\n",
+            "steps[0].name",
+            "steps:\n  - run: x # tail\n",
+        ),
+        (
+            "l:\n- - a\n  # about b\n  - b\n",
+            "l[0][0]",
+            "l:\n- # about b\n  - b\n",
+        ),
+        (
+            "l: [\n  a, # one\n  # about b\n  b, # two\n  c ]\n",
+            "l[1]",
+            "l: [\n  a, # one\n  # about b\n  c ]\n",
+        ),
+        (
+            "l: [\n  a, # one\n  # about b\n  b, # two\n  c ]\n",
+            "l[0]",
+            "l: [\n  # about b\n  b, # two\n  c ]\n",
+        ),
+        (
+            "l: [\n  a, # one\n  b, # two\n  c ]\n",
+            "l[2]",
+            "l: [\n  a, # one\n  b # two\n   ]\n",
+        ),
+        (
+            "m: {\n  a: 1, # one\n  b: 2 # two\n}\n",
+            "m.b",
+            "m: {\n  a: 1 # one\n}\n",
+        ),
+        (
+            "m: {\n  a: 1, # one\n  # about b\n  b: 2 # two\n}\n",
+            "m.a",
+            "m: {\n  # about b\n  b: 2 # two\n}\n",
+        ),
+        (
+            "m: { a: 1, # one\n  b: 2 }\n",
+            "m.a",
+            "m: {  # one\n  b: 2 }\n",
+        ),
+        ("l: [ # none\n  a, # one\n]\n", "l[0]", "l: [ # none\n]\n"),
+        ("l: [a, b, c] # d\n", "l[1]", "l: [a, c] # d\n"),
+        ("l: [\n  a,\n  b,\n]\n", "l[1]", "l: [\n  a,\n]\n"),
+    ] {
+        let changed = unset(text, Format::Yaml, path);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text}{path}");
+    }
+}
