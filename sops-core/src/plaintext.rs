@@ -167,6 +167,7 @@ impl Plaintext {
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         emit(self.text(), self.tree(), node, output, &style)
     }
@@ -188,6 +189,7 @@ impl Plaintext {
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         convert(text, self.tree(), output, &style)
     }

@@ -214,6 +214,7 @@ fn emit(
         beside: &|_| true,
         from: Format::Json.engine(),
         one_line,
+        keeps_floats: true,
     };
     Format::Yaml
         .engine()

@@ -216,6 +216,7 @@ impl Layout {
             beside: &|_| true,
             from: Format::Json.engine(),
             one_line: true,
+            keeps_floats: true,
         };
         let written = new
             .with_value(|source, tree, value| {

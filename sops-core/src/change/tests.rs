@@ -150,7 +150,7 @@ fn changes_other_texts() {
         ("a: |+\n  x\n\n", "b", "1", "a: |+\n  x\n\nb: 1\n"),
         ("a: 1", "b", "\"x\\ny\\n\"", "a: 1\nb: |\n    x\n    y\n"),
         ("a: 1", "b", "\"x\\ny\"", "a: 1\nb: |-\n    x\n    y"),
-        ("a: 1\n", "b", "1.0", "a: 1\nb: 1\n"),
+        ("a: 1\n", "b", "1.0", "a: 1\nb: 1.0\n"),
         ("a: 1\n", "b", "0.25", "a: 1\nb: 0.25\n"),
         ("a: 'x'\n", "a", "\"it's\"", "a: 'it''s'\n"),
         ("a: b\n", "[\"x: y\"]", "\"- z\"", "a: b\n'x: y': '- z'\n"),
@@ -712,5 +712,40 @@ fn removing_leaves_the_comments_of_others() {
     ] {
         let changed = unset(text, Format::Yaml, path);
         assert_eq!(changed, Ok(expected.to_owned()), "{text}{path}");
+    }
+}
+
+#[test]
+fn floating_point_numbers_stay_so() {
+    for (format, text, value, expected) in [
+        (Format::Yaml, "a: 1\n", "5.0", "a: 1\nf: 5.0\n"),
+        (Format::Yaml, "a: 1\n", "1E5", "a: 1\nf: 100000.0\n"),
+        (Format::Yaml, "a: 1\n", "-0.0", "a: 1\nf: -0.0\n"),
+        (
+            Format::Yaml,
+            "a: 1\n",
+            "{\"x\": 5.0}",
+            "a: 1\nf:\n    x: 5.0\n",
+        ),
+        (Format::Yaml, "{a: 1}\n", "5.0", "{a: 1, \"f\": 5.0}\n"),
+        (Format::Yaml, "a: 1\n", "5", "a: 1\nf: 5\n"),
+        (
+            Format::Json,
+            "{\"a\": 1}\n",
+            "5.0",
+            "{\"a\": 1, \"f\": 5.0}\n",
+        ),
+        (
+            Format::Json,
+            "{\"a\": 1}\n",
+            "-0.0",
+            "{\"a\": 1, \"f\": -0.0}\n",
+        ),
+    ] {
+        assert_eq!(
+            set(text, format, "f", value),
+            Ok(expected.to_owned()),
+            "{text} {value}"
+        );
     }
 }

@@ -166,6 +166,7 @@ impl<'t> PlainFile<'t> {
             beside: &|_| true,
             from: from.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         match &self.0 {
             Plain::Text(plain) => {

@@ -18,15 +18,15 @@ pub(super) enum Emitted {
     Block,
 }
 
-/// Returns how the value of a leaf is written.
-pub(super) fn value(value: ValueRef<'_>) -> Emitted {
+/// Returns how the value of a leaf is written; a whole floating-point number as an integer, unless `keeps_floats`.
+pub(super) fn value(value: ValueRef<'_>, keeps_floats: bool) -> Emitted {
     match value {
         ValueRef::Str(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if is_block(text) => Emitted::Block,
             Ok(text) => Emitted::Line(one_line(text)),
             Err(_) => Emitted::Line(binary(bytes)),
         },
-        ValueRef::Float(_) => {
+        ValueRef::Float(_) if !keeps_floats => {
             let mut text = plain_value::text(value);
             if text.ends_with(".0") {
                 text.truncate(text.len() - ".0".len());
