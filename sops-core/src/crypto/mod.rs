@@ -1,6 +1,7 @@
 //! The data key, encrypted values, the MAC, and which leaves they concern.
 
 mod ahead;
+mod alignment;
 mod buffer;
 pub(crate) mod cipher;
 pub(crate) mod data_key;
