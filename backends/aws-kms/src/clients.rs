@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
+    fs::File,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use sops_core::keys::KeyError;
+use sops_core::{SecretBytes, keys::KeyError};
 use sops_runtime::run_within;
 
 use crate::{failure::Failure, session_name::session_name};
@@ -31,7 +32,7 @@ use crate::{failure::Failure, session_name::session_name};
 const ATTEMPTS: u32 = 4;
 
 /// A bundle of certificates ends here.
-const MAX_BUNDLE: u64 = 4 << 20;
+const MAX_BUNDLE: usize = 4 << 20;
 
 /// As whom a region is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -170,13 +171,10 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
         Some(path) => {
             let cannot =
                 |what: &str| format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
-            let length = fs::metadata(&path)
+            let pem = File::open(&path)
+                .and_then(|file| SecretBytes::read_limited(file, MAX_BUNDLE))
                 .map_err(|error| cannot(&error.to_string()))?
-                .len();
-            if length > MAX_BUNDLE {
-                return Err(cannot("it is too long for certificates"));
-            }
-            let pem = fs::read(&path).map_err(|error| cannot(&error.to_string()))?;
+                .into_vec();
             if !pem.windows(11).any(|part| part == b"-----BEGIN ") {
                 return Err(cannot("it has no certificate in PEM form"));
             }

@@ -1,7 +1,7 @@
 //! Logging in with a certificate: a statement that is signed with its key.
 
 use std::{
-    fs,
+    fs::File,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -17,11 +17,11 @@ use ring::{
     signature::RSA_PKCS1_SHA256,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use sops_core::keys::KeyError;
+use sops_core::{SecretBytes, keys::KeyError};
 use zeroize::Zeroizing;
 
 /// Certificates and keys end here.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// How long the statement is valid, in seconds.
 const LIFE: u64 = 600;
@@ -36,17 +36,14 @@ pub(crate) fn assertion(
         KeyError::new(format!("cannot use AZURE_CLIENT_CERTIFICATE_PATH ({}): {what}", path.display()))
             .with_hint("it has to be a PEM file with a certificate and its unencrypted RSA key: `openssl pkcs12 -in FILE.pfx -nodes` makes one")
     };
-    let length = fs::metadata(path)
-        .map_err(|error| unusable(&error.to_string()))?
-        .len();
-    if length > MAX_FILE {
-        return Err(unusable("it is too long for a certificate"));
-    }
-    let pem = Zeroizing::new(fs::read(path).map_err(|error| unusable(&error.to_string()))?);
+    let pem = File::open(path)
+        .and_then(|file| SecretBytes::read_limited(file, MAX_FILE))
+        .map_err(|error| unusable(&error.to_string()))?;
+    let pem = pem.expose();
     let certificate =
-        CertificateDer::from_pem_slice(&pem).map_err(|_| unusable("it has no certificate"))?;
+        CertificateDer::from_pem_slice(pem).map_err(|_| unusable("it has no certificate"))?;
     let key =
-        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| unusable("it has no unencrypted key"))?;
+        PrivateKeyDer::from_pem_slice(pem).map_err(|_| unusable("it has no unencrypted key"))?;
     let key = match &key {
         PrivateKeyDer::Pkcs8(der) => KeyPair::from_pkcs8(der.secret_pkcs8_der()),
         PrivateKeyDer::Pkcs1(der) => KeyPair::from_der(der.secret_pkcs1_der()),

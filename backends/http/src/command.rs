@@ -2,17 +2,17 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, Read as _},
+    io,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use zeroize::Zeroizing;
+use sops_core::SecretBytes;
 
 /// What a program prints ends here.
-const MAX_OUTPUT: u64 = 1 << 20;
+const MAX_OUTPUT: usize = 1 << 20;
 
 /// Runs a program, with nothing on its standard input and its complaints thrown away, and returns what it prints if it
 /// succeeds within `limit`.
@@ -25,7 +25,7 @@ pub fn output_of<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
-) -> io::Result<Zeroizing<Vec<u8>>> {
+) -> io::Result<SecretBytes> {
     let deadline = Instant::now() + limit;
     let mut child = Command::new(program)
         .args(arguments)
@@ -35,7 +35,11 @@ pub fn output_of<A: AsRef<OsStr>>(
         .spawn()?;
     let (sender, receiver) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        thread::spawn(move || sender.send(read(stdout)).ok());
+        thread::spawn(move || {
+            sender
+                .send(SecretBytes::read_limited(stdout, MAX_OUTPUT))
+                .ok()
+        });
     }
     let output = receiver.recv_timeout(limit);
     let status = loop {
@@ -57,15 +61,6 @@ pub fn output_of<A: AsRef<OsStr>>(
     output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-fn read(stdout: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(16 << 10));
-    stdout.take(MAX_OUTPUT + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_OUTPUT {
-        true => Err(io::Error::other("it prints too much")),
-        false => Ok(bytes),
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -74,7 +69,7 @@ mod tests {
     fn programs() {
         let run =
             |script: &str, limit| output_of("sh", ["-c", script], Duration::from_millis(limit));
-        assert_eq!(run("echo a", 10_000).expect("it runs").as_slice(), b"a\n");
+        assert_eq!(run("echo a", 10_000).expect("it runs").expose(), b"a\n");
         assert!(run("echo a; exit 1", 10_000).is_err());
         let start = Instant::now();
         let error = run("exec sleep 60", 50).expect_err("it takes too long");

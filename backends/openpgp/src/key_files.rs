@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,13 +12,12 @@ use sequoia_openpgp::{
     parse::{PacketParser, Parse},
 };
 use sops_core::{
-    Warning,
+    SecretBytes, Warning,
     keys::{KeyError, warn_of_readers},
 };
-use zeroize::Zeroizing;
 
 /// Larger files are keyrings of a whole country, or no keys at all.
-const MAX_FILE: u64 = 32 << 20;
+const MAX_FILE: usize = 32 << 20;
 /// What every piece of armor begins with.
 const ARMOR: &[u8] = b"-----BEGIN PGP ";
 
@@ -62,18 +61,9 @@ impl KeyFiles {
     }
 
     fn read_file(&mut self, path: &Path) -> io::Result<()> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        // Room for all of it, so that no copies are left behind by growing.
-        let room = usize::try_from(length.min(MAX_FILE)).unwrap_or_default() + 1;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        Read::by_ref(&mut file)
-            .take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(io::Error::other("it is too long for OpenPGP keys"));
-        }
-        let (certs, problem) = parse(&bytes);
+        let file = File::open(path)?;
+        let bytes = SecretBytes::read_limited(&file, MAX_FILE)?;
+        let (certs, problem) = parse(bytes.expose());
         if certs.iter().any(Cert::is_tsk) {
             self.warnings.extend(warn_of_readers(path, &file));
         }
