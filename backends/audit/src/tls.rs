@@ -1,6 +1,6 @@
 //! TLS to a database, as strict as the connection string says.
 
-use std::sync::Arc;
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -11,9 +11,13 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
+use sops_core::SecretBytes;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection_string::{ConnectionString, Verify};
+
+/// Larger files are no certificates.
+const MAX_FILE: usize = 4 << 20;
 
 /// Returns what makes TLS connections.
 pub(crate) fn connector(connection: &ConnectionString) -> Result<MakeRustlsConnect, String> {
@@ -44,15 +48,20 @@ pub(crate) fn connector(connection: &ConnectionString) -> Result<MakeRustlsConne
 
 fn roots(connection: &ConnectionString) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let certificates = match &connection.root_certificates {
-        Some(path) => CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
+    let certificates: Vec<CertificateDer<'static>> = match &connection.root_certificates {
+        Some(path) => certificates(path)
             .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
         None => rustls_native_certs::load_native_certs().certs,
     };
-    let certificates: Vec<CertificateDer<'static>> = certificates;
     roots.add_parsable_certificates(certificates);
     Ok(roots)
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let pem = SecretBytes::read_limited(File::open(path)?, MAX_FILE)?;
+    CertificateDer::pem_slice_iter(pem.expose())
+        .collect::<Result<_, _>>()
+        .map_err(io::Error::other)
 }
 
 /// Checks certificates as `sslmode` says: the name of the host only with `verify-full`.

@@ -13,11 +13,13 @@ use sequoia_openpgp::{
 };
 use sops_core::{
     SecretBytes, Warning,
-    keys::{KeyError, warn_of_readers},
+    keys::{KeyError, one_line, warn_of_readers, words_of},
 };
 
 /// Larger files are keyrings of a whole country, or no keys at all.
 const MAX_FILE: usize = 32 << 20;
+/// More of what is wrong with a key helps nobody.
+const MAX_WORDS: usize = 400;
 /// What every piece of armor begins with.
 const ARMOR: &[u8] = b"-----BEGIN PGP ";
 
@@ -121,7 +123,7 @@ fn parse(bytes: &[u8]) -> (Vec<Cert>, Option<String>) {
     let problem = match (certs.is_empty(), problem) {
         (_, Some(problem)) => Some(format!(
             "it is damaged, or holds no OpenPGP key: {}",
-            one_line(&problem)
+            said_by(&problem)
         )),
         (true, None) => Some("it holds no OpenPGP key".to_owned()),
         (false, None) => None,
@@ -137,10 +139,7 @@ fn find_all(bytes: &[u8], sign: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// An error of Sequoia, with its causes, without line breaks.
-pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
-    format!("{error:#}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+/// What an error of Sequoia and its causes say, which may hold what others wrote into keys.
+pub(crate) fn said_by(error: &sequoia_openpgp::anyhow::Error) -> String {
+    one_line(&words_of(error.as_ref()), MAX_WORDS)
 }

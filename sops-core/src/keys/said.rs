@@ -64,7 +64,7 @@ mod tests {
             ("", ""),
             (" \n\t", ""),
             ("a\r\n\u{2028}b  c ", "a b c"),
-            ("\u{1b}[31mred\u{1b}[0m", "[31mred [0m"),
+            ("\u{1b}[1mred\u{1b}[0m", "[1mred [0m"),
             ("\u{9b}31mred\u{9c}\u{7f}\0", "31mred"),
             ("no\u{202e}sey\u{2069}", "no sey"),
             ("größer", "größer"),
