@@ -26,7 +26,7 @@ use aws_smithy_http_client::{
 use sops_core::{SecretBytes, keys::KeyError};
 use sops_runtime::run_within;
 
-use crate::{failure::Failure, session_name::session_name};
+use crate::{bounded::bounded, failure::Failure, session_name::session_name};
 
 /// How often a call is attempted.
 const ATTEMPTS: u32 = 4;
@@ -185,16 +185,15 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
         .with_trust_store(trusted)
         .build()
         .map_err(|error| format!("cannot use the certificates for TLS: {error}"))?;
-    Ok(
-        Builder::new().build_with_connector_fn(move |settings, components| {
-            let mut builder = Connector::builder();
-            builder.set_connector_settings(settings.cloned());
-            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            builder
-                .proxy_config(ProxyConfig::from_env())
-                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-                .tls_context(context.clone())
-                .build()
-        }),
-    )
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder();
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .build()
+    });
+    Ok(bounded(client))
 }

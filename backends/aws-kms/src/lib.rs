@@ -8,6 +8,7 @@
 //! The SDK is asynchronous and waits on the one thread of [`sops_runtime`]; callers may be whoever they are.
 
 mod arn;
+mod bounded;
 mod clients;
 mod failure;
 mod s3;
