@@ -13,6 +13,7 @@ use crate::{
         amazon, azure,
         clouds::{Clouds, HUAWEI_KEY, VAULT_TOKEN},
         google,
+        google_grpc::{Fault, GoogleGrpc},
         web::{Asked, Flood, Reply, Web},
     },
     support::{Program, Ran, Scratch, in_parallel, testdata},
@@ -28,6 +29,8 @@ const SECRETS: [&str; 6] = [
     VAULT_TOKEN,
     HUAWEI_SECRET,
 ];
+/// What would do more to a terminal than show it, and begins a line like one of ours.
+const EVIL: &str = "\u{1b}]0;evil\u{7}\u{1b}[31m\u{9b}6n\u{202e}\r\nerror: evil\u{8}";
 /// The most that a server may get rid of, to all who ask it: what is read, and what waits in the sockets.
 const MOST: usize = 256 << 20;
 
@@ -193,15 +196,45 @@ fn answers_that_never_come_to_an_end() {
     });
 }
 
+/// Over gRPC there is one more way to say all this.
+#[test]
+fn answers_over_grpc() {
+    for (fault, words) in [
+        (Fault::Words(EVIL), "]0;evil [31m 6n error: evil"),
+        (Fault::Large, "too large"),
+    ] {
+        let server = GoogleGrpc::start(fault);
+        let url = format!("http://{}", server.address());
+        assert_said_over_grpc(&url, None, words);
+    }
+    let server = GoogleGrpc::start(Fault::None);
+    let proxy = format!("http://{}", server.address());
+    let words = "certificate of the server is not trusted";
+    assert_said_over_grpc("https://somebody.else.example", Some(proxy), words);
+    assert_eq!(server.calls(), 0);
+}
+
+#[track_caller]
+fn assert_said_over_grpc(url: &str, proxy: Option<String>, words: &str) {
+    let mut asking = all(url, url).swap_remove(2);
+    assert_eq!(asking.flag, "--gcp-kms");
+    asking
+        .settings
+        .retain(|(name, _)| *name != "SOPS_GCP_KMS_CLIENT_TYPE");
+    let proxy = proxy.map(|proxy| ("HTTPS_PROXY", proxy));
+    asking.settings.extend(proxy);
+    let said = said(&asking);
+    assert!(said.contains(words), "{words}: {said:?}");
+}
+
 /// Titles of windows, colours, answers to questions that a terminal would give, and the other direction of writing.
 #[test]
 fn answers_that_mean_the_terminal() {
-    let evil = "\u{1b}]0;evil\u{7}\u{1b}[31m\u{9b}6n\u{202e}\r\nerror: evil\u{8}";
     let bodies: [Value; 3] = [
-        json!({"error": {"code": evil, "message": evil, "status": evil}, "__type": evil, "message": evil,
-            "errors": [evil], "error_code": evil, "error_msg": evil, "Code": evil, "Message": evil}),
-        json!({"error": evil, "error_description": evil, "__type": "X", "message": evil, "errors": evil}),
-        json!(evil.repeat(1000)),
+        json!({"error": {"code": EVIL, "message": EVIL, "status": EVIL}, "__type": EVIL, "message": EVIL,
+            "errors": [EVIL], "error_code": EVIL, "error_msg": EVIL, "Code": EVIL, "Message": EVIL}),
+        json!({"error": EVIL, "error_description": EVIL, "__type": "X", "message": EVIL, "errors": EVIL}),
+        json!(EVIL.repeat(1000)),
     ];
     for body in bodies {
         let server = Web::start(answering(Reply::Json(400, body)));
