@@ -55,10 +55,15 @@ pub fn output_of<A: AsRef<OsStr>>(
         child.wait()?;
         return Err(io::ErrorKind::TimedOut.into());
     };
-    if !status.success() {
-        return Err(io::Error::other(format!("it failed ({status})")));
+    let output = output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+    match output {
+        // First, because a program that nobody listens to fails.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(io::Error::new(error.kind(), "it prints too much"))
+        }
+        _ if !status.success() => Err(io::Error::other(format!("it failed ({status})"))),
+        output => output,
     }
-    output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 #[cfg(all(test, unix))]
@@ -70,7 +75,10 @@ mod tests {
         let run =
             |script: &str, limit| output_of("sh", ["-c", script], Duration::from_millis(limit));
         assert_eq!(run("echo a", 10_000).expect("it runs").expose(), b"a\n");
-        assert!(run("echo a; exit 1", 10_000).is_err());
+        let error = run("echo a; exit 1", 10_000).expect_err("it fails");
+        assert!(error.to_string().contains("it failed"), "{error}");
+        let error = run("exec yes", 20_000).expect_err("it does not end");
+        assert_eq!(error.to_string(), "it prints too much");
         let start = Instant::now();
         let error = run("exec sleep 60", 50).expect_err("it takes too long");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
