@@ -125,3 +125,16 @@ impl ServerCertVerifier for Verifier {
         algorithms.supported_schemes()
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_in_a_file_that_never_ends() {
+        let text = "host=h user=u sslmode=verify-full sslrootcert=/dev/zero";
+        let connection = ConnectionString::parse(text).expect("a connection string");
+        let error = connector(&connection).err().expect("no authorities");
+        assert!(error.contains("larger than 4 MiB"), "{error}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Answers that end: the SDK would read one for as long as it goes on, from whoever says that it is a machine of AWS.
 
+use std::error::Error;
+
 use aws_sdk_kms::config::{HttpClient as _, RuntimeComponents, SharedHttpClient};
 use aws_smithy_runtime_api::client::{
     http::{
@@ -9,7 +11,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
 };
 use aws_smithy_types::body::SdkBody;
-use http_body_util::Limited;
+use http_body_util::{LengthLimitError, Limited};
 
 /// No answer that holds a key or credentials is nearly as long.
 const MAX_ANSWER: usize = 1 << 20;
@@ -21,6 +23,18 @@ pub(crate) fn bounded(client: SharedHttpClient) -> SharedHttpClient {
             SharedHttpConnector::new(Bounded(client.http_connector(settings, components)))
         },
     )
+}
+
+/// Whether `error` is about an answer that was too large.
+pub(crate) fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[derive(Debug)]

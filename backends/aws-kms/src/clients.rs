@@ -23,10 +23,17 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use sops_core::{SecretBytes, keys::KeyError};
+use sops_core::{
+    SecretBytes,
+    keys::{KeyError, words_of},
+};
 use sops_runtime::run_within;
 
-use crate::{bounded::bounded, failure::Failure, session_name::session_name};
+use crate::{
+    bounded::{bounded, is_too_large},
+    failure::Failure,
+    session_name::session_name,
+};
 
 /// How often a call is attempted.
 const ATTEMPTS: u32 = 4;
@@ -101,28 +108,37 @@ impl Clients {
         .map_err(|error| {
             Failure::from_runtime(&error).to_key_error("encrypt or decrypt", "", identity)
         })?;
-        let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(TooManyCalls);
+        let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(Repetitions);
         let client = aws_sdk_kms::Client::from_conf(config.build());
         known.insert(identity.clone(), client.clone());
         Ok(client)
     }
 }
 
-/// Has calls repeated that are too many, also if only the status says so. The SDK looks for a name of the error.
+/// Has calls repeated that are too many, also if only the status says so, where the SDK looks for a name of the error; and
+/// none that the same server would answer in the same way: too much, or with a certificate that is not trusted.
 #[derive(Debug)]
-struct TooManyCalls;
+struct Repetitions;
 
-impl ClassifyRetry for TooManyCalls {
+impl ClassifyRetry for Repetitions {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response() {
-            Some(answer) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
+        match (context.output_or_error(), context.response()) {
+            (Some(Err(error)), _) if is_too_large(error) || is_untrusted(error) => {
+                RetryAction::RetryForbidden
+            }
+            (_, Some(answer)) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "status 429"
+        "what sops repeats"
     }
+}
+
+/// Whether `error` is about the certificate of a server, of which TLS has no more than words here.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    words_of(error).contains("invalid peer certificate")
 }
 
 async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration) -> SdkConfig {

@@ -8,7 +8,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use sops_core::keys::{KeyError, one_line, words_of};
 use sops_runtime::RuntimeError;
 
-use crate::clients::Identity;
+use crate::{bounded::is_too_large, clients::Identity};
 
 /// A call that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ where
             }
         }
         SdkError::TimeoutError(_) => Failure::NoAnswer("no answer in time".to_owned()),
+        SdkError::ResponseError(_) if is_too_large(&error) => {
+            Failure::NoAnswer("the answer is too large".to_owned())
+        }
         SdkError::ResponseError(context) => Failure::NoAnswer(format!(
             "the answer (status {}) cannot be read",
             context.raw().status().as_u16()
