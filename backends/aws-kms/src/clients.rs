@@ -27,6 +27,7 @@ use sops_core::{
     SecretBytes,
     keys::{KeyError, words_of},
 };
+use sops_http::Problem;
 use sops_runtime::run_within;
 
 use crate::{
@@ -80,7 +81,7 @@ impl Identity {
 /// The clients that were needed so far.
 #[derive(Default)]
 pub(crate) struct Clients {
-    http: OnceLock<Result<SharedHttpClient, String>>,
+    http: OnceLock<Result<SharedHttpClient, Problem>>,
     known: Mutex<HashMap<Identity, aws_sdk_kms::Client>>,
 }
 
@@ -95,11 +96,7 @@ impl Clients {
         if let Some(client) = known.get(identity) {
             return Ok(client.clone());
         }
-        let http = self
-            .http
-            .get_or_init(http_client)
-            .clone()
-            .map_err(KeyError::new)?;
+        let http = self.http.get_or_init(http_client).clone()?;
         let wanted = identity.clone();
         let config = run_within(
             time_limit,
@@ -181,12 +178,16 @@ async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration)
 
 /// The pool of connections, which trusts whom the system trusts, or `AWS_CA_BUNDLE` names, and uses the proxies that the
 /// environment names.
-pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
+pub(crate) fn http_client() -> Result<SharedHttpClient, Problem> {
     let trusted = match env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
         None => TrustStore::default(),
         Some(path) => {
-            let cannot =
-                |what: &str| format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
+            let cannot = |what: &str| {
+                let message = format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
+                Problem::setting(message).with_hint(
+                    "set it to the path of a file with certificates of authorities, in PEM",
+                )
+            };
             let pem = File::open(&path)
                 .and_then(|file| SecretBytes::read_limited(file, MAX_BUNDLE))
                 .map_err(|error| cannot(&error.to_string()))?
@@ -200,7 +201,9 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
     let context = TlsContext::builder()
         .with_trust_store(trusted)
         .build()
-        .map_err(|error| format!("cannot use the certificates for TLS: {error}"))?;
+        .map_err(|error| {
+            Problem::setting(format!("cannot use the certificates for TLS: {error}"))
+        })?;
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder();
         builder.set_connector_settings(settings.cloned());

@@ -102,6 +102,7 @@ impl Credentials {
                 KeyError::new(format!(
                     "cannot read the credentials file {origin}: {error}"
                 ))
+                .with_hint("`gcloud auth application-default login` writes one")
             })?;
         Self::parse(text.expose(), &origin)
     }

@@ -265,7 +265,7 @@ fn files_in(named_by: &str, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
 fn read(named_by: &str, path: &Path) -> Result<SecretBytes, Problem> {
     File::open(path)
         .and_then(|file| SecretBytes::read_limited(file, MAX_FILE))
-        .map_err(|error| unreadable(named_by, path, &error))
+        .map_err(|error| unreadable(named_by, path, &error).with_hint("a file in PEM is expected"))
 }
 
 fn unreadable(named_by: &str, path: &Path, error: &std::io::Error) -> Problem {
