@@ -22,11 +22,14 @@ pub(crate) fn add(keyring: Keyring, prompt: UserPrompt, time_limit: Duration) ->
     #[cfg(feature = "openpgp")]
     let keyring = add_key_files(keyring, prompt);
     #[cfg(feature = "aws-kms")]
-    let keyring = keyring.with_service(sops_aws_kms::AwsKms::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_aws_kms::AwsKms::from_env().with_time_limit(time_limit));
     #[cfg(feature = "azure-kv")]
-    let keyring = keyring.with_service(sops_azure_kv::AzureKv::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_azure_kv::AzureKv::from_env().with_time_limit(time_limit));
     #[cfg(feature = "gcp-kms")]
-    let keyring = keyring.with_service(sops_gcp_kms::GcpKms::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_gcp_kms::GcpKms::from_env().with_time_limit(time_limit));
     #[cfg(feature = "hc-vault")]
     let keyring =
         keyring.with_service(sops_hc_vault::HcVault::from_env().with_time_limit(time_limit));

@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use sops_core::metadata::{MasterKey, brief};
+use sops_core::{
+    keys::one_line,
+    metadata::{MasterKey, brief},
+};
 use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
 };
@@ -17,6 +20,9 @@ use crate::{
     error::{Code, Doing, Failure},
     ui::Ui,
 };
+
+/// More than this of what others chose helps nobody.
+const MAX_WORDS: usize = 400;
 
 /// Wrap and unwrap data keys for other processes
 ///
@@ -115,7 +121,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 "did not {} with {}: {}",
                 verb(question.operation),
                 name(question.key),
-                one_line(&error.message)
+                one_line(&error.message, MAX_WORDS)
             )),
         });
     server
@@ -212,15 +218,8 @@ fn done(operation: Operation) -> &'static str {
 
 /// A key, whose text somebody else chose.
 fn name(key: &MasterKey) -> String {
-    one_line(&format!("{} key {}", key.kind(), brief(&key.to_string())))
-}
-
-fn one_line(text: &str) -> String {
-    let shown = text.chars().map(|letter| match letter {
-        letter if letter.is_control() => ' ',
-        letter => letter,
-    });
-    shown.take(400).collect()
+    let name = format!("{} key {}", key.kind(), brief(&key.to_string()));
+    one_line(&name, MAX_WORDS)
 }
 
 #[cfg(unix)]

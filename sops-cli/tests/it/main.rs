@@ -40,6 +40,15 @@ mod foreign;
 #[cfg(unix)]
 mod gnupg;
 mod golden;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod hostile;
 mod http_server;
 mod huawei;
 #[cfg(all(
