@@ -27,6 +27,8 @@ mod private;
 mod process;
 mod progress;
 mod prompt;
+#[cfg(unix)]
+mod signals;
 mod temporary;
 mod terminal;
 mod topics;
