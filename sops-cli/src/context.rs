@@ -10,7 +10,7 @@ use std::{
 };
 
 use sops_core::{
-    EncryptOptions, Format, Keyring, Selector,
+    EncryptOptions, EncryptedFile, Error, Format, Keyring, Selector, Unlocked,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
 
@@ -46,6 +46,11 @@ pub(crate) enum Event {
     Rotate,
 }
 
+impl Event {
+    /// What a rotation is, as the reference has it.
+    pub(crate) const ROTATION: [Self; 3] = [Self::Rotate, Self::Decrypt, Self::Encrypt];
+}
+
 /// The names and formats of a file to work on.
 pub(crate) struct Target {
     /// How messages call it.
@@ -57,6 +62,13 @@ pub(crate) struct Target {
     pub(crate) output: Format,
     /// Whether nothing says what format the result should have: neither the name of the file nor an option.
     pub(crate) is_output_open: bool,
+}
+
+impl Target {
+    /// Says of an error of the library which file it is about.
+    pub(crate) fn failed(&self, doing: Doing) -> impl Fn(Error) -> Failure + Copy {
+        move |error| Failure::from_library(&error, doing, &self.name)
+    }
 }
 
 impl Context {
@@ -200,6 +212,24 @@ impl Context {
         }
     }
 
+    /// Recovers the data key of a file, and records what is about to happen with it: nothing, if the values are not looked
+    /// at.
+    pub(crate) fn unlock<'t>(
+        &self,
+        encrypted: EncryptedFile<'t>,
+        target: &Target,
+        events: &[Event],
+    ) -> Result<Unlocked<'t>, Failure> {
+        let keyring = self.keyring(Doing::Decrypting)?;
+        let unlocked = encrypted
+            .unlock(keyring)
+            .map_err(target.failed(Doing::Decrypting))?;
+        for event in events {
+            self.record(*event, target)?;
+        }
+        Ok(unlocked)
+    }
+
     /// Records what is about to happen to a file, where the administrator wants that.
     #[cfg(feature = "audit")]
     pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
@@ -281,13 +311,16 @@ impl Context {
                 .in_file(&target.name)
                 .hint("the creation rule for the file names no keys"));
         }
-        let mut options = EncryptOptions::new(groups);
-        options.shamir_threshold = keys
-            .shamir_secret_sharing_threshold
-            .filter(|&threshold| threshold > 0)
-            .or_else(|| rule.and_then(|rule| rule.shamir_threshold));
-        options.mac_only_encrypted =
-            self.global.mac_only_encrypted || rule.is_some_and(|rule| rule.mac_only_encrypted);
+        let mut options = match rule {
+            Some(rule) => EncryptOptions::of_rule(rule),
+            None => EncryptOptions::new(Vec::new()),
+        };
+        options.groups = groups;
+        let threshold = keys.shamir_secret_sharing_threshold;
+        if let Some(threshold) = threshold.filter(|&threshold| threshold > 0) {
+            options.shamir_threshold = Some(threshold);
+        }
+        options.mac_only_encrypted |= self.global.mac_only_encrypted;
         if let Some(selector) = selectors.selector(rule.and_then(|rule| rule.selector.as_ref()))? {
             options.selector = selector;
         }

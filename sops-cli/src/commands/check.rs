@@ -99,20 +99,13 @@ fn check_file(
     if !is_covered && !looks_encrypted(content.expose()) {
         return Ok(None);
     }
-    let expected = rule.map(expected);
+    let expected = rule.map(Expected::of_rule);
     let format = Format::from_path(file);
     Ok(Some(checker.check(
         content.expose(),
         format,
         expected.as_ref(),
     )))
-}
-
-fn expected(rule: &CreationRule) -> Expected {
-    let mut expected = Expected::new(rule.selector.clone().unwrap_or_default(), rule.groups());
-    expected.mac_only_encrypted = rule.mac_only_encrypted;
-    expected.shamir_threshold = rule.shamir_threshold;
-    expected
 }
 
 /// Whether a rule says of a file that it has to be encrypted.

@@ -71,7 +71,7 @@ impl How<'_> {
         input: Input<'_>,
     ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
         let target = context.target(file, self.types)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let failed = target.failed(Doing::Decrypting);
         if let Some(path) = self.path
             && target.format != Format::Binary
         {
@@ -129,12 +129,9 @@ impl How<'_> {
         target: &Target,
         bytes: &'t [u8],
     ) -> Result<Unlocked<'t>, Failure> {
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let unlocked = EncryptedFile::parse(bytes, target.format)
-            .and_then(|encrypted| encrypted.unlock(keyring))
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
-        context.record(Event::Decrypt, target)?;
-        Ok(unlocked)
+        let encrypted =
+            EncryptedFile::parse(bytes, target.format).map_err(target.failed(Doing::Decrypting))?;
+        context.unlock(encrypted, target, &[Event::Decrypt])
     }
 
     /// Decrypts a file.
@@ -145,11 +142,9 @@ impl How<'_> {
         input: Input<'_>,
     ) -> Result<Plaintext, Failure> {
         let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let failed = target.failed(Doing::Decrypting);
         let decrypt = |encrypted: EncryptedFile<'_>| {
-            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-            context.record(Event::Decrypt, target)?;
+            let unlocked = context.unlock(encrypted, target, &[Event::Decrypt])?;
             unlocked.into_plaintext(&options).map_err(failed)
         };
         match target.format {

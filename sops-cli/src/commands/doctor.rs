@@ -194,7 +194,7 @@ fn open(context: &Context, file: &Path) -> Result<(), Failure> {
     let target = context.target(Some(file), &TypeArgs::default())?;
     let content = files::read(file)?;
     let encrypted = EncryptedFile::parse(content.expose(), target.format)
-        .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+        .map_err(target.failed(Doing::Decrypting))?;
     let keyring = context.keyring(Doing::Decrypting)?;
     let unlocked = keyring.unwrap(encrypted.metadata());
     unlocked

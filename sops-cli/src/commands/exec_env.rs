@@ -155,7 +155,7 @@ impl Args {
         options.only = self.only.clone();
         plain
             .variables(&options)
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))
+            .map_err(target.failed(Doing::Decrypting))
     }
 }
 

@@ -39,6 +39,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let generic = |failure: Failure| failure.with_code(Code::Generic);
     let content = files::read(file).map_err(generic)?;
     let encrypted = sops_core::is_encrypted(content.expose(), target.format)
-        .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+        .map_err(target.failed(Doing::Decrypting))?;
     ui::print(&format!("{{\"encrypted\":{encrypted}}}\n"))
 }

@@ -108,8 +108,7 @@ impl Args {
                     SecretBytes::new(default.clone().into_bytes())
                 }
                 (Err(error), _) => {
-                    let failure = Failure::from_library(&error, Doing::Decrypting, &target.name);
-                    return Err(failure);
+                    return Err(target.failed(Doing::Decrypting)(error));
                 }
             });
         }

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let change = args.change()?;
     let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Input))?;
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let metadata = encrypted.metadata();
@@ -147,10 +147,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         let message = "the last key group cannot be deleted: nobody could decrypt the file";
         return Err(Failure::new(Code::Generic, message).in_file(&target.name));
     }
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let bytes = encrypted
-        .unlock(keyring)
-        .and_then(|unlocked| unlocked.rewrap(&groups, threshold, keyring))
+    // The values are not looked at.
+    let unlocked = context.unlock(encrypted, &target, &[])?;
+    let bytes = unlocked
+        .rewrap(&groups, threshold, context.keyring(Doing::Encrypting)?)
         .map_err(failed)?;
     if args.in_place {
         original.replace(&bytes)?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, SecretBytes,
+    DecryptOptions, EncryptOptions, EncryptedFile, Format, Plaintext, SecretBytes,
     config::{Config, CreationRule, Destination, DestinationRule},
     metadata::MasterKey,
 };
@@ -113,22 +113,14 @@ fn publish(
         );
     };
     let content = files::read(path).map_err(|failure| failure.with_code(Code::Generic))?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let encrypted = EncryptedFile::parse(content.expose(), target.format).map_err(failed)?;
 
     let published = published_name(path, root, args.omit_extensions || rule.omit_extensions);
     let parcel = match destination {
-        Destination::Vault { .. } => {
-            let keyring = context.keyring(Doing::Decrypting)?;
-            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-            context.record(Event::Decrypt, &target)?;
-            let plain = unlocked
-                .decrypt(&DecryptOptions::default())
-                .map_err(failed)?;
-            plain
-                .convert(sops_core::Format::Json, Some(0))
-                .map_err(failed)?
-        }
+        Destination::Vault { .. } => open(context, &target, encrypted)?
+            .convert(Format::Json, Some(0))
+            .map_err(failed)?,
         _ => match rule
             .recreation_rule
             .as_ref()
@@ -203,27 +195,28 @@ fn recreate(
     encrypted: EncryptedFile<'_>,
     rule: &CreationRule,
 ) -> Result<SecretBytes, Failure> {
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-    let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-    context.record(Event::Decrypt, target)?;
-    let plain = unlocked
-        .decrypt(&DecryptOptions::default())
-        .map_err(failed)?;
+    let plain = open(context, target, encrypted)?;
     rule.check_keys()
         .map_err(|error| Failure::from_config(&error))?;
-    let mut options = EncryptOptions::new(rule.groups());
-    options.shamir_threshold = rule.shamir_threshold;
-    options.mac_only_encrypted = rule.mac_only_encrypted;
+    let mut options = EncryptOptions::of_rule(rule);
     options.layout = context.layout()?;
-    if let Some(selector) = &rule.selector {
-        options.selector = selector.clone();
-    }
     context.record(Event::Encrypt, target)?;
-    let anew = sops_core::encrypt(plain.bytes(), target.format, &options, keyring);
-    let anew =
-        anew.map_err(|error| Failure::from_library(&error, Doing::Encrypting, &target.name))?;
-    Ok(SecretBytes::new(anew))
+    let keyring = context.keyring(Doing::Encrypting)?;
+    sops_core::encrypt(plain.bytes(), target.format, &options, keyring)
+        .map(SecretBytes::new)
+        .map_err(target.failed(Doing::Encrypting))
+}
+
+/// Decrypts a file.
+fn open(
+    context: &Context,
+    target: &Target,
+    encrypted: EncryptedFile<'_>,
+) -> Result<Plaintext, Failure> {
+    let unlocked = context.unlock(encrypted, target, &[Event::Decrypt])?;
+    unlocked
+        .decrypt(&DecryptOptions::default())
+        .map_err(target.failed(Doing::Decrypting))
 }
 
 /// The name of a file where it is published: with the folders below the one that is published, or without any.

@@ -76,7 +76,7 @@ impl Readers {
         let target = context.target(Some(file), &types)?;
         let content = files::read(file)?;
         let encrypted = EncryptedFile::parse(content.expose(), target.format)
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+            .map_err(target.failed(Doing::Decrypting))?;
         let (rule, of_rule) = rule_of(context, &target)?;
         let of_file = groups::keys(&encrypted.metadata().groups);
         // A KMS key may stand with another context or profile: it is the same key to whoever reads this.

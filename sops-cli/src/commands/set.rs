@@ -181,7 +181,7 @@ impl ChangeArgs {
             ..TypeArgs::default()
         };
         let target = context.target(Some(file), &types)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+        let failed = target.failed(Doing::Decrypting);
         let original = Original::read(file).map_err(|failure| match failure.code {
             Code::NoFile => failure.with_code(Code::Input),
             _ => failure,
@@ -196,11 +196,8 @@ impl ChangeArgs {
         if target.format == Format::Binary && encrypted.holds_binary() {
             check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
         }
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-        context.record(Event::Decrypt, &target)?;
-        context.record(Event::Encrypt, &target)?;
-        let changed = unlocked
+        let changed = context
+            .unlock(encrypted, &target, &[Event::Decrypt, Event::Encrypt])?
             .with_layout(context.layout()?)
             .change(changes, &options)
             .map_err(failed)?;
@@ -225,10 +222,12 @@ impl ChangeArgs {
         }
         // As in the reference: the name of the file stays, whatever it says about the format.
         let indent = context.rewriting(&target)?.flatten();
-        let converted = EncryptedFile::parse(&changed.bytes, target.format)
-            .and_then(|file| file.unlock(keyring))
-            .map(|unlocked| unlocked.with_layout(false))
-            .and_then(|unlocked| unlocked.convert(target.output, indent, &options))
+        let written = EncryptedFile::parse(&changed.bytes, target.format).map_err(failed)?;
+        // The file that was recorded above.
+        let converted = context
+            .unlock(written, &target, &[])?
+            .with_layout(false)
+            .convert(target.output, indent, &options)
             .map_err(failed)?;
         context.ui.warn_of_all(&target.name, &converted.warnings);
         replace(&converted.bytes)

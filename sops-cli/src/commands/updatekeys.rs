@@ -92,7 +92,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     }
     let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let before = groups::keys(&encrypted.metadata().groups);
@@ -127,13 +127,14 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
         return wanted.report(args, context, &name, outcome, &difference, old_threshold);
     }
 
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let unlocked = encrypted.unlock(keyring).map_err(failed)?;
+    let events: &[Event] = match args.rotate {
+        true => &Event::ROTATION,
+        false => &[],
+    };
+    let unlocked = context.unlock(encrypted, &target, events)?;
+    let keyring = context.keyring(Doing::Encrypting)?;
     let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
     let bytes = if args.rotate {
-        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
-            context.record(event, &target)?;
-        }
         let rotated = unlocked
             .with_layout(context.layout()?)
             .rotate(
