@@ -200,6 +200,29 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), Failure> {
     create().map_err(|error: io::Error| Failure::writing(path, &error))
 }
 
+/// Writes a file that must not exist yet, for its owner alone.
+#[cfg(feature = "age")]
+pub(crate) fn create_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let create = || {
+        let mut file = open_private(path)?;
+        file.write_all(content)?;
+        file.sync_all()
+    };
+    create().map_err(|error| Failure::writing(path, &error))
+}
+
+/// Makes a file that must not exist yet, for its owner alone.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
 /// An advisory lock on a file that is about to be replaced: two of us never replace it at once.
 struct Lock(File);
 

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod core_dump;
 mod definitions;
+mod dialogue;
 mod editor;
 mod error;
 mod excerpt;

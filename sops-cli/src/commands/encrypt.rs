@@ -5,7 +5,7 @@ use std::path::Path;
 use sops_core::{Error, Format, PlainFile, Selector};
 
 use super::{
-    check::{is_covered, looks_encrypted},
+    covered::{is_covered, looks_encrypted},
     transform::{Contents, FileArgs, Input, Product, name_of},
 };
 use crate::{

@@ -6,7 +6,9 @@ use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files, ui,
+    files,
+    json::Object,
+    ui,
 };
 
 /// Tell whether a file is encrypted, as JSON: `{"encrypted":true}`
@@ -40,5 +42,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let content = files::read(file).map_err(generic)?;
     let encrypted = sops_core::is_encrypted(content.expose(), target.format)
         .map_err(target.failed(Doing::Decrypting))?;
-    ui::print(&format!("{{\"encrypted\":{encrypted}}}\n"))
+    ui::print(&Object::new().truth("encrypted", encrypted).line())
 }

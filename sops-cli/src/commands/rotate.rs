@@ -204,10 +204,7 @@ impl Change {
         ui: Ui,
         file: &str,
     ) -> Result<Vec<Vec<MasterKey>>, Failure> {
-        let mut groups: Vec<Vec<MasterKey>> = groups
-            .iter()
-            .map(|group| group.iter().map(|entry| entry.key.clone()).collect())
-            .collect();
+        let mut groups = master_keys::of_entries(groups);
         if groups.is_empty() {
             groups.push(Vec::new());
         }
