@@ -35,6 +35,7 @@ mod terminal;
 mod topics;
 mod ui;
 mod user;
+mod working_folder;
 
 use std::{env, panic, process::ExitCode};
 
