@@ -15,8 +15,9 @@ mod amazon;
 mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "audit"))]
 mod audit;
+#[cfg(feature = "aws-kms")]
 mod aws;
 mod binary;
 #[cfg(unix)]
@@ -40,7 +41,9 @@ mod foreign;
 #[cfg(unix)]
 mod gnupg;
 mod golden;
+#[cfg(any(feature = "hc-vault", feature = "huawei-kms"))]
 mod http_server;
+#[cfg(feature = "huawei-kms")]
 mod huawei;
 #[cfg(all(
     unix,
@@ -53,6 +56,7 @@ mod huawei;
 ))]
 mod inside_tokio;
 mod interop;
+#[cfg(feature = "keyservice")]
 mod keyservice;
 #[cfg(all(
     unix,
@@ -82,11 +86,25 @@ mod robustness;
 mod rules;
 #[cfg(any(
     feature = "aws-kms",
-    feature = "azure-kv",
-    feature = "gcp-kms",
+    all(feature = "azure-kv", feature = "gcp-kms"),
     feature = "hc-vault",
-    feature = "keyservice"
+    all(unix, feature = "keyservice")
 ))]
+#[cfg_attr(
+    not(all(
+        unix,
+        feature = "aws-kms",
+        feature = "azure-kv",
+        feature = "gcp-kms",
+        feature = "hc-vault",
+        feature = "huawei-kms",
+        feature = "keyservice"
+    )),
+    allow(
+        dead_code,
+        reason = "tests of what a build does not have would be the only users"
+    )
+)]
 mod servers;
 mod shrink;
 mod support;
@@ -100,6 +118,7 @@ mod surroundings;
 ))]
 mod unusable_keys;
 mod values;
+#[cfg(feature = "hc-vault")]
 mod vault;
 #[cfg(feature = "hc-vault")]
 mod waiting;
