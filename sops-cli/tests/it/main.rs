@@ -38,7 +38,14 @@ mod entries;
 #[cfg(unix)]
 mod exec;
 mod foreign;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pgp"))]
+#[cfg_attr(
+    not(feature = "openpgp"),
+    allow(
+        dead_code,
+        reason = "tests of both ways to use OpenPGP keys are the users of most of it"
+    )
+)]
 mod gnupg;
 mod golden;
 #[cfg(any(feature = "hc-vault", feature = "huawei-kms"))]
@@ -69,7 +76,7 @@ mod keyservice;
 mod kinds;
 mod line_changes;
 mod lines;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "openpgp", feature = "pgp"))]
 mod pgp;
 #[cfg(unix)]
 mod pinentry;
