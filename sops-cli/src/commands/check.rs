@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use ignore::WalkBuilder;
@@ -12,12 +12,15 @@ use sops_core::{
     config::CreationRule,
 };
 
-use super::transform::name_of;
+use super::{
+    covered::{looks_encrypted, names_file},
+    transform::name_of,
+};
 use crate::{
     context::Context,
     error::{Code, Failure},
     files,
-    json::{quoted, quoted_or_null},
+    json::Object,
     parallel::{self, Waits},
     ui,
 };
@@ -99,55 +102,13 @@ fn check_file(
     if !is_covered && !looks_encrypted(content.expose()) {
         return Ok(None);
     }
-    let expected = rule.map(expected);
+    let expected = rule.map(Expected::of_rule);
     let format = Format::from_path(file);
     Ok(Some(checker.check(
         content.expose(),
         format,
         expected.as_ref(),
     )))
-}
-
-fn expected(rule: &CreationRule) -> Expected {
-    let mut expected = Expected::new(rule.selector.clone().unwrap_or_default(), rule.groups());
-    expected.mac_only_encrypted = rule.mac_only_encrypted;
-    expected.shamir_threshold = rule.shamir_threshold;
-    expected
-}
-
-/// Whether a rule says of a file that it has to be encrypted.
-pub(super) fn is_covered(context: &Context, file: &Path) -> Result<bool, Failure> {
-    Ok(context.rule(file)?.is_ok_and(|rule| names_file(rule, file)))
-}
-
-/// Whether a rule that was chosen for a file means it. A rule without `path_regex` is chosen for everything; what it
-/// means are the files that hold values under keys, but not the settings of tools, which start with a dot.
-fn names_file(rule: &CreationRule, file: &Path) -> bool {
-    let is_hidden = |part: Component<'_>| match part {
-        Component::Normal(name) => name.as_encoded_bytes().starts_with(b"."),
-        _ => false,
-    };
-    let is_dotenv = Format::from_path(file) == Format::Dotenv;
-    !rule.path_regex.is_empty()
-        || Format::from_path(file) != Format::Binary
-            && (is_dotenv || !file.components().any(is_hidden))
-}
-
-/// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
-pub(super) fn looks_encrypted(content: &[u8]) -> bool {
-    contains(content, b"ENC[AES256_GCM,")
-}
-
-fn contains(content: &[u8], wanted: &[u8]) -> bool {
-    let mut rest = content;
-    while let Some(at) = rest.iter().position(|byte| *byte == wanted[0]) {
-        rest = &rest[at..];
-        if rest.starts_with(wanted) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
 }
 
 /// The files below the working folder that git would see, in the order of their names.
@@ -238,27 +199,13 @@ impl Report {
 }
 
 fn object(file: &str, finding: &Finding) -> String {
-    format!(
-        "{{\"file\": {}, \"line\": {}, \"column\": {}, \"kind\": {}, \"path\": {}, \"message\": {}, \"hint\": {}}}",
-        quoted(file),
-        finding.position.line,
-        finding.position.column,
-        quoted(finding.kind.name()),
-        quoted_or_null(finding.path.as_deref()),
-        quoted(&finding.message),
-        quoted_or_null(finding.hint.as_deref()),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looks_for_what_encrypted_files_have() {
-        assert!(looks_encrypted(b"a: ENC[AES256_GCM,data:x"));
-        assert!(looks_encrypted(b"EENENC[AES256_GCM,"));
-        assert!(!looks_encrypted(b"a: ENC[AES256_GC"));
-        assert!(!looks_encrypted(b""));
-    }
+    Object::with_blanks()
+        .text("file", file)
+        .number("line", finding.position.line)
+        .number("column", finding.position.column)
+        .text("kind", finding.kind.name())
+        .text_or_null("path", finding.path.as_deref())
+        .text("message", &finding.message)
+        .text_or_null("hint", finding.hint.as_deref())
+        .finish()
 }
