@@ -247,6 +247,13 @@ pub(super) fn replace_section(
     })?
 }
 
+/// Whether a node is the section of an INI file that holds what stands before all headers.
+pub(super) fn is_without_header(tree: &Tree, format: Format, node: NodeId) -> bool {
+    format == Format::Ini
+        && matches!(tree[node].kind, NodeKind::Map { .. })
+        && tree.nodes()[node.index() - 1].span.is_empty()
+}
+
 /// Removes the line of a value; or a section, with the comments above it and all its lines.
 pub(super) fn remove(text: &str, tree: &Tree, format: Format, value: NodeId) -> Vec<Edit> {
     let key = &tree.nodes()[value.index() - 1];

@@ -184,7 +184,10 @@ impl Draft {
     fn without(&self, node: NodeId, before: &Outline) -> Result<Option<Self>, ChangeError> {
         let (edits, expected) = remove(self.text(), &self.tree, self.format, node, before)?;
         let changed = self.edited(edits, &expected);
-        changed.map(Some).ok_or(ChangeError::Unwritable)
+        changed
+            .filter(|_| !expected.is(before))
+            .map(Some)
+            .ok_or(ChangeError::Unwritable)
     }
 
     /// The text with edits, if it then holds what is expected.
@@ -310,7 +313,12 @@ fn remove(
     let container = tree.parent(node).ok_or(ChangeError::Root)?;
     let is_list = matches!(tree[container].kind, NodeKind::Sequence);
     let key = (!is_list).then(|| NodeId(node.0.saturating_sub(1)));
-    let expected = before.remove(node, key).ok_or(ChangeError::Aliases)?;
+    let expected = match lines::is_without_header(tree, format, node) {
+        // It is there without its lines, too.
+        true => before.replace(node, &NewValue::empty(false).outline()?),
+        false => before.remove(node, key),
+    };
+    let expected = expected.ok_or(ChangeError::Aliases)?;
     if is_of_lines(format) {
         return Ok((lines::remove(text, tree, format, node), expected));
     }

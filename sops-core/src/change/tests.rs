@@ -749,3 +749,14 @@ fn floating_point_numbers_stay_so() {
         );
     }
 }
+
+#[test]
+fn removes_what_stands_before_all_sections() {
+    for (text, expected) in [
+        ("k=v\nx=y\n[s]\na=b\n", "[s]\na=b\n"),
+        ("; one\nk=v\n; two\n[s]\na=b\n", "; two\n[s]\na=b\n"),
+    ] {
+        let changed = unset(text, Format::Ini, "DEFAULT");
+        assert_eq!(changed, Ok(expected.to_owned()), "{text}");
+    }
+}
