@@ -11,13 +11,13 @@ use super::{
     fingerprint::Fingerprint,
     looks_encrypted, mac_of_leaves,
     select::Matcher,
-    stash::Stash,
+    stash::{Kept, Stash},
     walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
     format::{CommentItem, Format, edit::Edit},
     secret::{SecretBytes, SecretText},
-    tree::{NodeId, NodeKind, Scalar, Tree, ValueRef},
+    tree::{NodeId, NodeKind, Scalar, Style, Tree, ValueRef},
     typed::{self, Typed},
 };
 
@@ -287,6 +287,7 @@ struct Decryptor<'r, 'd> {
 impl Decryptor<'_, '_> {
     fn remember(
         &mut self,
+        id: NodeId,
         encrypted: &EncryptedValue<'_>,
         additional_data: &[u8],
         plaintext: &[u8],
@@ -294,7 +295,12 @@ impl Decryptor<'_, '_> {
         if self.with.with_stash
             && let Some(nonce) = encrypted.nonce()
         {
-            self.out.stash.remember(additional_data, plaintext, nonce);
+            let is_plain = matches!(
+                &self.tree[id].kind,
+                NodeKind::Scalar(scalar) if scalar.style == Style::Plain && !scalar.flow
+            );
+            let kept = Kept { nonce, is_plain };
+            self.out.stash.remember(additional_data, plaintext, kept);
         }
     }
 
@@ -320,7 +326,7 @@ impl Decryptor<'_, '_> {
                 _ => LeafProblem::BadPlaintext,
             })?;
         self.count(at, value);
-        self.remember(&encrypted, at.additional_data, &plaintext);
+        self.remember(at.id, &encrypted, at.additional_data, &plaintext);
         if at.alias.is_none()
             && let ValueRef::Str(bytes) = value
             && !self.with.format.engine().holds(bytes)
@@ -360,7 +366,7 @@ impl Decryptor<'_, '_> {
             return Err(LeafProblem::CommentAsValue);
         }
         let plaintext = std::mem::take(&mut self.plaintext);
-        self.remember(encrypted, at.additional_data, &plaintext);
+        self.remember(at.id, encrypted, at.additional_data, &plaintext);
         let text = std::str::from_utf8(&plaintext).map_err(|_| LeafProblem::BadPlaintext)?;
         self.comment_items.push(CommentItem {
             id: at.id,
@@ -486,7 +492,7 @@ impl Visitor for Decryptor<'_, '_> {
         let plaintext = std::mem::take(&mut self.plaintext);
         match (decrypted, std::str::from_utf8(&plaintext)) {
             (Some((encrypted, path)), Ok(comment)) => {
-                self.remember(&encrypted, &path, &plaintext);
+                self.remember(at.id, &encrypted, &path, &plaintext);
                 if is_orphan {
                     self.out.stash.orphans.add_comment(&plaintext);
                 }

@@ -8,7 +8,7 @@ use super::{
     Cipher, LeafError, LeafProblem, Mac, NonceSource,
     ahead::on_all_cores,
     select::Matcher,
-    stash::{KeptNonces, Stash, Token},
+    stash::{Kept, KeptNonces, Stash, Token},
     walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
@@ -28,6 +28,9 @@ pub(crate) struct Encryption<'e> {
     pub(crate) mac_only_encrypted: bool,
     /// Nonces of the values as they were before, when a file is encrypted again under its data key.
     pub(crate) stash: &'e Stash,
+    /// Whether ciphertexts that stood there plain stay so, whatever style their plaintexts have: the reference writes all of
+    /// them so.
+    pub(crate) keeps_plain: bool,
 }
 
 /// What encrypting a document gives.
@@ -126,22 +129,24 @@ impl Encryption<'_> {
                 let kind = leaf.value.type_word();
                 texts.push('"');
                 let start = texts.len();
-                let kept = kept.nonce(leaf.additional_data, &plaintext, |_| 0);
+                let kept = kept.of(leaf.additional_data, &plaintext, |_| 0);
                 let nonce = or_new(kept, &mut nonces)?;
                 self.cipher
                     .encrypt_into(&plaintext, kind, leaf.additional_data, &nonce, &mut texts)
                     .map_err(|_| LeafProblem::TooLong)?;
                 let end = texts.len();
                 texts.push('"');
-                Ok((start, end))
+                Ok((start, end, is_plain(kept)))
             });
             let pieces = pieces.collect::<Vec<_>>();
             (Arc::new(texts), pieces)
         })?;
         let pieces = |(shared, pieces): (Arc<String>, Vec<Result<_, _>>)| {
-            let piece = move |piece: Result<(usize, usize), LeafProblem>| {
+            let piece = move |piece: Result<(usize, usize, bool), LeafProblem>| {
                 let shared = Arc::clone(&shared);
-                piece.map(|(start, end)| EditText::Piece { shared, start, end })
+                piece.map(|(start, end, is_plain)| {
+                    (EditText::Piece { shared, start, end }, is_plain)
+                })
             };
             pieces.into_iter().map(piece)
         };
@@ -150,11 +155,15 @@ impl Encryption<'_> {
 }
 
 /// Returns a nonce that is kept, else a new one.
-fn or_new(kept: Option<[u8; 32]>, nonces: &mut NonceSource) -> Result<[u8; 32], LeafProblem> {
+fn or_new(kept: Option<Kept>, nonces: &mut NonceSource) -> Result<[u8; 32], LeafProblem> {
     match kept {
-        Some(nonce) => Ok(nonce),
+        Some(kept) => Ok(kept.nonce),
         None => nonces.draw().map_err(|_| LeafProblem::NoRandomness),
     }
+}
+
+fn is_plain(kept: Option<Kept>) -> bool {
+    kept.is_some_and(|kept| kept.is_plain)
 }
 
 /// Collects what [`Encryptor`] will encrypt.
@@ -213,8 +222,8 @@ fn comment_plaintext(at: &Place<'_>, text: &[u8], plaintext: &mut Vec<u8>) {
     }
 }
 
-/// The ciphertexts of leaves, in the order of the walk.
-type Ciphertexts = Box<dyn Iterator<Item = Result<EditText, LeafProblem>>>;
+/// The ciphertexts of leaves, in the order of the walk, and whether they stood there plain.
+type Ciphertexts = Box<dyn Iterator<Item = Result<(EditText, bool), LeafProblem>>>;
 
 /// Whether a selected value is encrypted: null and the empty text never are.
 fn is_encrypted(value: ValueRef<'_>) -> bool {
@@ -279,9 +288,14 @@ impl Default for LastComment {
 }
 
 impl Encryptor<'_, '_> {
-    fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
+    /// Encrypts the plaintext. Returns also whether its ciphertext stood there plain before.
+    fn encrypt(
+        &mut self,
+        kind: &str,
+        additional_data: &[u8],
+    ) -> Result<(String, bool), LeafProblem> {
         let given = &mut self.given;
-        let kept = self.kept.nonce(additional_data, &self.plaintext, |token| {
+        let kept = self.kept.of(additional_data, &self.plaintext, |token| {
             let given = given.entry(token).or_default();
             *given += 1;
             *given - 1
@@ -292,17 +306,19 @@ impl Encryptor<'_, '_> {
             .cipher
             .encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text)
             .map_err(|_| LeafProblem::TooLong)?;
-        Ok(text)
+        Ok((text, is_plain(kept)))
     }
 
     fn encrypt_leaf(
         &mut self,
         kind: &str,
         additional_data: &[u8],
-    ) -> Result<EditText, LeafProblem> {
+    ) -> Result<(EditText, bool), LeafProblem> {
         match self.ahead.next() {
             Some(encrypted) => encrypted,
-            None => self.encrypt(kind, additional_data).map(EditText::from),
+            None => self
+                .encrypt(kind, additional_data)
+                .map(|(enc, is_plain)| (enc.into(), is_plain)),
         }
     }
 
@@ -410,7 +426,7 @@ impl Encryptor<'_, '_> {
         comment.path.push(b':');
         self.plaintext.clear();
         self.plaintext.extend_from_slice(text);
-        self.edits[edit].text = self.encrypt("comment", &comment.path)?.into();
+        self.edits[edit].text = self.encrypt("comment", &comment.path)?.0.into();
         Ok(())
     }
 }
@@ -473,12 +489,14 @@ impl Visitor for Encryptor<'_, '_> {
         };
         self.encrypted += usize::from(enc.is_some());
         match (at.alias, enc) {
-            (Some(alias), enc) => self.copy_leaf(alias, at.id, enc)?,
-            (None, Some(enc)) => {
+            (Some(alias), enc) => self.copy_leaf(alias, at.id, enc.map(|(enc, _)| enc))?,
+            (None, Some((enc, is_plain))) => {
                 self.encrypted_nodes[at.id.index()] = true;
-                self.with
-                    .engine
-                    .encrypted(self.source, self.tree, at.id, enc, &mut self.edits);
+                let (engine, edits) = (self.with.engine, &mut self.edits);
+                match is_plain && self.with.keeps_plain {
+                    true => engine.encrypted_plain(self.source, self.tree, at.id, enc, edits),
+                    false => engine.encrypted(self.source, self.tree, at.id, enc, edits),
+                }
             }
             (None, None) => self
                 .with
@@ -522,7 +540,7 @@ impl Visitor for Encryptor<'_, '_> {
             return Ok(());
         }
         comment_plaintext(at, text, &mut self.plaintext);
-        let enc = self
+        let (enc, _) = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {
                 node: at.id,

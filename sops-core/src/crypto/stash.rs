@@ -21,6 +21,14 @@ impl Token {
     }
 }
 
+/// How a value was encrypted that is encrypted again.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) nonce: [u8; 32],
+    /// Whether its ciphertext stood there without quotes, on one line, as the reference writes all of them.
+    pub(crate) is_plain: bool,
+}
+
 /// Remembers under which nonce each value and comment was encrypted, in the order of the document.
 ///
 /// Encrypting the same plaintext under the same key, nonce and additional data gives the same bytes, so it tells
@@ -29,21 +37,21 @@ impl Token {
 #[derive(Default)]
 pub(crate) struct Stash {
     tokens: Vec<Token>,
-    nonces: Vec<[u8; 32]>,
+    kept: Vec<Kept>,
     /// What must stay encrypted, whatever the selector says.
     pub(crate) orphans: Orphans,
 }
 
 impl Stash {
-    pub(crate) fn remember(&mut self, additional_data: &[u8], plaintext: &[u8], nonce: [u8; 32]) {
+    pub(crate) fn remember(&mut self, additional_data: &[u8], plaintext: &[u8], kept: Kept) {
         self.tokens.push(Token::of(additional_data, plaintext));
-        self.nonces.push(nonce);
+        self.kept.push(kept);
     }
 
     /// Takes over what another one remembers.
     pub(crate) fn extend(&mut self, other: Self) {
         self.tokens.extend(other.tokens);
-        self.nonces.extend(other.nonces);
+        self.kept.extend(other.kept);
         self.orphans.extend(other.orphans);
     }
 
@@ -56,13 +64,12 @@ impl Stash {
     /// Items of a list have one path, and may have one plaintext: which of them a value was, the values around it tell. So
     /// one that stays keeps its own ciphertext, and nobody sees from those that move up that they are equal.
     pub(crate) fn for_document(&self, document: &[Token]) -> KeptNonces {
-        let mut kept: HashMap<Token, Vec<Option<[u8; 32]>>> =
-            HashMap::with_capacity(document.len());
+        let mut kept: HashMap<Token, Vec<Option<Kept>>> = HashMap::with_capacity(document.len());
         let mut has_repetitions = false;
         for (token, from) in document.iter().zip(align(&self.tokens, document)) {
             let nonces = kept.entry(*token).or_default();
             has_repetitions |= !nonces.is_empty();
-            nonces.push(from.map(|from| self.nonces[from]));
+            nonces.push(from.map(|from| self.kept[from]));
         }
         KeptNonces {
             kept,
@@ -77,7 +84,7 @@ impl Stash {
         }
         let token = Token::of(additional_data, plaintext);
         let at = self.tokens.iter().position(|known| *known == token)?;
-        Some(self.nonces[at])
+        Some(self.kept[at].nonce)
     }
 }
 
@@ -85,7 +92,7 @@ impl Stash {
 #[derive(Default)]
 pub(crate) struct KeptNonces {
     /// For each value, in the order in which equal ones stand there.
-    kept: HashMap<Token, Vec<Option<[u8; 32]>>>,
+    kept: HashMap<Token, Vec<Option<Kept>>>,
     has_repetitions: bool,
 }
 
@@ -95,19 +102,19 @@ impl KeptNonces {
         self.has_repetitions
     }
 
-    /// Returns the nonce of a value, which is the one that stands there after `before` others that are equal.
-    pub(crate) fn nonce(
+    /// Returns how a value was encrypted, which is the one that stands there after `before` others that are equal.
+    pub(crate) fn of(
         &self,
         additional_data: &[u8],
         plaintext: &[u8],
         before: impl FnOnce(Token) -> usize,
-    ) -> Option<[u8; 32]> {
+    ) -> Option<Kept> {
         if self.kept.is_empty() {
             return None;
         }
         let token = Token::of(additional_data, plaintext);
-        let nonces = self.kept.get(&token)?;
-        let at = if nonces.len() > 1 { before(token) } else { 0 };
-        *nonces.get(at)?
+        let kept = self.kept.get(&token)?;
+        let at = if kept.len() > 1 { before(token) } else { 0 };
+        *kept.get(at)?
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         decrypt::{DecryptedLeaves, Decryption},
         fingerprint::Fingerprint,
         select::Matcher,
-        stash::Stash,
+        stash::{Kept, Stash},
     },
     error::{Error, MacError},
     format::{
@@ -268,7 +268,11 @@ pub(super) fn read_layout(
         .decrypt_into(&encrypted, layout::ADDITIONAL_DATA, &mut text)
         .ok()?;
     if let Some(nonce) = encrypted.nonce() {
-        stash.remember(layout::ADDITIONAL_DATA, &text, nonce);
+        let kept = Kept {
+            nonce,
+            is_plain: false,
+        };
+        stash.remember(layout::ADDITIONAL_DATA, &text, kept);
     }
     Layout::from_text(std::str::from_utf8(&text).ok()?)
 }

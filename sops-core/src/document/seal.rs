@@ -53,6 +53,7 @@ impl Seal<'_> {
             plain,
             mac_only_encrypted: metadata.mac_only_encrypted,
             nonces: NonceSource::new(),
+            keeps_plain: !self.stash.is_empty(),
             edits: None,
         };
         let leaves = draft.encrypt()?;
@@ -62,7 +63,16 @@ impl Seal<'_> {
         let additional_data = metadata.mac_additional_data()?;
         metadata.mac = draft.encrypt_text(mac.expose(), additional_data.as_bytes())?;
 
-        let (written, back) = draft.finish(&metadata)?;
+        let (written, back) = match draft.finish(&metadata) {
+            Ok((written, back)) if back.expose() == *text => (written, back),
+            // Where a plaintext has another style than its plain ciphertext gives, each takes the style of its plaintext.
+            _ if draft.keeps_plain => {
+                draft.keeps_plain = false;
+                draft.edits = None;
+                draft.finish(&metadata)?
+            }
+            finished => finished?,
+        };
         let written = match back.expose() == *text {
             true => written,
             false if has_our_keys => draft.finish_with_spellings(metadata, &back)?,
@@ -84,6 +94,7 @@ struct Draft<'s> {
     plain: &'s PlainText<'s>,
     mac_only_encrypted: bool,
     nonces: NonceSource,
+    keeps_plain: bool,
     /// The ciphertexts, if they are there already.
     edits: Option<Vec<Edit>>,
 }
@@ -97,6 +108,7 @@ impl Draft<'_> {
             matcher: self.seal.matcher,
             mac_only_encrypted: self.mac_only_encrypted,
             stash: self.seal.stash,
+            keeps_plain: self.keeps_plain,
         };
         encryption
             .run(text, tree, &mut self.nonces)

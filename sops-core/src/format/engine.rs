@@ -46,6 +46,18 @@ pub(crate) trait Engine: Sync {
         edits: &mut Vec<Edit>,
     );
 
+    /// Writes the ciphertext `enc` in the place of the scalar `id`, without quotes and on one line where that can be.
+    fn encrypted_plain(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
+        self.encrypted(source, tree, id, enc, edits);
+    }
+
     /// Writes `value` in the place of the scalar `id`, which holds its ciphertext.
     fn restored(
         &self,

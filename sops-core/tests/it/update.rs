@@ -153,3 +153,37 @@ fn equal_values_keep_their_ciphertexts_when_others_come_and_go() {
         }
     }
 }
+
+/// The reference writes every ciphertext plain, also of texts that its plaintext has in quotes or in a block.
+#[test]
+fn lines_that_another_program_wrote_stay_as_they_are() {
+    let text = "tls: |\n    line 1\n    line 2\ntpl: '{{ x }}'\nl:\n    - \"0123\"\nother: a\n";
+    let encrypted = encrypt(text, Format::Yaml, &options()).unwrap();
+    let there = encrypted
+        .replace("tls: |-\n    ENC", "tls: ENC")
+        .replace("tpl: 'ENC", "tpl: ENC")
+        .replace("type:str]'", "type:str]")
+        .replace("- \"ENC", "- ENC")
+        .replace("type:str]\"", "type:str]");
+    assert_eq!(decrypt(&there, Format::Yaml).unwrap(), text);
+    for (from, to) in [
+        ("other: a", "other: b"),
+        ("other: a", "other: a\nnew: |\n  c\n  d\nlast: \"x\""),
+    ] {
+        let changed = text.replace(from, to);
+        let updated = update(&there, &changed);
+        assert_eq!(decrypt(&updated, Format::Yaml).unwrap(), changed);
+        for line in there.lines().take(4) {
+            assert!(
+                updated.lines().any(|other| other == line),
+                "{line}\n{updated}"
+            );
+        }
+    }
+    // Another style of a value is kept, too.
+    let restyled = text
+        .replace("'{{ x }}'", "\"{{ x }}\"")
+        .replace("other: a", "other: b");
+    let updated = update(&there, &restyled);
+    assert_eq!(decrypt(&updated, Format::Yaml).unwrap(), restyled);
+}

@@ -32,6 +32,17 @@ impl Engine for Yaml {
         render::encrypted(source, tree, id, enc, edits);
     }
 
+    fn encrypted_plain(
+        &self,
+        source: &str,
+        tree: &Tree,
+        id: NodeId,
+        enc: EditText,
+        edits: &mut Vec<Edit>,
+    ) {
+        render::encrypted_plain(source, tree, id, enc, edits);
+    }
+
     fn restored(
         &self,
         source: &str,

@@ -75,6 +75,30 @@ pub(crate) fn encrypted(
     edits.push(edit(start, end, text));
 }
 
+/// Writes the ciphertext `enc` in the place of the scalar `id` plain, where it has no tag, no anchor and no brackets around it.
+pub(crate) fn encrypted_plain(
+    source: &str,
+    tree: &Tree,
+    id: NodeId,
+    enc: EditText,
+    edits: &mut Vec<Edit>,
+) {
+    let node = &tree[id];
+    match &node.kind {
+        NodeKind::Scalar(scalar) if !scalar.flow && node.outer_start == node.span.start => {
+            let place = Place {
+                source,
+                tree,
+                id,
+                node,
+                scalar,
+            };
+            place.replace(enc, edits);
+        }
+        _ => encrypted(source, tree, id, enc, edits),
+    }
+}
+
 /// Makes sure that a block scalar that stays in the clear, or is a key, keeps its value when something is appended to the text.
 ///
 /// At the end of a text without a final line break, a value has as many as its lines have, whatever its header says.
@@ -150,7 +174,7 @@ pub(crate) fn restored(
         ValueRef::Str(bytes) => binary(bytes),
         value => plain_value::text(value),
     };
-    place.replace(&text, edits);
+    place.replace(text, edits);
 }
 
 /// Returns bytes that are not UTF-8 as a scalar on one line.
@@ -169,7 +193,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Replaces the scalar by a text on one line.
-    fn replace(&self, text: &str, edits: &mut Vec<Edit>) {
+    fn replace(&self, text: impl Into<EditText>, edits: &mut Vec<Edit>) {
         let span = self.node.span.range();
         if matches!(self.scalar.style, Style::Literal | Style::Folded) {
             let block = BlockScalar::read(self.source, self.tree, self.id);
@@ -182,15 +206,15 @@ impl Place<'_> {
 
     fn restore_text(&self, text: &str, tagged: bool, edits: &mut Vec<Edit>) {
         match self.scalar.style {
-            Style::DoubleQuoted => self.replace(&double_quoted(text), edits),
-            Style::SingleQuoted if fits_one_line(text) => self.replace(&single_quoted(text), edits),
-            Style::SingleQuoted => self.replace(&double_quoted(text), edits),
+            Style::DoubleQuoted => self.replace(double_quoted(text), edits),
+            Style::SingleQuoted if fits_one_line(text) => self.replace(single_quoted(text), edits),
+            Style::SingleQuoted => self.replace(double_quoted(text), edits),
             Style::Plain => self.restore_plain(text, tagged, edits),
             Style::Literal | Style::Folded => {
                 let block = BlockScalar::read(self.source, self.tree, self.id);
                 match block.rendered(self.tree, self.id, text) {
                     Some(rendered) => self.restore_block(&block, rendered, edits),
-                    None => self.replace(&double_quoted(text), edits),
+                    None => self.replace(double_quoted(text), edits),
                 }
             }
         }
@@ -219,7 +243,7 @@ impl Place<'_> {
                 return;
             }
         }
-        self.replace(&one_line(text, tagged, self.scalar.flow), edits);
+        self.replace(&*one_line(text, tagged, self.scalar.flow), edits);
     }
 }
 
