@@ -1,6 +1,7 @@
 //! What a command needs to know besides its arguments: the configuration, the keys, the format of a file.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     sync::{
         Mutex, OnceLock, PoisonError,
@@ -119,12 +120,37 @@ impl Context {
         if given.is_some() || target.output == target.format {
             return Ok(given);
         }
+        self.indent_of(target).map(Some)
+    }
+
+    /// As [`Context::rewriting`], for what is decrypted: also if `SOPS_STYLE` asks for the style of the reference.
+    pub(crate) fn rewriting_plaintext(
+        &self,
+        target: &Target,
+    ) -> Result<Option<Option<usize>>, Failure> {
+        let asked = self.rewriting(target)?;
+        if asked.is_some() {
+            return Ok(asked);
+        }
+        match env::var_os("SOPS_STYLE").filter(|style| !style.is_empty()) {
+            None => Ok(None),
+            Some(style) if style == "reference" => self.indent_of(target).map(Some),
+            Some(_) => Err(Failure::new(
+                Code::Generic,
+                "SOPS_STYLE: the only style is `reference`",
+            )
+            .hint("unset it to get files back as they were")),
+        }
+    }
+
+    /// How far the configuration wants an output of its own style indented.
+    fn indent_of(&self, target: &Target) -> Result<Option<usize>, Failure> {
         let stores = self.config()?.map(Config::stores);
-        Ok(Some(stores.and_then(|stores| match target.output {
+        Ok(stores.and_then(|stores| match target.output {
             Format::Yaml => stores.yaml_indent,
             Format::Binary => stores.json_binary_indent,
             _ => stores.json_indent,
-        })))
+        }))
     }
 
     /// The configuration that was asked for, or that of the working folder and above.

@@ -73,7 +73,7 @@ impl<'a> Decryption<'a> {
             let bytes = plain.convert(Format::Binary, None).map_err(failed)?;
             return Ok((bytes, warnings));
         }
-        let bytes = match (self.path, context.rewriting(&target)?) {
+        let bytes = match (self.path, context.rewriting_plaintext(&target)?) {
             (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
             // Bytes have no indentation.
             (None, _) if (target.format, target.output) == (Format::Binary, Format::Binary) => {

@@ -252,3 +252,42 @@ fn parts_are_printed_as_the_reference_prints_them() {
     let failures: Vec<String> = failures.into_iter().flatten().collect();
     report(&failures, cases.len());
 }
+
+#[test]
+fn the_style_of_the_reference_is_there_for_who_asks() {
+    let scratch = Scratch::new();
+    // As in the functional tests of the reference; and what it writes in another way in JSON, INI and dotenv.
+    let files = [
+        (
+            "a.yaml",
+            "a: 2024-01-01\nb: 2006-01-02T15:04:05+07:06",
+            "a: 2024-01-01T00:00:00Z\nb: 2006-01-02T15:04:05+07:06\n",
+        ),
+        (
+            "a.json",
+            "{\"a\": [1,2], \"b\": \"\\u0041\"}",
+            "{\n\t\"a\": [\n\t\t1,\n\t\t2\n\t],\n\t\"b\": \"A\"\n}\n",
+        ),
+        ("a.ini", "[s]\na=b", "[s]\na = b\n"),
+        ("a.env", "a=b", "a=b\n"),
+        ("a.bin", "b", "b"),
+    ];
+    for (name, text, expected) in files {
+        scratch.write(name, text);
+        let encrypt = ["encrypt", "--in-place", "--age", RECIPIENT, name];
+        scratch.run(Ours, encrypt).ok();
+        let decrypt = |style: &str| {
+            let style = [("SOPS_STYLE", style)];
+            scratch.run_with(Ours, ["decrypt", name], style, None)
+        };
+        assert_eq!(decrypt("").text(), text);
+        assert_eq!(decrypt("reference").text(), expected);
+        let other = decrypt("mine");
+        let code = if name == "a.bin" { 0 } else { 1 };
+        assert_eq!((other.code, other.stdout.is_empty()), (code, code == 1));
+        if has_reference() {
+            let there = scratch.run(Reference, ["decrypt", name]);
+            assert_eq!(there.text(), expected);
+        }
+    }
+}
