@@ -5,7 +5,11 @@ use std::{
     path::Path,
 };
 
-use sops_core::{ChangeError, Error, SyntaxErrorKind, config::ConfigError, keys::KeyError};
+use sops_core::{
+    ChangeError, Error, SyntaxErrorKind,
+    config::{ConfigError, ConfigErrorKind},
+    keys::KeyError,
+};
 
 use crate::{excerpt, ui::Ui};
 
@@ -198,6 +202,7 @@ impl Failure {
         let mut failure = Self::new(Code::Generic, message);
         failure.excerpt = error
             .position
+            .filter(|_| error.kind != ConfigErrorKind::NoConfiguration)
             .and_then(|position| excerpt::of_file(&error.path, position));
         failure.hints.extend(error.hint.clone());
         failure

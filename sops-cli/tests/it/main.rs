@@ -65,6 +65,7 @@ mod keyservice;
 mod kinds;
 mod line_changes;
 mod lines;
+mod messages;
 #[cfg(unix)]
 mod pgp;
 #[cfg(unix)]

@@ -144,7 +144,12 @@ impl Config {
                 None,
             );
         }
-        let mut section = reader.section(root, "the configuration")?;
+        let mut section = reader
+            .section(root, "the configuration")
+            .map_err(|mut error| {
+                error.kind = ConfigErrorKind::NoConfiguration;
+                error
+            })?;
         if let Some(node) = section.take(&reader, "creation_rules") {
             let mut rules = Vec::new();
             for node in reader.list(node, "creation_rules")? {
@@ -202,7 +207,7 @@ impl Config {
 fn syntax_error(error: SyntaxError, path: &Path) -> ConfigError {
     let message = format!("could not read as YAML: {}", error.message);
     let problem = ConfigError::new(
-        ConfigErrorKind::Invalid,
+        ConfigErrorKind::NoConfiguration,
         path,
         Some(error.position),
         message,
