@@ -9,6 +9,7 @@ use sops_core::{
     ChangeError, Error, SyntaxErrorKind,
     config::{ConfigError, ConfigErrorKind},
     keys::KeyError,
+    printable,
 };
 
 use crate::{excerpt, ui::Ui};
@@ -224,7 +225,7 @@ impl Failure {
             return ui.line_alone(&self.message);
         }
         match &self.place {
-            Some(place) => ui.error(&format!("{place}: {}", self.message)),
+            Some(place) => ui.error(&format!("{}: {}", printable::line(place), self.message)),
             None => ui.error(&self.message),
         }
         if let Some(excerpt) = &self.excerpt {

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use sops_core::Position;
+use sops_core::{Position, printable::is_obeyed};
 
 /// How much of a configuration is looked at.
 const LIMIT: u64 = 1 << 20;
@@ -87,7 +87,7 @@ fn excerpt(line: &str, number: usize, column: usize) -> Option<String> {
     // What would move the cursor of a terminal is shown as one blank, so that the mark stays below its place.
     let shown: String = letters[start..end]
         .iter()
-        .map(|letter| if letter.is_control() { ' ' } else { *letter })
+        .map(|letter| if is_obeyed(*letter) { ' ' } else { *letter })
         .collect();
     let number = number.to_string();
     let margin = " ".repeat(number.len());

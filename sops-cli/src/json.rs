@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use sops_core::printable;
+
 /// A text as JSON has it.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -10,7 +12,7 @@ pub(crate) fn quoted(text: &str) -> String {
             '"' | '\\' => quoted.extend(['\\', letter]),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            letter if letter.is_control() => {
+            letter if printable::is_obeyed(letter) => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
             }
             letter => quoted.push(letter),
@@ -48,8 +50,8 @@ mod tests {
     #[test]
     fn quotes_what_needs_it() {
         assert_eq!(
-            quoted("a\"b\\c\nd\te\u{1}\u{7f}é"),
-            r#""a\"b\\c\nd\te\u0001\u007fé""#
+            quoted("a\"b\\c\nd\te\u{1}\u{7f}\u{202e}é"),
+            r#""a\"b\\c\nd\te\u0001\u007f\u202eé""#
         );
     }
 

@@ -22,7 +22,7 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use sops_core::keys::KeyError;
+use sops_core::{keys::KeyError, printable};
 use sops_runtime::run_within;
 
 use crate::{failure::Failure, session_name::session_name};
@@ -60,10 +60,12 @@ impl Identity {
                 Ok(profile) if !profile.is_empty() => format!("the AWS profile {profile}"),
                 _ => "the default credentials".to_owned(),
             },
-            profile => format!("the AWS profile {profile}"),
+            profile => format!("the AWS profile {}", printable::line(profile)),
         };
         match &self.role {
-            Some(role) => format!("the role {role}, assumed with {base}"),
+            Some(role) => {
+                format!("the role {}, assumed with {base}", printable::line(role))
+            }
             None => base,
         }
     }

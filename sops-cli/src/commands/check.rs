@@ -10,6 +10,7 @@ use sops_core::{
     Format,
     check::{Checker, Expected, Finding},
     config::CreationRule,
+    printable,
 };
 
 use super::transform::name_of;
@@ -196,13 +197,13 @@ impl Report {
     fn text(&self) -> String {
         let mut text = String::new();
         for (file, finding) in &self.findings {
-            let _ = write!(text, "{file}:{}: ", finding.position);
+            let _ = write!(text, "{}:{}: ", printable::line(file), finding.position);
             if let Some(path) = finding.path.as_deref().filter(|path| !path.is_empty()) {
-                let _ = write!(text, "{path}: ");
+                let _ = write!(text, "{}: ", printable::line(path));
             }
-            let _ = writeln!(text, "{}", finding.message);
+            let _ = writeln!(text, "{}", printable::line(&finding.message));
             if let Some(hint) = &finding.hint {
-                let _ = writeln!(text, "  hint: {hint}");
+                let _ = writeln!(text, "  hint: {}", printable::line(hint));
             }
         }
         text

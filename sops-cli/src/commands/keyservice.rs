@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use sops_core::metadata::{MasterKey, brief};
+use sops_core::{
+    metadata::{MasterKey, brief},
+    printable,
+};
 use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
 };
@@ -217,7 +220,7 @@ fn name(key: &MasterKey) -> String {
 
 fn one_line(text: &str) -> String {
     let shown = text.chars().map(|letter| match letter {
-        letter if letter.is_control() => ' ',
+        letter if printable::is_obeyed(letter) => ' ',
         letter => letter,
     });
     shown.take(400).collect()

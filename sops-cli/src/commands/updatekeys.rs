@@ -117,7 +117,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     // With JSON, standard output is for that alone.
     let say = |text: &str| match args.json {
         true => context.ui.ask(text),
-        false => ui::print(text),
+        false => ui::print_painted(text),
     };
     if !(args.json && args.yes) {
         say(&question)?;

@@ -117,6 +117,9 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
         (Some((at, letter)), _) if letter.is_uppercase() => {
             format!("a capital letter at character {}", at + 5)
         }
+        (Some((at, letter)), _) if letter.is_whitespace() => {
+            format!("a blank or line break at character {}", at + 5)
+        }
         (Some((at, _)), _) => {
             format!("character {} is one that no recipient has", at + 5)
         }
@@ -128,11 +131,14 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
                 "its checksum is wrong: character {} is probably another",
                 at + 1
             ),
-            None => "its checksum is wrong, so at least one character is".to_owned(),
+            None => "its checksum is wrong, so at least one character of it is wrong".to_owned(),
         },
     };
-    KeyError::new(format!("malformed age recipient: {what}"))
-        .with_hint("copy the recipient again, as a whole")
+    let is_list = stranger.is_some_and(|(_, letter)| letter.is_whitespace());
+    KeyError::new(format!("malformed age recipient: {what}")).with_hint(match is_list {
+        true => "separate recipients by commas",
+        false => "copy the recipient again, as a whole",
+    })
 }
 
 /// Whether the byte at `at` belongs to the name of a plugin or ends it; there, other characters may stand.
@@ -200,8 +206,13 @@ mod tests {
             ),
             (
                 &X25519.replace("xtlm3l8", "txml83l"),
-                "at least one character",
+                "at least one character of it is wrong",
             ),
+            (
+                &format!("{X25519} {X25519}"),
+                "a blank or line break at character 63 separate recipients by commas",
+            ),
+            (&format!("{X25519}\n{X25519}"), "by commas"),
             ("age1unencrypted1k5fr0q", "character 22 is probably another"),
             ("age1unencrypted1k5fr0", "checksum"),
             ("age1yubikey1qwerty", "checksum"),
