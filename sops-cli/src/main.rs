@@ -14,6 +14,7 @@ mod error;
 mod excerpt;
 #[cfg(unix)]
 mod fifo;
+mod file_list;
 mod files;
 #[cfg(feature = "age")]
 mod gnupg;

@@ -5,7 +5,6 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use ignore::WalkBuilder;
 use sops_core::{
     Format,
     check::{Checker, Expected, Finding},
@@ -17,7 +16,7 @@ use super::transform::name_of;
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files,
+    file_list, files,
     json::{quoted, quoted_or_null},
     parallel::{self, Waits},
     ui,
@@ -26,12 +25,12 @@ use crate::{
 /// Check that files are encrypted as the creation rules say; needs no key
 ///
 /// Reports files that should be encrypted and are not, values in the clear that should not be, recipients that differ
-/// from the rule, damaged values and metadata, merge-conflict markers. Without FILE it checks every file below the
-/// working folder that a creation rule covers and every file that is encrypted, except those that git ignores.
-/// Exits with 1 if anything is found.
+/// from the rule, damaged values and metadata, merge-conflict markers. Of a folder, it checks every file that a creation
+/// rule covers and every file that is encrypted, as far as git tracks it or would add it. Exits with 1 if anything is
+/// found.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The files; all below the working folder if none is given
+    /// Files and folders; the working folder if none is given
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -47,20 +46,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     // A mistake in the configuration is one for all files, not one per file.
     context.config()?;
-    let files = match args.files.as_slice() {
-        [] => files_below(context)?,
-        named => named.to_vec(),
-    };
-    let is_named = !args.files.is_empty() && !args.pre_commit;
+    let mut failed = None;
+    let candidates = candidates(args, context, &mut failed);
     let checker = Checker::new();
     let mut report = Report::default();
-    let mut failed = None;
     parallel::for_each_in_order(
-        files,
+        candidates,
         Waits::ForNothing,
-        |file| {
-            let findings = check_file(context, &checker, &file, is_named);
-            (file, findings)
+        |candidate| {
+            let findings = check_file(context, &checker, &candidate);
+            (candidate.file, findings)
         },
         |(file, findings)| match findings {
             Ok(Some(findings)) => report.add(&file, findings),
@@ -76,7 +71,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     } else {
         report.text()
     })?;
-    if !args.json || context.ui.is_verbose() {
+    // That there is nothing to check is no news of files that could not be read.
+    let has_news = failed.is_none() || report.checked > 0;
+    if has_news && (!args.json || context.ui.is_verbose()) {
         context.ui.note(&report.summary());
     }
     match failed {
@@ -86,22 +83,73 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// A file that may have to be checked.
+struct Candidate {
+    file: PathBuf,
+    /// The path below the folder that was named, or below the working folder; `None` if the file itself was named, and has
+    /// to be checked.
+    found_at: Option<PathBuf>,
+}
+
+/// The files that were named, and those in folders that were. Prints what cannot be read.
+fn candidates(args: &Args, context: &Context, failed: &mut Option<Code>) -> Vec<Candidate> {
+    let working_folder = [PathBuf::from(".")];
+    let named = match args.files.as_slice() {
+        [] => &working_folder,
+        named => named,
+    };
+    let mut candidates = Vec::new();
+    for file in named {
+        if !file.is_dir() {
+            candidates.push(Candidate {
+                found_at: args.pre_commit.then(|| file.clone()),
+                file: file.clone(),
+            });
+            continue;
+        }
+        match file_list::below(file, context.ui) {
+            Ok(files) => candidates.extend(files.into_iter().map(|found| Candidate {
+                found_at: Some(found.strip_prefix(file).unwrap_or(&found).to_owned()),
+                file: found,
+            })),
+            Err(failure) => {
+                failure.print(context.ui);
+                failed.get_or_insert(failure.code);
+            }
+        }
+    }
+    candidates.retain(|candidate| {
+        candidate.found_at.is_none() || candidate.file.file_name() != Some(".sops.yaml".as_ref())
+    });
+    context
+        .ui
+        .detail(&format!("looking at {} files", candidates.len()));
+    candidates
+}
+
 /// Returns what is wrong with a file; `None` if nobody says that it should be encrypted, and it is not.
 fn check_file(
     context: &Context,
     checker: &Checker,
-    file: &Path,
-    is_named: bool,
+    candidate: &Candidate,
 ) -> Result<Option<Vec<Finding>>, Failure> {
+    let file = candidate.file.as_path();
     let rule = context.rule(file)?.ok();
-    let covers = |rule: &&CreationRule| is_named || names_file(rule, file);
+    let covers = |rule: &&CreationRule| match &candidate.found_at {
+        Some(path) => means_file(rule, path),
+        None => true,
+    };
     let is_covered = rule.as_ref().is_some_and(covers);
     let content = files::read(file)?;
     if !is_covered && !looks_encrypted(content.expose()) {
         return Ok(None);
     }
     let expected = rule.map(expected);
-    let format = Format::from_path(file);
+    let format = match Format::from_path(file) {
+        // As it is encrypted by `--input-type dotenv`.
+        Format::Binary if is_dotenv(file) && !starts_as_json(content.expose()) => Format::Dotenv,
+        format => format,
+    };
     Ok(Some(checker.check(
         content.expose(),
         format,
@@ -118,20 +166,61 @@ fn expected(rule: &CreationRule) -> Expected {
 
 /// Whether a rule says of a file that it has to be encrypted.
 pub(super) fn is_covered(context: &Context, file: &Path) -> Result<bool, Failure> {
-    Ok(context.rule(file)?.is_ok_and(|rule| names_file(rule, file)))
+    Ok(context.rule(file)?.is_ok_and(|rule| means_file(rule, file)))
 }
+
+/// Settings of tools that hold no secrets, and that nobody could read if they were encrypted.
+const SETTINGS: [&str; 6] = [
+    ".gitattributes",
+    ".gitignore",
+    ".gitmodules",
+    ".pre-commit-config.yaml",
+    ".pre-commit-hooks.yaml",
+    ".sops.yaml",
+];
+
+/// What makes a hidden file or folder one of secrets.
+const SECRET_NAMES: [&str; 4] = ["secret", "credential", "password", "passwd"];
+
+/// Endings of dotenv files that show what belongs into the others.
+const EXAMPLES: [&str; 6] = [
+    "example", "examples", "sample", "template", "dist", "defaults",
+];
 
 /// Whether a rule that was chosen for a file means it. A rule without `path_regex` is chosen for everything; what it
 /// means are the files that hold values under keys, but not the settings of tools, which start with a dot.
-fn names_file(rule: &CreationRule, file: &Path) -> bool {
-    let is_hidden = |part: Component<'_>| match part {
-        Component::Normal(name) => name.as_encoded_bytes().starts_with(b"."),
-        _ => false,
-    };
-    let is_dotenv = Format::from_path(file) == Format::Dotenv;
+fn means_file(rule: &CreationRule, file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default();
+    if SETTINGS.iter().any(|settings| name == *settings) {
+        return false;
+    }
     !rule.path_regex.is_empty()
-        || Format::from_path(file) != Format::Binary
-            && (is_dotenv || !file.components().any(is_hidden))
+        || is_dotenv(file)
+        || Format::from_path(file) != Format::Binary && !is_among_settings(file)
+}
+
+/// Whether a file has a name of those with variables: `.env`, `prod.env`, `.env.local`, but not `.env.example`.
+fn is_dotenv(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match name.strip_prefix(".env.") {
+        Some(stage) => !EXAMPLES.iter().any(|ending| stage.ends_with(ending)),
+        None => Format::from_path(file) == Format::Dotenv,
+    }
+}
+
+/// Whether the name of a file, or of a folder on the way to it, starts with a dot and says nothing of secrets.
+fn is_among_settings(file: &Path) -> bool {
+    file.components().any(|part| {
+        let Component::Normal(name) = part else {
+            return false;
+        };
+        let name = name.to_string_lossy().to_lowercase();
+        name.starts_with('.') && !SECRET_NAMES.iter().any(|secret| name.contains(secret))
+    })
+}
+
+fn starts_as_json(content: &[u8]) -> bool {
+    content.trim_ascii_start().starts_with(b"{")
 }
 
 /// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
@@ -149,34 +238,6 @@ fn contains(content: &[u8], wanted: &[u8]) -> bool {
         rest = &rest[1..];
     }
     false
-}
-
-/// The files below the working folder that git would see, in the order of their names.
-fn files_below(context: &Context) -> Result<Vec<PathBuf>, Failure> {
-    let walk = WalkBuilder::new(".")
-        .hidden(false)
-        .require_git(false)
-        .sort_by_file_name(Ord::cmp)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build();
-    let mut files = Vec::new();
-    for entry in walk {
-        let entry = entry.map_err(|error| {
-            Failure::new(
-                Code::Input,
-                format!("cannot look through the folder: {error}"),
-            )
-        })?;
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        if is_file && entry.file_name() != ".sops.yaml" {
-            let path = entry.into_path();
-            files.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
-        }
-    }
-    context
-        .ui
-        .detail(&format!("looking at {} files", files.len()));
-    Ok(files)
 }
 
 #[derive(Default)]
@@ -254,6 +315,43 @@ fn object(file: &str, finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_files_are_settings_or_secrets() {
+        let file = Path::new;
+        for secret in [
+            ".env",
+            "prod.env",
+            "a/.env",
+            ".github/.env",
+            ".env.local",
+            ".env.production",
+            "a/.env.test.local",
+        ] {
+            assert!(is_dotenv(file(secret)), "{secret}");
+        }
+        for other in [
+            ".env.example",
+            ".env.local.sample",
+            ".envrc",
+            "env.local",
+            ".env.d/x",
+        ] {
+            assert!(!is_dotenv(file(other)), "{other}");
+        }
+        for settings in [".github/secrets.yaml", "a/.b.json", ".gitlab-ci.yml"] {
+            assert!(is_among_settings(file(settings)), "{settings}");
+        }
+        for secret in [
+            "a/b.yaml",
+            ".secrets.yaml",
+            ".secrets/a.yaml",
+            "a/.Credentials.json",
+            "../a.yaml",
+        ] {
+            assert!(!is_among_settings(file(secret)), "{secret}");
+        }
+    }
 
     #[test]
     fn looks_for_what_encrypted_files_have() {

@@ -21,6 +21,7 @@ mod aws;
 mod binary;
 #[cfg(unix)]
 mod callers;
+mod checking;
 #[cfg(all(feature = "azure-kv", feature = "gcp-kms"))]
 mod cloud;
 mod commands;
