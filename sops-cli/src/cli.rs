@@ -1,11 +1,12 @@
 //! The commands and their flags, and which function each of them runs.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, mem::discriminant, path::PathBuf};
 
 use clap::{
     ArgAction, Args, FromArgMatches, Parser, Subcommand,
     builder::{OsStringValueParser, TypedValueParser as _},
 };
+use sops_core::{FORMAT_VERSION, Selector};
 
 use crate::{
     commands::{
@@ -239,27 +240,69 @@ pub(crate) struct KmsArgs {
 pub(crate) struct SelectorArgs {
     /// Leave what is below keys with this suffix in clear
     #[arg(long, value_name = "SUFFIX")]
-    pub(crate) unencrypted_suffix: Option<String>,
+    unencrypted_suffix: Option<String>,
 
     /// Encrypt only what is below keys with this suffix
     #[arg(long, value_name = "SUFFIX")]
-    pub(crate) encrypted_suffix: Option<String>,
+    encrypted_suffix: Option<String>,
 
     /// Leave what is below matching keys in clear
     #[arg(long, value_name = "REGEX")]
-    pub(crate) unencrypted_regex: Option<String>,
+    unencrypted_regex: Option<String>,
 
     /// Encrypt only what is below matching keys
     #[arg(long, value_name = "REGEX")]
-    pub(crate) encrypted_regex: Option<String>,
+    encrypted_regex: Option<String>,
 
     /// Leave what follows a matching comment in clear
     #[arg(long, value_name = "REGEX")]
-    pub(crate) unencrypted_comment_regex: Option<String>,
+    unencrypted_comment_regex: Option<String>,
 
     /// Encrypt only what follows a matching comment
     #[arg(long, value_name = "REGEX")]
-    pub(crate) encrypted_comment_regex: Option<String>,
+    encrypted_comment_regex: Option<String>,
+}
+
+impl SelectorArgs {
+    /// The one selector that is given here or by the rule.
+    pub(crate) fn selector(&self, of_rule: Option<&Selector>) -> Result<Option<Selector>, Failure> {
+        type Make = fn(String) -> Selector;
+        let given = [
+            (
+                &self.unencrypted_suffix,
+                Selector::UnencryptedSuffix as Make,
+            ),
+            (&self.encrypted_suffix, Selector::EncryptedSuffix),
+            (&self.unencrypted_regex, Selector::UnencryptedRegex),
+            (&self.encrypted_regex, Selector::EncryptedRegex),
+            (
+                &self.unencrypted_comment_regex,
+                Selector::UnencryptedCommentRegex,
+            ),
+            (
+                &self.encrypted_comment_regex,
+                Selector::EncryptedCommentRegex,
+            ),
+        ];
+        let given: Vec<Selector> = given
+            .into_iter()
+            .filter_map(|(text, make)| text.clone().filter(|text| !text.is_empty()).map(make))
+            .collect();
+        // The same selector with another text replaces that of the rule; a different one does not go with it.
+        let of_rule = of_rule.filter(|of_rule| {
+            let kind = discriminant::<Selector>(of_rule);
+            !given.iter().any(|given| discriminant(given) == kind)
+        });
+        let mut all: Vec<Selector> = given.into_iter().chain(of_rule.cloned()).collect();
+        if all.len() > 1 {
+            return Err(Failure::new(
+                Code::Conflict,
+                "cannot use more than one of encrypted_suffix, unencrypted_suffix, encrypted_regex, \
+                 unencrypted_regex, encrypted_comment_regex, or unencrypted_comment_regex in the same file",
+            ));
+        }
+        Ok(all.pop())
+    }
 }
 
 /// Which format a file has, when its name does not tell.
@@ -402,11 +445,8 @@ pub(crate) fn with_older_form() -> clap::Command {
 
 /// The version of the reference whose behaviour and file format this is comes first: programs compare it.
 fn print_version() -> Result<(), Failure> {
-    ui::print(concat!(
-        "sops 3.13.2 (sops-rs ",
-        env!("CARGO_PKG_VERSION"),
-        ")\n"
-    ))
+    let own = env!("CARGO_PKG_VERSION");
+    ui::print(&format!("sops {FORMAT_VERSION} (sops-rs {own})\n"))
 }
 
 /// Clap's own message, without its label.

@@ -1,7 +1,6 @@
 //! What a command needs to know besides its arguments: the configuration, the keys, the format of a file.
 
 use std::{
-    env, io,
     path::{Path, PathBuf},
     sync::{
         Mutex, OnceLock, PoisonError,
@@ -10,7 +9,7 @@ use std::{
 };
 
 use sops_core::{
-    EncryptOptions, Format, Keyring, Selector,
+    EncryptOptions, EncryptedFile, Error, Format, Keyring, Unlocked,
     config::{Config, ConfigErrorKind, ConfigWarning, CreationRule},
 };
 
@@ -25,6 +24,7 @@ use crate::{
     error::{Code, Doing, Failure},
     prompt::UserPrompt,
     ui::Ui,
+    working_folder::{absolute, by_shell},
 };
 
 /// The run of one command.
@@ -46,6 +46,11 @@ pub(crate) enum Event {
     Rotate,
 }
 
+impl Event {
+    /// What a rotation is, as the reference has it.
+    pub(crate) const ROTATION: [Self; 3] = [Self::Rotate, Self::Decrypt, Self::Encrypt];
+}
+
 /// The names and formats of a file to work on.
 pub(crate) struct Target {
     /// How messages call it.
@@ -57,6 +62,13 @@ pub(crate) struct Target {
     pub(crate) output: Format,
     /// Whether nothing says what format the result should have: neither the name of the file nor an option.
     pub(crate) is_output_open: bool,
+}
+
+impl Target {
+    /// Says of an error of the library which file it is about.
+    pub(crate) fn failed(&self, doing: Doing) -> impl Fn(Error) -> Failure + Copy {
+        move |error| Failure::from_library(&error, doing, &self.name)
+    }
 }
 
 impl Context {
@@ -200,6 +212,24 @@ impl Context {
         }
     }
 
+    /// Recovers the data key of a file, and records what is about to happen with it: nothing, if the values are not looked
+    /// at.
+    pub(crate) fn unlock<'t>(
+        &self,
+        encrypted: EncryptedFile<'t>,
+        target: &Target,
+        events: &[Event],
+    ) -> Result<Unlocked<'t>, Failure> {
+        let keyring = self.keyring(Doing::Decrypting)?;
+        let unlocked = encrypted
+            .unlock(keyring)
+            .map_err(target.failed(Doing::Decrypting))?;
+        for event in events {
+            self.record(*event, target)?;
+        }
+        Ok(unlocked)
+    }
+
     /// Records what is about to happen to a file, where the administrator wants that.
     #[cfg(feature = "audit")]
     pub(crate) fn record(&self, event: Event, target: &Target) -> Result<(), Failure> {
@@ -281,13 +311,16 @@ impl Context {
                 .in_file(&target.name)
                 .hint("the creation rule for the file names no keys"));
         }
-        let mut options = EncryptOptions::new(groups);
-        options.shamir_threshold = keys
-            .shamir_secret_sharing_threshold
-            .filter(|&threshold| threshold > 0)
-            .or_else(|| rule.and_then(|rule| rule.shamir_threshold));
-        options.mac_only_encrypted =
-            self.global.mac_only_encrypted || rule.is_some_and(|rule| rule.mac_only_encrypted);
+        let mut options = match rule {
+            Some(rule) => EncryptOptions::of_rule(rule),
+            None => EncryptOptions::new(Vec::new()),
+        };
+        options.groups = groups;
+        let threshold = keys.shamir_secret_sharing_threshold;
+        if let Some(threshold) = threshold.filter(|&threshold| threshold > 0) {
+            options.shamir_threshold = Some(threshold);
+        }
+        options.mac_only_encrypted |= self.global.mac_only_encrypted;
         if let Some(selector) = selectors.selector(rule.and_then(|rule| rule.selector.as_ref()))? {
             options.selector = selector;
         }
@@ -320,50 +353,6 @@ fn no_rules() -> Failure {
     .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
 }
 
-impl SelectorArgs {
-    /// The one selector that is given here or by the rule.
-    fn selector(&self, of_rule: Option<&Selector>) -> Result<Option<Selector>, Failure> {
-        type Make = fn(String) -> Selector;
-        let given = [
-            (
-                &self.unencrypted_suffix,
-                Selector::UnencryptedSuffix as Make,
-            ),
-            (&self.encrypted_suffix, Selector::EncryptedSuffix),
-            (&self.unencrypted_regex, Selector::UnencryptedRegex),
-            (&self.encrypted_regex, Selector::EncryptedRegex),
-            (
-                &self.unencrypted_comment_regex,
-                Selector::UnencryptedCommentRegex,
-            ),
-            (
-                &self.encrypted_comment_regex,
-                Selector::EncryptedCommentRegex,
-            ),
-        ];
-        let given: Vec<Selector> = given
-            .into_iter()
-            .filter_map(|(text, make)| text.clone().filter(|text| !text.is_empty()).map(make))
-            .collect();
-        // The same selector with another text replaces that of the rule; a different one does not go with it.
-        let of_rule = of_rule.filter(|of_rule| {
-            let kind = std::mem::discriminant::<Selector>(of_rule);
-            !given
-                .iter()
-                .any(|given| std::mem::discriminant(given) == kind)
-        });
-        let mut all: Vec<Selector> = given.into_iter().chain(of_rule.cloned()).collect();
-        if all.len() > 1 {
-            return Err(Failure::new(
-                Code::Conflict,
-                "cannot use more than one of encrypted_suffix, unencrypted_suffix, encrypted_regex, \
-                 unencrypted_regex, encrypted_comment_regex, or unencrypted_comment_regex in the same file",
-            ));
-        }
-        Ok(all.pop())
-    }
-}
-
 /// Something that is read at most once, when the first thread needs it.
 struct Once<T> {
     value: OnceLock<T>,
@@ -394,70 +383,4 @@ impl<T> Once<T> {
 
 fn non_empty_path(path: Option<&Path>) -> Option<&Path> {
     path.filter(|path| !path.as_os_str().is_empty())
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let failed = |error| {
-        Failure::new(
-            Code::Generic,
-            format!("the working folder cannot be found: {error}"),
-        )
-    };
-    if path == Path::new(".") {
-        return working_folder().map_err(failed);
-    }
-    if path.is_relative()
-        && let Some(folder) = folder_of_shell()
-    {
-        return Ok(folder.join(path));
-    }
-    std::path::absolute(path).map_err(failed)
-}
-
-fn working_folder() -> io::Result<PathBuf> {
-    folder_of_shell().map_or_else(env::current_dir, Ok)
-}
-
-/// The path of a configuration as it is seen from the working folder that the shell names: paths are matched by text, as
-/// in the reference, and those of files begin with that name.
-fn by_shell(config: &Path) -> PathBuf {
-    let Some(folder) = folder_of_shell() else {
-        return config.to_owned();
-    };
-    if config.is_relative() {
-        return folder.join(config);
-    }
-    let real = env::current_dir().unwrap_or_default();
-    let above = config
-        .parent()
-        .and_then(|above| real.strip_prefix(above).ok());
-    match (above, config.file_name()) {
-        (Some(above), Some(name)) => {
-            let ways_up = above.components().map(|_| Path::new(".."));
-            ways_up.fold(folder, |path, up| path.join(up)).join(name)
-        }
-        _ => config.to_owned(),
-    }
-}
-
-/// The name that the shell has for the working folder (`PWD`), if that is another than the system's: it leads there by
-/// a symbolic link. The reference goes by it.
-#[cfg(unix)]
-fn folder_of_shell() -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let named = PathBuf::from(env::var_os("PWD")?);
-    let identity = |path: &Path| {
-        let found = path.metadata().ok()?;
-        Some((found.dev(), found.ino()))
-    };
-    let is_other = named.is_absolute()
-        && env::current_dir().is_ok_and(|real| real != named)
-        && identity(&named)? == identity(Path::new("."))?;
-    is_other.then_some(named)
-}
-
-#[cfg(not(unix))]
-fn folder_of_shell() -> Option<PathBuf> {
-    None
 }

@@ -9,12 +9,12 @@ use std::{
     thread,
 };
 
-#[cfg(unix)]
-use crate::temporary;
 use crate::{
     error::{Code, Failure},
     private::PrivateFile,
 };
+#[cfg(unix)]
+use crate::{signals, temporary};
 
 /// Runs editors, and catches the signals that would end this program before its temporary file is removed.
 pub(crate) struct Session {
@@ -40,9 +40,7 @@ impl Session {
     /// Finds the editor.
     pub(crate) fn start() -> Result<Self, Failure> {
         let (sender, events) = mpsc::channel();
-        catch_signals(sender.clone()).map_err(|error| {
-            Failure::new(Code::Generic, format!("cannot watch for signals: {error}"))
-        })?;
+        catch_signals(sender.clone())?;
         Ok(Self {
             editor: editor()?,
             sender,
@@ -157,13 +155,10 @@ fn end(mut child: Child, signal: i32) {
 }
 
 #[cfg(unix)]
-fn catch_signals(sender: Sender<Event>) -> io::Result<()> {
-    use signal_hook::{
-        consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-        iterator::Signals,
-    };
+fn catch_signals(sender: Sender<Event>) -> Result<(), Failure> {
+    use signal_hook::consts::SIGCHLD;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD])?;
+    let mut signals = signals::watch(&[SIGCHLD]).map_err(|error| signals::failure(&error))?;
     temporary::leave_signals();
     thread::spawn(move || {
         let mut is_cancelled = false;
@@ -186,7 +181,7 @@ fn catch_signals(sender: Sender<Event>) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn catch_signals(_sender: Sender<Event>) -> io::Result<()> {
+fn catch_signals(_sender: Sender<Event>) -> Result<(), Failure> {
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod core_dump;
 mod definitions;
+mod dialogue;
 mod editor;
 mod error;
 mod excerpt;
@@ -28,11 +29,14 @@ mod private;
 mod process;
 mod progress;
 mod prompt;
+#[cfg(unix)]
+mod signals;
 mod temporary;
 mod terminal;
 mod topics;
 mod ui;
 mod user;
+mod working_folder;
 
 use std::{env, panic, process::ExitCode};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sops_core::metadata::{KeyTextError, KmsOptions, MasterKey};
+use sops_core::metadata::{KeyEntry, KeyTextError, KmsOptions, MasterKey};
 
 use crate::{
     cli::{KeyArgs, KmsArgs},
@@ -44,6 +44,14 @@ impl KmsArgs {
         KmsOptions::parse_context(text)
             .map_err(|error| failure(Code::KmsContext, "--encryption-context", &error))
     }
+}
+
+/// The keys of the entries of a file.
+pub(crate) fn of_entries(groups: &[Vec<KeyEntry>]) -> Vec<Vec<MasterKey>> {
+    groups
+        .iter()
+        .map(|group| group.iter().map(|entry| entry.key.clone()).collect())
+        .collect()
 }
 
 /// The keys in the list that was given with `flag`.

@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -47,7 +47,7 @@ impl PrivateFolder {
     pub(crate) fn write(&self, name: &Path, content: &[u8]) -> io::Result<PathBuf> {
         let path = self.path().join(name);
         self.make_folders(&path)?;
-        create_private(&path)?.write_all(content)?;
+        files::open_private(&path)?.write_all(content)?;
         Ok(path)
     }
 
@@ -55,17 +55,6 @@ impl PrivateFolder {
     pub(crate) fn make_folders(&self, path: &Path) -> io::Result<()> {
         path.parent().map_or(Ok(()), fs::create_dir_all)
     }
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path)
 }
 
 /// A plaintext to edit, in a folder of its own.

@@ -7,6 +7,8 @@ use std::{
 };
 
 use crate::error::{Code, Failure};
+#[cfg(unix)]
+use crate::signals;
 
 /// What is to be run.
 #[derive(Debug)]
@@ -189,17 +191,10 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Catches signals from now on: nothing that has to be cleaned up may be made before.
     pub(crate) fn start() -> Result<Self, Failure> {
-        use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+        use signal_hook::consts::{SIGCHLD, SIGUSR1, SIGUSR2};
 
-        let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD];
-        let ignored = ignored_signals();
-        let caught = all
-            .into_iter()
-            // Without the news of a child's end there would be no end of waiting for it.
-            .filter(|signal| *signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
-        let signals = signal_hook::iterator::Signals::new(caught).map_err(|error| {
-            Failure::new(Code::Generic, format!("cannot watch for signals: {error}"))
-        })?;
+        let signals = signals::watch(&[SIGUSR1, SIGUSR2, SIGCHLD])
+            .map_err(|error| signals::failure(&error))?;
         Ok(Self { signals })
     }
 
@@ -239,17 +234,6 @@ impl Supervisor {
             .map_err(|error| cannot_start(name, &error))?;
         outcome(status)
     }
-}
-
-/// The signals that whoever started this program does not want it, and what it starts, to die of: `nohup`. One bit each.
-#[cfg(unix)]
-pub(crate) fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
 }
 
 /// Whether the program got the signal already: keys of a terminal signal everybody in the foreground.

@@ -98,17 +98,10 @@ pub(crate) fn leave_signals() {
 /// Has the files removed when a signal comes.
 #[cfg(unix)]
 fn watch() -> io::Result<()> {
-    use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-        iterator::Signals,
-    };
-
     if IS_WATCHED.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    let ignored = crate::process::ignored_signals();
-    let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter();
-    let mut signals = Signals::new(all.filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
+    let mut signals = crate::signals::watch(&[])?;
     std::thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
             end_by(signal);

@@ -40,10 +40,8 @@ impl Loudness {
 impl Ui {
     /// Looks at standard error and `NO_COLOR`.
     pub(crate) fn new(loudness: Loudness) -> Self {
-        let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            colours: !forbidden && io::stderr().is_terminal(),
+            colours: takes_colours(&io::stderr()),
             loudness,
         }
     }
@@ -73,13 +71,8 @@ impl Ui {
     }
 
     /// Prints a question, or what it is about, as it is: it may have colours, so whoever makes it escapes names.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "as [`print`], which stands where this one may stand"
-    )]
-    pub(crate) fn ask(self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn ask(self, text: &str) {
         let _ = io::stderr().write_all(text.as_bytes());
-        Ok(())
     }
 
     /// Prints a fact about the run, such as a summary.
@@ -132,6 +125,13 @@ impl Ui {
             write_stderr(&format!("{label}: "), message);
         }
     }
+}
+
+/// Returns whether a person who likes colours looks at a stream.
+pub(crate) fn takes_colours(stream: &impl IsTerminal) -> bool {
+    let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !forbidden && stream.is_terminal()
 }
 
 /// Prints a report to standard output: what a terminal would obey in it is escaped.

@@ -113,10 +113,9 @@
 //! ";
 //! let config = Config::parse(rules, Path::new("/project/.sops.yaml"))?; // or Config::discover and Config::load
 //! let rule = config.rule_for(Path::new("/project/db.enc.yaml"))?;
-//! let mut options = EncryptOptions::new(rule.groups());
-//! options.selector = rule.selector.clone().unwrap_or_default();
-//! options.shamir_threshold = rule.shamir_threshold;
-//! options.mac_only_encrypted = rule.mac_only_encrypted;
+//! let options = EncryptOptions::of_rule(rule);
+//! # assert_eq!(options.groups, rule.groups());
+//! # assert_eq!(options.selector, sops_core::Selector::EncryptedRegex("^password$".to_owned()));
 //! # Ok(()) }
 //! ```
 //!

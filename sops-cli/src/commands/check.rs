@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use sops_core::{
@@ -12,12 +12,15 @@ use sops_core::{
     printable,
 };
 
-use super::transform::name_of;
+use super::{
+    covered::{holds_variables, looks_encrypted, means_file},
+    transform::name_of,
+};
 use crate::{
     context::Context,
     error::{Code, Failure},
     file_list, files,
-    json::{quoted, quoted_or_null},
+    json::Object,
     parallel::{self, Waits},
     ui,
 };
@@ -144,10 +147,12 @@ fn check_file(
     if !is_covered && !looks_encrypted(content.expose()) {
         return Ok(None);
     }
-    let expected = rule.map(expected);
+    let expected = rule.map(Expected::of_rule);
     let format = match Format::from_path(file) {
         // As it is encrypted by `--input-type dotenv`.
-        Format::Binary if is_dotenv(file) && !starts_as_json(content.expose()) => Format::Dotenv,
+        Format::Binary if holds_variables(file) && !starts_as_json(content.expose()) => {
+            Format::Dotenv
+        }
         format => format,
     };
     Ok(Some(checker.check(
@@ -157,87 +162,8 @@ fn check_file(
     )))
 }
 
-fn expected(rule: &CreationRule) -> Expected {
-    let mut expected = Expected::new(rule.selector.clone().unwrap_or_default(), rule.groups());
-    expected.mac_only_encrypted = rule.mac_only_encrypted;
-    expected.shamir_threshold = rule.shamir_threshold;
-    expected
-}
-
-/// Whether a rule says of a file that it has to be encrypted.
-pub(super) fn is_covered(context: &Context, file: &Path) -> Result<bool, Failure> {
-    Ok(context.rule(file)?.is_ok_and(|rule| means_file(rule, file)))
-}
-
-/// Settings of tools that hold no secrets, and that nobody could read if they were encrypted.
-const SETTINGS: [&str; 6] = [
-    ".gitattributes",
-    ".gitignore",
-    ".gitmodules",
-    ".pre-commit-config.yaml",
-    ".pre-commit-hooks.yaml",
-    ".sops.yaml",
-];
-
-/// What makes a hidden file or folder one of secrets.
-const SECRET_NAMES: [&str; 4] = ["secret", "credential", "password", "passwd"];
-
-/// Endings of dotenv files that show what belongs into the others.
-const EXAMPLES: [&str; 6] = [
-    "example", "examples", "sample", "template", "dist", "defaults",
-];
-
-/// Whether a rule that was chosen for a file means it. A rule without `path_regex` is chosen for everything; what it
-/// means are the files that hold values under keys, but not the settings of tools, which start with a dot.
-fn means_file(rule: &CreationRule, file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default();
-    if SETTINGS.iter().any(|settings| name == *settings) {
-        return false;
-    }
-    !rule.path_regex.is_empty()
-        || is_dotenv(file)
-        || Format::from_path(file) != Format::Binary && !is_among_settings(file)
-}
-
-/// Whether a file has a name of those with variables: `.env`, `prod.env`, `.env.local`, but not `.env.example`.
-fn is_dotenv(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    match name.strip_prefix(".env.") {
-        Some(stage) => !EXAMPLES.iter().any(|ending| stage.ends_with(ending)),
-        None => Format::from_path(file) == Format::Dotenv,
-    }
-}
-
-/// Whether the name of a file, or of a folder on the way to it, starts with a dot and says nothing of secrets.
-fn is_among_settings(file: &Path) -> bool {
-    file.components().any(|part| {
-        let Component::Normal(name) = part else {
-            return false;
-        };
-        let name = name.to_string_lossy().to_lowercase();
-        name.starts_with('.') && !SECRET_NAMES.iter().any(|secret| name.contains(secret))
-    })
-}
-
 fn starts_as_json(content: &[u8]) -> bool {
     content.trim_ascii_start().starts_with(b"{")
-}
-
-/// Whether there is anything in a file that an encrypted one has. A quick look, since most files have not.
-pub(super) fn looks_encrypted(content: &[u8]) -> bool {
-    contains(content, b"ENC[AES256_GCM,")
-}
-
-fn contains(content: &[u8], wanted: &[u8]) -> bool {
-    let mut rest = content;
-    while let Some(at) = rest.iter().position(|byte| *byte == wanted[0]) {
-        rest = &rest[at..];
-        if rest.starts_with(wanted) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
 }
 
 #[derive(Default)]
@@ -300,64 +226,13 @@ impl Report {
 }
 
 fn object(file: &str, finding: &Finding) -> String {
-    format!(
-        "{{\"file\": {}, \"line\": {}, \"column\": {}, \"kind\": {}, \"path\": {}, \"message\": {}, \"hint\": {}}}",
-        quoted(file),
-        finding.position.line,
-        finding.position.column,
-        quoted(finding.kind.name()),
-        quoted_or_null(finding.path.as_deref()),
-        quoted(&finding.message),
-        quoted_or_null(finding.hint.as_deref()),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hidden_files_are_settings_or_secrets() {
-        let file = Path::new;
-        for secret in [
-            ".env",
-            "prod.env",
-            "a/.env",
-            ".github/.env",
-            ".env.local",
-            ".env.production",
-            "a/.env.test.local",
-        ] {
-            assert!(is_dotenv(file(secret)), "{secret}");
-        }
-        for other in [
-            ".env.example",
-            ".env.local.sample",
-            ".envrc",
-            "env.local",
-            ".env.d/x",
-        ] {
-            assert!(!is_dotenv(file(other)), "{other}");
-        }
-        for settings in [".github/secrets.yaml", "a/.b.json", ".gitlab-ci.yml"] {
-            assert!(is_among_settings(file(settings)), "{settings}");
-        }
-        for secret in [
-            "a/b.yaml",
-            ".secrets.yaml",
-            ".secrets/a.yaml",
-            "a/.Credentials.json",
-            "../a.yaml",
-        ] {
-            assert!(!is_among_settings(file(secret)), "{secret}");
-        }
-    }
-
-    #[test]
-    fn looks_for_what_encrypted_files_have() {
-        assert!(looks_encrypted(b"a: ENC[AES256_GCM,data:x"));
-        assert!(looks_encrypted(b"EENENC[AES256_GCM,"));
-        assert!(!looks_encrypted(b"a: ENC[AES256_GC"));
-        assert!(!looks_encrypted(b""));
-    }
+    Object::with_blanks()
+        .text("file", file)
+        .number("line", finding.position.line)
+        .number("column", finding.position.column)
+        .text("kind", finding.kind.name())
+        .text_or_null("path", finding.path.as_deref())
+        .text("message", &finding.message)
+        .text_or_null("hint", finding.hint.as_deref())
+        .finish()
 }

@@ -1,15 +1,14 @@
 //! `sops decrypt`.
 
-use std::path::Path;
+use sops_core::TreePath;
 
-use sops_core::{
-    DecryptOptions, EncryptedFile, Format, Plaintext, SecretBytes, TreePath, Unlocked, Warning,
+use super::{
+    decryption::Decryption,
+    transform::{Contents, FileArgs, Product},
 };
-
-use super::transform::{Contents, FileArgs, Input, Product};
 use crate::{
     cli::TypeArgs,
-    context::{Context, Event, Target},
+    context::Context,
     error::{Doing, Failure},
 };
 
@@ -40,136 +39,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         })?),
         None => None,
     };
-    let how = How {
-        types: &args.types,
-        path: path.as_ref(),
-        ignore_mac: args.ignore_mac,
-    };
+    let decryption = Decryption::new(&args.types, args.ignore_mac).of_one_value(path.as_ref());
     args.files.transform(context, |file, input| {
-        let (bytes, warnings) = how.decrypt(context, file, input)?;
+        let (bytes, warnings) = decryption.decrypt(context, file, input)?;
         Ok(Product {
             bytes: Contents::Plain(bytes),
             warnings,
         })
     })
-}
-
-/// How a file is decrypted.
-pub(crate) struct How<'a> {
-    pub(crate) types: &'a TypeArgs,
-    /// The one value that is wanted.
-    pub(crate) path: Option<&'a TreePath>,
-    pub(crate) ignore_mac: bool,
-}
-
-impl How<'_> {
-    /// Decrypts a file into the format that is asked for.
-    pub(crate) fn decrypt(
-        &self,
-        context: &Context,
-        file: Option<&Path>,
-        input: Input<'_>,
-    ) -> Result<(SecretBytes, Vec<Warning>), Failure> {
-        let target = context.target(file, self.types)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-        if let Some(path) = self.path
-            && target.format != Format::Binary
-        {
-            let unlocked = self.unlock(context, &target, input.bytes())?;
-            return self.extract(&unlocked, path, target.output).map_err(failed);
-        }
-        let plain = self.open(context, &target, input)?;
-        let warnings = plain.warnings().to_vec();
-        // As the reference prints whatever is one text, when nobody says how.
-        if target.format != Format::Binary
-            && target.is_output_open
-            && self.path.is_none()
-            && plain.holds_binary()
-        {
-            let bytes = plain.convert(Format::Binary, None).map_err(failed)?;
-            return Ok((bytes, warnings));
-        }
-        let bytes = match (self.path, context.rewriting(&target)?) {
-            (Some(path), _) => plain.extract_as(path, target.output).map_err(failed)?,
-            // Bytes have no indentation.
-            (None, _) if (target.format, target.output) == (Format::Binary, Format::Binary) => {
-                plain.into_bytes()
-            }
-            (None, Some(indent)) => plain.convert(target.output, indent).map_err(failed)?,
-            (None, None) => plain.into_bytes(),
-        };
-        Ok((bytes, warnings))
-    }
-
-    /// Decrypts one value of a file: if it is a text, without the plaintext of all the others.
-    fn extract(
-        &self,
-        unlocked: &Unlocked<'_>,
-        path: &TreePath,
-        output: Format,
-    ) -> Result<(SecretBytes, Vec<Warning>), sops_core::Error> {
-        let found = match self.ignore_mac {
-            true => unlocked
-                .danger_extract_text(path)?
-                .map(|text| (text, Vec::new())),
-            false => unlocked.extract_text(path)?,
-        };
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        let plain =
-            unlocked.decrypt(&DecryptOptions::default().danger_ignore_mac(self.ignore_mac))?;
-        Ok((plain.extract_as(path, output)?, plain.warnings().to_vec()))
-    }
-
-    /// Recovers the data key of a file.
-    fn unlock<'t>(
-        &self,
-        context: &Context,
-        target: &Target,
-        bytes: &'t [u8],
-    ) -> Result<Unlocked<'t>, Failure> {
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let unlocked = EncryptedFile::parse(bytes, target.format)
-            .and_then(|encrypted| encrypted.unlock(keyring))
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
-        context.record(Event::Decrypt, target)?;
-        Ok(unlocked)
-    }
-
-    /// Decrypts a file.
-    pub(crate) fn open(
-        &self,
-        context: &Context,
-        target: &Target,
-        input: Input<'_>,
-    ) -> Result<Plaintext, Failure> {
-        let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-        let decrypt = |encrypted: EncryptedFile<'_>| {
-            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-            context.record(Event::Decrypt, target)?;
-            unlocked.into_plaintext(&options).map_err(failed)
-        };
-        match target.format {
-            Format::Binary => {
-                let encrypted = EncryptedFile::from_bytes(input.take().into_vec(), target.format);
-                let encrypted = encrypted.map_err(failed)?;
-                if encrypted.holds_binary() {
-                    decrypt(encrypted)
-                } else if self.path.is_some() || target.output != Format::Binary {
-                    decrypt(encrypted.as_what_it_holds())
-                } else {
-                    let hint = "it holds other values than the text of a binary file: --output-type json prints them";
-                    let plain = decrypt(encrypted).map_err(|failure| failure.hint(hint))?;
-                    context.ui.warning(&format!("{}: {hint}", target.name));
-                    Ok(plain)
-                }
-            }
-            format => EncryptedFile::parse(input.bytes(), format)
-                .map_err(failed)
-                .and_then(decrypt),
-        }
-    }
 }

@@ -14,7 +14,8 @@ use crate::{
     error::{Code, Doing, Failure},
     files,
     gnupg::GnuPg,
-    json, ui,
+    json::Object,
+    ui,
 };
 
 /// Show which keys, programs and settings sops finds, and what it can open with them
@@ -141,51 +142,42 @@ impl Report {
     fn to_json(&self) -> String {
         let survey = &self.survey;
         let gnupg = &self.gnupg;
-        let home = gnupg.home.as_ref();
-        let home = home.map_or("null".to_owned(), |home| {
-            json::quoted(&home.display().to_string())
-        });
-        let pgp = format!(
-            "{{\"home\":{home},\"agent\":{},\"secret_keys\":{},\"problems\":{}}}",
-            gnupg.has_agent,
-            json::list_of_texts(&gnupg.secret_keys),
-            json::list_of_texts(&gnupg.problems)
-        );
-        let programs: Vec<String> = self
-            .programs
-            .iter()
-            .map(|(name, what)| format!("{}:{}", json::quoted(name), json::quoted(what)))
-            .collect();
-        let configuration = match &self.configuration {
-            Ok(Some((path, count))) => {
-                format!(
-                    "{{\"path\":{},\"creation_rules\":{count}}}",
-                    json::quoted(path)
-                )
-            }
-            Ok(None) => "null".to_owned(),
-            Err(problem) => format!("{{\"problem\":{}}}", json::quoted(problem)),
-        };
+        let home = gnupg.home.as_ref().map(|home| home.display().to_string());
+        let age = Object::new()
+            .texts("places", &survey.places)
+            .texts("recipients", &survey.recipients)
+            .texts("plugins", &survey.plugins)
+            .texts("problems", survey.problems.iter().map(ToString::to_string))
+            .texts("warnings", survey.warnings.iter().map(ToString::to_string));
+        let pgp = Object::new()
+            .text_or_null("home", home.as_deref())
+            .truth("agent", gnupg.has_agent)
+            .texts("secret_keys", &gnupg.secret_keys)
+            .texts("problems", &gnupg.problems);
+        let programs = self.programs.iter();
+        let programs = programs.fold(Object::new(), |all, (name, what)| all.text(name, what));
         let files = self.files.iter().map(|(file, opened)| {
-            let problem = match opened {
-                Ok(()) => "null".to_owned(),
-                Err(failure) => json::quoted(&failure.message),
-            };
-            let file = json::quoted(file);
-            let opens = opened.is_ok();
-            format!("{{\"file\":{file},\"opens\":{opens},\"problem\":{problem}}}")
+            let problem = opened.as_ref().err();
+            Object::new()
+                .text("file", file)
+                .truth("opens", opened.is_ok())
+                .text_or_null("problem", problem.map(|failure| failure.message.as_str()))
+                .finish()
         });
-        format!(
-            "{{\"age\":{{\"places\":{},\"recipients\":{},\"plugins\":{},\"problems\":{},\"warnings\":{}}},\"pgp\":{pgp},\"programs\":{{{}}},\"variables\":{},\"configuration\":{configuration},\"files\":{}}}\n",
-            json::list_of_texts(&survey.places),
-            json::list_of_texts(&survey.recipients),
-            json::list_of_texts(&survey.plugins),
-            json::list_of_texts(survey.problems.iter().map(ToString::to_string)),
-            json::list_of_texts(survey.warnings.iter().map(ToString::to_string)),
-            programs.join(","),
-            json::list_of_texts(&self.variables),
-            json::list(files)
-        )
+        let report = Object::new()
+            .object("age", age)
+            .object("pgp", pgp)
+            .object("programs", programs)
+            .texts("variables", &self.variables);
+        let report = match &self.configuration {
+            Ok(Some((path, count))) => {
+                let found = Object::new().text("path", path);
+                report.object("configuration", found.number("creation_rules", *count))
+            }
+            Ok(None) => report.null("configuration"),
+            Err(problem) => report.object("configuration", Object::new().text("problem", problem)),
+        };
+        report.list("files", files).line()
     }
 }
 
@@ -194,7 +186,7 @@ fn open(context: &Context, file: &Path) -> Result<(), Failure> {
     let target = context.target(Some(file), &TypeArgs::default())?;
     let content = files::read(file)?;
     let encrypted = EncryptedFile::parse(content.expose(), target.format)
-        .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+        .map_err(target.failed(Doing::Decrypting))?;
     let keyring = context.keyring(Doing::Decrypting)?;
     let unlocked = keyring.unwrap(encrypted.metadata());
     unlocked

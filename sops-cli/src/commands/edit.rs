@@ -73,18 +73,16 @@ fn edit_existing(
     target: &Target,
 ) -> Result<(), Failure> {
     context.check_given_config()?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file)?;
     let encrypted = EncryptedFile::parse(original.content(), target.format)
         .map_err(failed)?
         .as_what_it_holds();
     let format = encrypted.format();
-    let unlocked = encrypted
-        .unlock(context.keyring(Doing::Decrypting)?)
-        .map_err(failed)?
+    let unlocked = context
+        .unlock(encrypted, target, &[Event::Decrypt])?
         .with_layout(context.layout()?);
     let options = DecryptOptions::default().danger_ignore_mac(args.ignore_mac);
-    context.record(Event::Decrypt, target)?;
     let plain = unlocked.decrypt(&options).map_err(failed)?;
     context.ui.warn_of_all(&target.name, plain.warnings());
     if original.has_other_names() {
@@ -137,8 +135,7 @@ fn edit_new(args: &Args, context: &Context, file: &Path, target: &Target) -> Res
     let example = example(target.format);
     let encrypt = |text: &[u8]| encrypt(text, target.format, &options, keyring);
     // A key that does not work is found before somebody has typed a page.
-    encrypt(example.as_bytes())
-        .map_err(|error| Failure::from_library(&error, Doing::Encrypting, &target.name))?;
+    encrypt(example.as_bytes()).map_err(target.failed(Doing::Encrypting))?;
     let edit = Edit {
         context,
         file,

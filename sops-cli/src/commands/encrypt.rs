@@ -5,7 +5,7 @@ use std::path::Path;
 use sops_core::{Error, Format, PlainFile, Selector};
 
 use super::{
-    check::{is_covered, looks_encrypted},
+    covered::{is_covered, looks_encrypted},
     transform::{Contents, FileArgs, Input, Product, name_of},
 };
 use crate::{
@@ -65,7 +65,7 @@ fn one(
 ) -> Result<Product, Failure> {
     let target = context.target(file, &args.types)?;
     let keyring = context.keyring(Doing::Encrypting)?;
-    let failed = |error| Failure::from_library(&error, Doing::Encrypting, &target.name);
+    let failed = target.failed(Doing::Encrypting);
     let mut options = context.encrypt_options(&target, &args.keys, &args.selectors)?;
     context.record(Event::Encrypt, &target)?;
     // The reference writes JSON for either of them.

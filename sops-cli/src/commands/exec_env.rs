@@ -1,23 +1,22 @@
 //! `sops exec-env`.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 #[cfg(unix)]
 use std::os::unix::{ffi::OsStringExt, process::CommandExt};
 
-use sops_core::{Format, Variable, VariableOptions};
+use sops_core::{Variable, VariableOptions};
 
-use super::{decrypt::How, transform::Input};
+use super::{
+    decryption::Decryption,
+    run_args::{RunArgs, read_input, warn_of_background},
+    transform::Input,
+};
 use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files,
     process::{self, Program},
-    user::User,
 };
 
 /// Run a command with the values of a file in its environment
@@ -53,30 +52,6 @@ pub(crate) struct Args {
     /// Accepted for compatibility: the program takes the place of this one anyway
     #[arg(long)]
     same_process: bool,
-}
-
-/// What `exec-env` and `exec-file` share.
-#[derive(clap::Args, Debug)]
-pub(crate) struct RunArgs {
-    /// Run the program as this user, which takes root
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-
-    /// Do not wait for the program (deprecated)
-    #[arg(long)]
-    pub(crate) background: bool,
-
-    /// The format of the file: yaml, json, dotenv, ini, binary
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) input_type: Option<String>,
-
-    /// Go on when the MAC does not fit: the file may have been tampered with
-    #[arg(long)]
-    pub(crate) ignore_mac: bool,
-
-    /// How many of the words stand before `--`
-    #[arg(long, hide = true, value_name = "N")]
-    files_before_dashes: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -137,68 +112,16 @@ impl Args {
     /// The variables of one file.
     fn read(&self, file: &Path, context: &Context) -> Result<Vec<Variable>, Failure> {
         let types = TypeArgs::of_input(self.run.input_type.clone());
-        let how = How {
-            types: &types,
-            path: None,
-            ignore_mac: self.run.ignore_mac,
-        };
-        let mut target = context.target(Some(file), &types)?;
-        // Values are wanted, also those of JSON under a name that says nothing of it.
-        if target.output == Format::Binary {
-            target.output = Format::Json;
-        }
+        let decryption = Decryption::new(&types, self.run.ignore_mac).of_values();
+        let target = context.target(Some(file), &types)?;
         let content = read_input(file)?;
-        let plain = how.open(context, &target, Input::Content(content))?;
+        let plain = decryption.open(context, &target, Input::Content(content))?;
         context.ui.warn_of_all(&target.name, plain.warnings());
         let mut options = VariableOptions::default();
         options.flatten = self.flatten;
         options.only = self.only.clone();
         plain
             .variables(&options)
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))
-    }
-}
-
-/// Reads a file that is to be decrypted for a program.
-pub(crate) fn read_input(file: &Path) -> Result<sops_core::SecretBytes, Failure> {
-    files::read(file).map_err(|failure| match failure.code {
-        Code::NoFile => failure.with_code(Code::Input),
-        _ => failure,
-    })
-}
-
-/// Says what the reference says about `--background`.
-pub(crate) fn warn_of_background(verb: &str, context: &Context) {
-    context.ui.warning(&format!(
-        "{verb}'s --background option is deprecated and will be removed in a future version of sops"
-    ));
-}
-
-impl RunArgs {
-    /// Tells files and program apart.
-    pub(crate) fn split(&self, words: &[OsString]) -> Result<(Vec<PathBuf>, Program), Failure> {
-        let files = match self.files_before_dashes {
-            Some(count) if (1..words.len()).contains(&count) => count,
-            // `sops exec-env -- FILE COMMAND`, and without dashes.
-            Some(0) | None if words.len() == 2 => 1,
-            _ => {
-                return Err(Failure::new(
-                    Code::Generic,
-                    "missing file to decrypt, or command to run",
-                )
-                .hint(
-                    "sops exec-env FILE 'COMMAND', or sops exec-env FILE -- PROGRAM ARGUMENT...",
-                ));
-            }
-        };
-        let (files, program) = words.split_at(files);
-        let files = files.iter().map(PathBuf::from).collect();
-        Ok((files, Program::of_words(program)))
-    }
-
-    /// The user that the program is to be run as.
-    pub(crate) fn user(&self) -> Result<Option<User>, Failure> {
-        let name = self.user.as_deref().filter(|name| !name.is_empty());
-        name.map(User::find).transpose()
+            .map_err(target.failed(Doing::Decrypting))
     }
 }

@@ -12,8 +12,8 @@ use std::{
 use sops_core::SecretBytes;
 
 use super::{
-    decrypt::How,
-    exec_env::{RunArgs, read_input, warn_of_background},
+    decryption::Decryption,
+    run_args::{RunArgs, read_input, warn_of_background},
     transform::{Input, name_of},
 };
 use crate::{
@@ -147,13 +147,9 @@ impl Args {
             output_type: self.output_type.clone(),
             ..TypeArgs::default()
         };
-        let how = How {
-            types: &types,
-            path: None,
-            ignore_mac: self.run.ignore_mac,
-        };
+        let decryption = Decryption::new(&types, self.run.ignore_mac);
         let content = read_input(file)?;
-        let (bytes, warnings) = how.decrypt(context, Some(file), Input::Content(content))?;
+        let (bytes, warnings) = decryption.decrypt(context, Some(file), Input::Content(content))?;
         context.ui.warn_of_all(&name_of(Some(file)), &warnings);
         Ok(bytes)
     }

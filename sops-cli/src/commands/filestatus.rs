@@ -6,7 +6,9 @@ use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files, ui,
+    files,
+    json::Object,
+    ui,
 };
 
 /// Tell whether a file is encrypted, as JSON: `{"encrypted":true}`
@@ -39,6 +41,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let generic = |failure: Failure| failure.with_code(Code::Generic);
     let content = files::read(file).map_err(generic)?;
     let encrypted = sops_core::is_encrypted(content.expose(), target.format)
-        .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
-    ui::print(&format!("{{\"encrypted\":{encrypted}}}\n"))
+        .map_err(target.failed(Doing::Decrypting))?;
+    ui::print(&Object::new().truth("encrypted", encrypted).line())
 }

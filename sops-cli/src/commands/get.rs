@@ -8,8 +8,8 @@ use std::{
 use sops_core::{SecretBytes, TreePath};
 
 use super::{
-    decrypt::How,
-    set::{parse_path, text_of},
+    argument::{parse_path, text_of},
+    decryption::Decryption,
     transform::{Input, is_stdin},
 };
 use crate::{
@@ -85,17 +85,13 @@ impl Args {
             output_type: self.output_type.clone(),
             ..TypeArgs::default()
         };
-        let how = How {
-            types: &types,
-            path: None,
-            ignore_mac: self.ignore_mac,
-        };
+        let decryption = Decryption::new(&types, self.ignore_mac);
         let target = context.target(Some(file), &types)?;
         let content = match is_stdin(file) {
             true => files::read_stdin()?,
             false => files::read(file)?,
         };
-        let plain = how.open(context, &target, Input::Content(content))?;
+        let plain = decryption.open(context, &target, Input::Content(content))?;
         let mut values = Vec::new();
         for path in paths {
             let value = match self.json {
@@ -108,8 +104,7 @@ impl Args {
                     SecretBytes::new(default.clone().into_bytes())
                 }
                 (Err(error), _) => {
-                    let failure = Failure::from_library(&error, Doing::Decrypting, &target.name);
-                    return Err(failure);
+                    return Err(target.failed(Doing::Decrypting)(error));
                 }
             });
         }

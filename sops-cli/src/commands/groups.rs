@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{
-    EncryptedFile,
-    metadata::{KeyEntry, MasterKey},
-};
+use sops_core::{EncryptedFile, metadata::MasterKey};
 
 use crate::{
     cli::{KmsArgs, TypeArgs},
     context::Context,
     error::{Code, Doing, Failure},
     files::Original,
-    json, master_keys, ui,
+    json::{self, Object},
+    master_keys,
+    ui::{self, Ui},
 };
 
 /// Add or delete a key group of a file
@@ -110,47 +109,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let change = args.change()?;
     let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Input))?;
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
     let metadata = encrypted.metadata();
-    let mut groups = keys(&metadata.groups);
-    let before = groups.len();
-    match change {
-        Change::Add(group) => groups.push(group),
-        Change::Delete(index) if index < before => drop(groups.remove(index)),
-        Change::Delete(index) => {
-            let message = format!("there is no key group {index}: the file has {before}");
-            return Err(Failure::new(Code::Generic, message)
-                .in_file(&target.name)
-                .hint("groups are counted from 0; `sops recipients FILE` lists them"));
-        }
-    }
-    let given = args
-        .shamir_secret_sharing_threshold
-        .filter(|&number| number > 0);
+    let before = master_keys::of_entries(&metadata.groups);
     // A threshold of one group says nothing about several.
-    let of_file = metadata.shamir_threshold.filter(|_| before > 1);
-    let threshold = given.or(of_file).filter(|&number| number > 0);
-    if let Some(threshold) = threshold
-        && threshold > groups.len()
-    {
-        let message = format!(
-            "this makes the Shamir threshold impossible to satisfy: it is {threshold}, but there would be {} key groups",
-            groups.len()
-        );
-        return Err(Failure::new(Code::Generic, message)
-            .in_file(&target.name)
-            .hint("give another with --shamir-secret-sharing-threshold"));
-    }
-    if groups.is_empty() {
-        let message = "the last key group cannot be deleted: nobody could decrypt the file";
-        return Err(Failure::new(Code::Generic, message).in_file(&target.name));
-    }
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let bytes = encrypted
-        .unlock(keyring)
-        .and_then(|unlocked| unlocked.rewrap(&groups, threshold, keyring))
+    let of_file = metadata.shamir_threshold.filter(|_| before.len() > 1);
+    let groups = change
+        .apply(before)
+        .map_err(|failure| failure.in_file(&target.name))?;
+    let threshold = args
+        .threshold(of_file, groups.len())
+        .map_err(|failure| failure.in_file(&target.name))?;
+    // The values are not looked at.
+    let unlocked = context.unlock(encrypted, &target, &[])?;
+    let bytes = unlocked
+        .rewrap(&groups, threshold, context.keyring(Doing::Encrypting)?)
         .map_err(failed)?;
     if args.in_place {
         original.replace(&bytes)?;
@@ -161,36 +136,39 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ui::write_stdout(&bytes)?;
     }
     if args.action == Action::Delete {
-        context.ui.warning(&format!(
-            "{}: who could decrypt the file before may know its data key, which stays the same",
-            target.name
-        ));
-        context
-            .ui
-            .hint("`sops rotate --in-place FILE` gives it another");
+        warn_of_deleted(&target.name, context.ui);
     }
     Ok(())
+}
+
+/// Who was in the group keeps what they know.
+fn warn_of_deleted(file: &str, ui: Ui) {
+    ui.warning(&format!(
+        "{file}: who could decrypt the file before may know its data key, which stays the same"
+    ));
+    ui.hint("`sops rotate --in-place FILE` gives it another");
 }
 
 /// The groups that a file has now, in JSON.
 fn report(file: &str, groups: &[Vec<MasterKey>], threshold: Option<usize>) -> String {
     let key = |key: &MasterKey| {
-        format!(
-            "{{\"kind\":{},\"key\":{}}}",
-            json::quoted(key.kind()),
-            json::quoted(&key.to_string())
-        )
+        Object::new()
+            .text("kind", key.kind())
+            .text("key", &key.to_string())
+            .finish()
     };
     // As it is decided when it is not said: all groups are needed.
     let threshold = threshold
         .or(Some(groups.len()))
         .filter(|_| groups.len() > 1);
-    format!(
-        "{{\"file\":{},\"shamir_threshold\":{},\"groups\":{}}}\n",
-        json::quoted(file),
-        json::number_or_null(threshold),
-        json::list(groups.iter().map(|group| json::list(group.iter().map(key))))
-    )
+    Object::new()
+        .text("file", file)
+        .number_or_null("shamir_threshold", threshold)
+        .list(
+            "groups",
+            groups.iter().map(|group| json::list(group.iter().map(key))),
+        )
+        .line()
 }
 
 /// What is to be done.
@@ -199,7 +177,46 @@ enum Change {
     Delete(usize),
 }
 
+impl Change {
+    /// The groups after the change.
+    fn apply(self, mut groups: Vec<Vec<MasterKey>>) -> Result<Vec<Vec<MasterKey>>, Failure> {
+        let count = groups.len();
+        match self {
+            Self::Add(group) => groups.push(group),
+            Self::Delete(index) if index < count => drop(groups.remove(index)),
+            Self::Delete(index) => {
+                let message = format!("there is no key group {index}: the file has {count}");
+                return Err(Failure::new(Code::Generic, message)
+                    .hint("groups are counted from 0; `sops recipients FILE` lists them"));
+            }
+        }
+        Ok(groups)
+    }
+}
+
 impl Args {
+    /// How many of `count` groups will be needed: as many as is asked for, or as before.
+    fn threshold(&self, before: Option<usize>, count: usize) -> Result<Option<usize>, Failure> {
+        let given = self
+            .shamir_secret_sharing_threshold
+            .filter(|&number| number > 0);
+        let threshold = given.or(before).filter(|&number| number > 0);
+        if let Some(threshold) = threshold
+            && threshold > count
+        {
+            let message = format!(
+                "this makes the Shamir threshold impossible to satisfy: it is {threshold}, but there would be {count} key groups"
+            );
+            return Err(Failure::new(Code::Generic, message)
+                .hint("give another with --shamir-secret-sharing-threshold"));
+        }
+        if count == 0 {
+            let message = "the last key group cannot be deleted: nobody could decrypt the file";
+            return Err(Failure::new(Code::Generic, message));
+        }
+        Ok(threshold)
+    }
+
     fn change(&self) -> Result<Change, Failure> {
         let refused = |message: &str| Err(Failure::new(Code::Generic, message));
         match (self.action, self.index.as_slice()) {
@@ -247,12 +264,4 @@ impl GroupArgs {
         }
         Ok(keys)
     }
-}
-
-/// The keys of the entries.
-pub(crate) fn keys(groups: &[Vec<KeyEntry>]) -> Vec<Vec<MasterKey>> {
-    groups
-        .iter()
-        .map(|group| group.iter().map(|entry| entry.key.clone()).collect())
-        .collect()
 }

@@ -1,9 +1,7 @@
 //! `sops init`.
 
 use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::{self, Write},
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +14,9 @@ use sops_core::{
 use crate::{
     context::Context,
     error::{Code, Doing, Failure},
-    json, ui,
+    files,
+    json::Object,
+    ui,
 };
 
 /// Set up a folder: an age key where there is none, and a `.sops.yaml`
@@ -64,8 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if has_config {
         report += &format!("There is a {CONFIG} already; it was not changed.\n");
     } else {
-        write_new(config, rules(&recipients).as_bytes(), 0o666)
-            .map_err(|error| Failure::writing(config, &error))?;
+        files::create(config, rules(&recipients).as_bytes())?;
         report += &format!(
             "Made {CONFIG}: whatever is encrypted in this folder is encrypted for that key.\n"
         );
@@ -80,13 +79,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     context.ui.detail("no file was replaced");
     if args.json {
         let above = above.map(|above| above.display().to_string());
-        return ui::print(&format!(
-            "{{\"recipients\":{},\"new_key_file\":{},\"config\":\"{CONFIG}\",\"config_is_new\":{},\"instead_of\":{}}}\n",
-            json::list_of_texts(&recipients),
-            json::quoted_or_null(new_key.as_deref()),
-            !has_config,
-            json::quoted_or_null(above.as_deref())
-        ));
+        let report = Object::new()
+            .texts("recipients", &recipients)
+            .text_or_null("new_key_file", new_key.as_deref())
+            .text("config", CONFIG)
+            .truth("config_is_new", !has_config)
+            .text_or_null("instead_of", above.as_deref());
+        return ui::print(&report.line());
     }
     ui::print(&report)
 }
@@ -128,15 +127,14 @@ fn path_for_key(problem: Option<&KeyError>) -> Result<PathBuf, Failure> {
 fn make_key(path: &Path) -> Result<String, Failure> {
     let identities = Identities::generate();
     let recipient = identities.recipients().join(",");
-    let failed = |error: io::Error| Failure::writing(path, &error);
     if let Some(folder) = path.parent() {
-        make_private_folders(folder).map_err(failed)?;
+        make_private_folders(folder).map_err(|error| Failure::writing(path, &error))?;
     }
     let text = SecretText::new(format!(
         "# public key: {recipient}\n{}",
         identities.to_text().expose()
     ));
-    write_new(path, text.expose().as_bytes(), 0o600).map_err(failed)?;
+    files::create_private(path, text.expose().as_bytes())?;
     Ok(recipient)
 }
 
@@ -149,20 +147,6 @@ fn make_private_folders(folder: &Path) -> io::Result<()> {
         builder.mode(0o700);
     }
     builder.create(folder)
-}
-
-#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no modes"))]
-fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(mode);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 fn rules(recipients: &[String]) -> String {

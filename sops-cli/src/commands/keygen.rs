@@ -1,15 +1,14 @@
 //! `sops keygen`.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use sops_core::{SecretText, keys::Identities};
 
-use crate::{context::Context, error::Failure, json, ui};
+use crate::{context::Context, error::Failure, files, json::Object, ui};
 
 /// Make an age key
 ///
@@ -46,8 +45,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .as_deref()
         .filter(|path| *path != Path::new("-"));
     if let Some(path) = output {
-        write_new(path, text.expose().as_bytes())
-            .map_err(|error| Failure::writing(path, &error))?;
+        files::create_private(path, text.expose().as_bytes())?;
     }
     if args.json {
         let identity = output.is_none().then(|| identities.to_text());
@@ -63,6 +61,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How long the rest of the report is, without a file: then there is no identity in it.
+const ROOM: usize = 120;
+
 /// What was made, in JSON. An identity that is in a file is nowhere else.
 fn report(
     created: &str,
@@ -71,28 +72,16 @@ fn report(
     file: Option<&Path>,
 ) -> SecretText {
     // An identity is made of letters, digits and hyphens: quotes are all it needs.
-    let identity = SecretText::new(match identity {
-        Some(identity) => format!("\"{}\"", identity.expose().trim_end()),
-        None => "null".to_owned(),
-    });
-    SecretText::new(format!(
-        "{{\"recipient\":{},\"created\":{},\"identity\":{},\"file\":{}}}\n",
-        json::quoted(recipient),
-        json::quoted(created),
-        identity.expose(),
-        json::quoted_or_null(file.map(|file| file.display().to_string()).as_deref()),
-    ))
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    let secret = identity.map(|identity| identity.expose().trim_end());
+    let room = ROOM + recipient.len() + secret.map_or(0, str::len);
+    let report = Object::new()
+        .with_room(room)
+        .text("recipient", recipient)
+        .text("created", created)
+        .text_or_null("identity", secret)
+        .text_or_null(
+            "file",
+            file.map(|file| file.display().to_string()).as_deref(),
+        );
+    SecretText::new(report.line())
 }

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     path::PathBuf,
-    thread,
 };
 
 use sops_core::{
@@ -14,6 +13,8 @@ use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
 };
 
+#[cfg(unix)]
+use crate::signals;
 use crate::{
     answer,
     context::Context,
@@ -100,9 +101,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     warn_of_strangers(ui, listener.address());
 
     let stop = Stop::new();
-    stop_on_signals(stop.clone()).map_err(|error| {
-        Failure::new(Code::Generic, format!("cannot watch for signals: {error}"))
-    })?;
+    stop_on_signals(stop.clone())?;
     ui.note(&format!("listening on {}", listener.address()));
 
     let (allowed, asks) = (args.allow_key.clone(), args.prompt);
@@ -227,14 +226,9 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(unix)]
-fn stop_on_signals(stop: Stop) -> io::Result<()> {
-    use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-        iterator::Signals,
-    };
-
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
-    thread::spawn(move || {
+fn stop_on_signals(stop: Stop) -> Result<(), Failure> {
+    let mut signals = signals::watch(&[]).map_err(|error| signals::failure(&error))?;
+    std::thread::spawn(move || {
         for _ in signals.forever() {
             stop.stop();
         }
@@ -244,6 +238,6 @@ fn stop_on_signals(stop: Stop) -> io::Result<()> {
 
 /// A signal ends the process; there is no socket to remove.
 #[cfg(not(unix))]
-fn stop_on_signals(_: Stop) -> io::Result<()> {
+fn stop_on_signals(_: Stop) -> Result<(), Failure> {
     Ok(())
 }

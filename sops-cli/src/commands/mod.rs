@@ -1,10 +1,15 @@
 //! One file per command: its arguments, whose documentation is the help, and what it does.
 
+mod argument;
+mod change;
 pub(crate) mod check;
 pub(crate) mod completion;
+mod covered;
 pub(crate) mod decrypt;
+mod decryption;
 #[cfg(feature = "age")]
 pub(crate) mod demo;
+mod difference;
 #[cfg(feature = "age")]
 pub(crate) mod doctor;
 pub(crate) mod edit;
@@ -24,6 +29,7 @@ pub(crate) mod man;
 pub(crate) mod publish;
 pub(crate) mod recipients;
 pub(crate) mod rotate;
+mod run_args;
 pub(crate) mod set;
 mod transform;
 pub(crate) mod unset;

@@ -7,17 +7,20 @@ use std::{
 };
 
 use sops_core::{
-    DecryptOptions, EncryptOptions, EncryptedFile, SecretBytes,
+    DecryptOptions, EncryptOptions, EncryptedFile, Format, Plaintext, SecretBytes,
     config::{Config, CreationRule, Destination, DestinationRule},
     metadata::MasterKey,
 };
 
 use crate::{
-    answer, backends,
+    backends,
     cli::TypeArgs,
     context::{Context, Event, Target},
+    dialogue::Dialogue,
     error::{Code, Doing, Failure},
-    files, json, ui,
+    files,
+    json::Object,
+    ui,
 };
 
 /// Publish files where the `destination_rules` of .sops.yaml say
@@ -112,69 +115,94 @@ fn publish(
                 .hint("a rule of destination_rules has an s3_bucket, a gcs_bucket or a vault_path"),
         );
     };
-    let content = files::read(path).map_err(|failure| failure.with_code(Code::Generic))?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-    let encrypted = EncryptedFile::parse(content.expose(), target.format).map_err(failed)?;
-
+    let parcel = pack(context, &target, path, rule)?;
     let published = published_name(path, root, args.omit_extensions || rule.omit_extensions);
-    let parcel = match destination {
-        Destination::Vault { .. } => {
-            let keyring = context.keyring(Doing::Decrypting)?;
-            let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-            context.record(Event::Decrypt, &target)?;
-            let plain = unlocked
-                .decrypt(&DecryptOptions::default())
-                .map_err(failed)?;
-            plain
-                .convert(sops_core::Format::Json, Some(0))
-                .map_err(failed)?
-        }
-        _ => match rule
-            .recreation_rule
-            .as_ref()
-            .filter(|rule| names_keys(rule))
-        {
-            Some(rule) => recreate(context, &target, encrypted, rule)?,
-            None => SecretBytes::new(content.expose().to_vec()),
-        },
+    let notice = Notice {
+        context,
+        is_json: args.json,
+        file: &name,
+        place: &describe(destination, &published),
     };
-    let place = describe(destination, &published);
-    let report = |status: &str| {
-        ui::print(&format!(
-            "{{\"file\":{},\"destination\":{},\"status\":\"{status}\"}}\n",
-            json::quoted(&name),
-            json::quoted(&place)
-        ))
-    };
-    // With JSON, standard output is for that alone.
-    let say = |text: &str| match args.json {
-        true => context.ui.ask(text),
-        false => ui::print(text),
-    };
-    let question = format!("uploading {name} to {place} ? (y/n): ");
-    if !args.yes && !ask(|| say(&question))? {
-        let message = format!("Publication of {name} canceled");
-        return match root {
-            Some(_) if args.json => report("declined"),
-            Some(_) => ui::print(&format!("{message}\n")),
-            None => Err(Failure::new(Code::Generic, message)),
-        };
+    if !args.yes && !notice.confirm()? {
+        return notice.of_declined(root.is_some());
     }
     let time_limit = backends::time_limit()?;
     let news = send(destination, &published, &parcel, time_limit)
         .map_err(|failure| failure.in_file(&name))?;
-    if args.json {
-        return report(match news {
-            Published::AtPlace => "published",
-            Published::UpToDate => "up-to-date",
-        });
+    notice.of_sent(news)
+}
+
+/// What the rule wants to be published of a file.
+fn pack(
+    context: &Context,
+    target: &Target,
+    path: &Path,
+    rule: &DestinationRule,
+) -> Result<SecretBytes, Failure> {
+    let content = files::read(path).map_err(|failure| failure.with_code(Code::Generic))?;
+    let failed = target.failed(Doing::Decrypting);
+    let encrypted = EncryptedFile::parse(content.expose(), target.format).map_err(failed)?;
+    if let Some(Destination::Vault { .. }) = rule.destination {
+        return open(context, target, encrypted)?
+            .convert(Format::Json, Some(0))
+            .map_err(failed);
     }
-    let news = match news {
-        Published::AtPlace => "published at",
-        Published::UpToDate => "already up to date at",
-    };
-    context.ui.note(&format!("{name}: {news} {place}"));
-    Ok(())
+    match rule
+        .recreation_rule
+        .as_ref()
+        .filter(|rule| names_keys(rule))
+    {
+        Some(rule) => recreate(context, target, encrypted, rule),
+        None => Ok(content),
+    }
+}
+
+/// What is said about a file that is published.
+struct Notice<'n> {
+    context: &'n Context,
+    is_json: bool,
+    file: &'n str,
+    place: &'n str,
+}
+
+impl Notice<'_> {
+    fn confirm(&self) -> Result<bool, Failure> {
+        let question = format!("uploading {} to {} ? (y/n): ", self.file, self.place);
+        let no_answer = Failure::new(Code::Generic, "nobody answers");
+        Dialogue::new(self.context.ui, self.is_json)
+            .confirm(&question, no_answer.hint("--yes publishes without asking"))
+    }
+
+    /// Of several files, the others may still be published.
+    fn of_declined(&self, is_one_of_many: bool) -> Result<(), Failure> {
+        let message = format!("Publication of {} canceled", self.file);
+        match is_one_of_many {
+            true if self.is_json => self.report("declined"),
+            true => ui::print(&format!("{message}\n")),
+            false => Err(Failure::new(Code::Generic, message)),
+        }
+    }
+
+    fn of_sent(&self, news: Published) -> Result<(), Failure> {
+        let (status, sentence) = match news {
+            Published::AtPlace => ("published", "published at"),
+            Published::UpToDate => ("up-to-date", "already up to date at"),
+        };
+        if self.is_json {
+            return self.report(status);
+        }
+        let (file, place) = (self.file, self.place);
+        self.context.ui.note(&format!("{file}: {sentence} {place}"));
+        Ok(())
+    }
+
+    fn report(&self, status: &str) -> Result<(), Failure> {
+        let report = Object::new()
+            .text("file", self.file)
+            .text("destination", self.place)
+            .text("status", status);
+        ui::print(&report.line())
+    }
 }
 
 fn configuration(context: &Context) -> Result<&Config, Failure> {
@@ -203,27 +231,28 @@ fn recreate(
     encrypted: EncryptedFile<'_>,
     rule: &CreationRule,
 ) -> Result<SecretBytes, Failure> {
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-    let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-    context.record(Event::Decrypt, target)?;
-    let plain = unlocked
-        .decrypt(&DecryptOptions::default())
-        .map_err(failed)?;
+    let plain = open(context, target, encrypted)?;
     rule.check_keys()
         .map_err(|error| Failure::from_config(&error))?;
-    let mut options = EncryptOptions::new(rule.groups());
-    options.shamir_threshold = rule.shamir_threshold;
-    options.mac_only_encrypted = rule.mac_only_encrypted;
+    let mut options = EncryptOptions::of_rule(rule);
     options.layout = context.layout()?;
-    if let Some(selector) = &rule.selector {
-        options.selector = selector.clone();
-    }
     context.record(Event::Encrypt, target)?;
-    let anew = sops_core::encrypt(plain.bytes(), target.format, &options, keyring);
-    let anew =
-        anew.map_err(|error| Failure::from_library(&error, Doing::Encrypting, &target.name))?;
-    Ok(SecretBytes::new(anew))
+    let keyring = context.keyring(Doing::Encrypting)?;
+    sops_core::encrypt(plain.bytes(), target.format, &options, keyring)
+        .map(SecretBytes::new)
+        .map_err(target.failed(Doing::Encrypting))
+}
+
+/// Decrypts a file.
+fn open(
+    context: &Context,
+    target: &Target,
+    encrypted: EncryptedFile<'_>,
+) -> Result<Plaintext, Failure> {
+    let unlocked = context.unlock(encrypted, target, &[Event::Decrypt])?;
+    unlocked
+        .decrypt(&DecryptOptions::default())
+        .map_err(target.failed(Doing::Decrypting))
 }
 
 /// The name of a file where it is published: with the folders below the one that is published, or without any.
@@ -320,12 +349,6 @@ fn send(
                 .hint("a build with the features aws-kms, gcp-kms and hc-vault can"),
         ),
     }
-}
-
-fn ask(ask: impl Fn() -> Result<(), Failure>) -> Result<bool, Failure> {
-    answer::yes_or_no(ask)?.ok_or_else(|| {
-        Failure::new(Code::Generic, "nobody answers").hint("--yes publishes without asking")
-    })
 }
 
 #[cfg(test)]

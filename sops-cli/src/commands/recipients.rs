@@ -7,12 +7,13 @@ use sops_core::{
     metadata::{MasterKey, brief},
 };
 
-use super::groups;
 use crate::{
     cli::TypeArgs,
     context::{Context, Target},
     error::{Code, Doing, Failure},
-    files, json, ui,
+    files,
+    json::{self, Object},
+    master_keys, ui,
 };
 
 /// Show who can read files, and why
@@ -76,9 +77,9 @@ impl Readers {
         let target = context.target(Some(file), &types)?;
         let content = files::read(file)?;
         let encrypted = EncryptedFile::parse(content.expose(), target.format)
-            .map_err(|error| Failure::from_library(&error, Doing::Decrypting, &target.name))?;
+            .map_err(target.failed(Doing::Decrypting))?;
         let (rule, of_rule) = rule_of(context, &target)?;
-        let of_file = groups::keys(&encrypted.metadata().groups);
+        let of_file = master_keys::of_entries(&encrypted.metadata().groups);
         // A KMS key may stand with another context or profile: it is the same key to whoever reads this.
         let holds = |keys: &[MasterKey], key: &MasterKey| {
             keys.iter()
@@ -148,34 +149,29 @@ impl Readers {
 
     fn to_json(&self) -> String {
         let key = |key: &MasterKey| {
-            format!(
-                "\"kind\":{},\"key\":{}",
-                json::quoted(key.kind()),
-                json::quoted(&key.to_string())
-            )
+            Object::new()
+                .text("kind", key.kind())
+                .text("key", &key.to_string())
         };
         let reader = |reader: &Reader| {
-            let in_rule = reader
-                .in_rule
-                .map_or("null".to_owned(), |is| is.to_string());
-            format!("{{{},\"in_rule\":{in_rule}}}", key(&reader.key))
+            key(&reader.key)
+                .truth_or_null("in_rule", reader.in_rule)
+                .finish()
         };
         let groups = self
             .groups
             .iter()
             .map(|group| json::list(group.iter().map(reader)));
-        let missing = self
-            .missing
-            .iter()
-            .map(|missing| format!("{{{}}}", key(missing)));
-        format!(
-            "{{\"file\":{},\"rule\":{},\"shamir_threshold\":{},\"groups\":{},\"only_in_rule\":{}}}\n",
-            json::quoted(&self.file),
-            json::quoted_or_null(self.rule.as_deref()),
-            json::number_or_null(self.threshold),
-            json::list(groups),
-            json::list(missing)
-        )
+        Object::new()
+            .text("file", &self.file)
+            .text_or_null("rule", self.rule.as_deref())
+            .number_or_null("shamir_threshold", self.threshold)
+            .list("groups", groups)
+            .list(
+                "only_in_rule",
+                self.missing.iter().map(|missing| key(missing).finish()),
+            )
+            .line()
     }
 }
 

@@ -120,20 +120,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 .in_file(&target.name)
                 .hint("decrypt it, and encrypt it with --output-type or --indent"));
         }
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-        let keyring = context.keyring(Doing::Decrypting)?;
+        let failed = target.failed(Doing::Decrypting);
         let encrypted = EncryptedFile::parse(content.bytes(), target.format)
             .map_err(failed)?
             .as_what_it_holds();
         let threshold = encrypted.metadata().shamir_threshold;
         let groups = change.apply(&encrypted.metadata().groups, context.ui, &target.name)?;
-        let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
-            context.record(event, &target)?;
-        }
-        let rotated = unlocked
+        let rotated = context
+            .unlock(encrypted, &target, &Event::ROTATION)?
             .with_layout(context.layout()?)
-            .rotate(&groups, threshold, &options, keyring)
+            .rotate(
+                &groups,
+                threshold,
+                &options,
+                context.keyring(Doing::Encrypting)?,
+            )
             .map_err(failed)?;
         Ok(Product {
             bytes: Contents::Encrypted(rotated.bytes),
@@ -203,10 +204,7 @@ impl Change {
         ui: Ui,
         file: &str,
     ) -> Result<Vec<Vec<MasterKey>>, Failure> {
-        let mut groups: Vec<Vec<MasterKey>> = groups
-            .iter()
-            .map(|group| group.iter().map(|entry| entry.key.clone()).collect())
-            .collect();
+        let mut groups = master_keys::of_entries(groups);
         if groups.is_empty() {
             groups.push(Vec::new());
         }

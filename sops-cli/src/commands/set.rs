@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sops_core::{Change, DecryptOptions, EncryptedFile, Format, SecretText, Step, TreePath};
+use sops_core::{Change, SecretText};
 
-use super::transform::warn_of_other_names;
+use super::{
+    argument::{not_text, parse_path, text_of},
+    change::ChangeArgs,
+};
 use crate::{
-    cli::TypeArgs,
-    context::{Context, Event},
-    error::{Code, Doing, Failure},
-    files::{self, Original},
+    context::Context,
+    error::{Code, Failure},
+    files,
 };
 
 /// Set values in an encrypted file
@@ -44,31 +46,6 @@ pub(crate) struct Args {
     /// Path and value of the older form
     #[arg(long, hide = true)]
     set: Option<OsString>,
-}
-
-/// How a file is read whose values are changed.
-#[derive(clap::Args, Debug)]
-pub(crate) struct ChangeArgs {
-    /// The format of the file: yaml, json, dotenv, ini, binary
-    #[arg(long, value_name = "FORMAT")]
-    input_type: Option<String>,
-
-    /// The format of the output; the file keeps its name
-    #[arg(long, value_name = "FORMAT")]
-    output_type: Option<String>,
-
-    /// Go on when the MAC does not fit: the file may have been tampered with
-    #[arg(long)]
-    ignore_mac: bool,
-
-    /// Do not write the file when there is nothing to change, not even in another format. In the same format it is never
-    /// written then; and it is no error that a value to be removed is not there
-    #[arg(long)]
-    pub(crate) idempotent: bool,
-
-    /// Accepted for compatibility: has no effect
-    #[arg(long, hide = true)]
-    shamir_secret_sharing_threshold: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -144,110 +121,4 @@ impl Args {
         };
         Ok(SecretText::new(text.to_owned()))
     }
-}
-
-/// A word of the command line that has to be a text, which only names of files need not be.
-pub(crate) fn text_of<'w>(word: &'w OsStr, what: &str) -> Result<&'w str, Failure> {
-    word.to_str().ok_or_else(|| not_text(what))
-}
-
-fn not_text(what: &str) -> Failure {
-    Failure::new(Code::SetFormat, format!("{what} is not UTF-8"))
-}
-
-/// Reads a path from the command line.
-pub(crate) fn parse_path(text: &str) -> Result<TreePath, Failure> {
-    if text.is_empty() {
-        return Err(Failure::new(Code::SetFormat, "the path is empty"));
-    }
-    TreePath::parse(text).map_err(|error| {
-        Failure::new(Code::SetFormat, format!("invalid path: {error}"))
-            .hint("write it as [\"key\"][0][\"other\"] or key[0].other")
-    })
-}
-
-impl ChangeArgs {
-    /// Changes a file in place.
-    pub(crate) fn change(
-        &self,
-        file: &Path,
-        changes: &[Change],
-        context: &Context,
-    ) -> Result<(), Failure> {
-        context.check_given_config()?;
-        let types = TypeArgs {
-            input_type: self.input_type.clone(),
-            output_type: self.output_type.clone(),
-            ..TypeArgs::default()
-        };
-        let target = context.target(Some(file), &types)?;
-        let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
-        let original = Original::read(file).map_err(|failure| match failure.code {
-            Code::NoFile => failure.with_code(Code::Input),
-            _ => failure,
-        })?;
-        let options = DecryptOptions::default().danger_ignore_mac(self.ignore_mac);
-        // An encrypted binary file is JSON with one text.
-        let format = match target.format {
-            Format::Binary => Format::Json,
-            format => format,
-        };
-        let encrypted = EncryptedFile::parse(original.content(), format).map_err(failed)?;
-        if target.format == Format::Binary && encrypted.holds_binary() {
-            check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
-        }
-        let keyring = context.keyring(Doing::Decrypting)?;
-        let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-        context.record(Event::Decrypt, &target)?;
-        context.record(Event::Encrypt, &target)?;
-        let changed = unlocked
-            .with_layout(context.layout()?)
-            .change(changes, &options)
-            .map_err(failed)?;
-        context.ui.warn_of_all(&target.name, &changed.warnings);
-        let is_same = changed.bytes == original.content();
-        if is_same {
-            context.ui.detail(&format!(
-                "{}: nothing changed, so it was not written",
-                target.name
-            ));
-        }
-        let replace = |bytes: &[u8]| {
-            let has_other_names = original.has_other_names() && bytes != original.content();
-            original.replace(bytes)?;
-            if has_other_names {
-                warn_of_other_names(&target.name, context);
-            }
-            Ok(())
-        };
-        if target.output == target.format || (self.idempotent && is_same) {
-            return replace(&changed.bytes);
-        }
-        // As in the reference: the name of the file stays, whatever it says about the format.
-        let indent = context.rewriting(&target)?.flatten();
-        let converted = EncryptedFile::parse(&changed.bytes, target.format)
-            .and_then(|file| file.unlock(keyring))
-            .map(|unlocked| unlocked.with_layout(false))
-            .and_then(|unlocked| unlocked.convert(target.output, indent, &options))
-            .map_err(failed)?;
-        context.ui.warn_of_all(&target.name, &converted.warnings);
-        replace(&converted.bytes)
-    }
-}
-
-/// A binary file is one text, and nothing else can be set in it.
-fn check_change_of_binary(changes: &[Change]) -> Result<(), Failure> {
-    let is_its_text = |change: &Change| match change {
-        Change::Set { path, json } => {
-            path.steps() == [Step::Key("data".to_owned())]
-                && json.expose().trim_start().starts_with('"')
-        }
-        _ => false,
-    };
-    if changes.iter().all(is_its_text) {
-        return Ok(());
-    }
-    let message = "a binary file is one text: [\"data\"]";
-    Err(Failure::new(Code::SetFormat, message)
-        .hint("with --input-type, the file is taken for one of another format"))
 }

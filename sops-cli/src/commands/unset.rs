@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use sops_core::Change;
 
-use super::set::{ChangeArgs, parse_path, text_of};
+use super::{
+    argument::{parse_path, text_of},
+    change::ChangeArgs,
+};
 use crate::{
     context::Context,
     error::{Code, Failure},

@@ -1,24 +1,21 @@
 //! `sops updatekeys`.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use sops_core::{
     DecryptOptions, EncryptedFile,
     metadata::{MasterKey, brief},
 };
 
-use super::groups;
+use super::difference::Difference;
 use crate::{
-    answer,
     cli::TypeArgs,
     context::{Context, Event, Target},
+    dialogue::Dialogue,
     error::{Code, Doing, Failure},
     files::Original,
-    json, patterns, ui,
+    json::Object,
+    master_keys, patterns, ui,
 };
 
 /// Bring the keys of files into line with the rules in `.sops.yaml`
@@ -92,68 +89,31 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     }
     let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
-    let failed = |error| Failure::from_library(&error, Doing::Decrypting, &target.name);
+    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
     let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
-    let before = groups::keys(&encrypted.metadata().groups);
+    let before = master_keys::of_entries(&encrypted.metadata().groups);
     let old_threshold = encrypted.metadata().shamir_threshold.unwrap_or(0);
     let mut wanted = Wanted::find(args, context, &target, old_threshold)?;
     wanted.resolve(context, &name)?;
 
-    let difference = difference(&before, &wanted.groups);
-    let keys_change = difference
-        .iter()
-        .any(|group| !group.added.is_empty() || !group.removed.is_empty());
-    if !keys_change && wanted.threshold == old_threshold && !args.rotate {
-        let outcome = Outcome::UpToDate;
-        return wanted.report(args, context, &name, outcome, &difference, old_threshold);
-    }
-    let mut question = String::from("The following changes will be made to the file's groups:\n");
-    let paint = Paint::of(args.json);
-    question += &show(&difference, old_threshold, wanted.threshold, paint);
-    if args.rotate {
-        question += "Every value will be encrypted anew, under a new data key.\n";
-    }
-    // With JSON, standard output is for that alone.
-    let say = |text: &str| match args.json {
-        true => context.ui.ask(text),
-        false => ui::print_painted(text),
+    let difference =
+        Difference::between((&before, old_threshold), (&wanted.groups, wanted.threshold));
+    let run = Run {
+        args,
+        context,
+        target: &target,
+        difference: &difference,
     };
-    if !(args.json && args.yes) {
-        say(&question)?;
+    if difference.is_none() && !args.rotate {
+        return run.report(Outcome::UpToDate);
     }
-    if !args.yes && !ask(say)? {
-        let outcome = Outcome::Declined;
-        return wanted.report(args, context, &name, outcome, &difference, old_threshold);
+    if !run.confirm()? {
+        return run.report(Outcome::Declined);
     }
-
-    let keyring = context.keyring(Doing::Decrypting)?;
-    let unlocked = encrypted.unlock(keyring).map_err(failed)?;
-    let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
-    let bytes = if args.rotate {
-        for event in [Event::Rotate, Event::Decrypt, Event::Encrypt] {
-            context.record(event, &target)?;
-        }
-        let rotated = unlocked
-            .with_layout(context.layout()?)
-            .rotate(
-                &wanted.groups,
-                threshold,
-                &DecryptOptions::default(),
-                keyring,
-            )
-            .map_err(failed)?;
-        context.ui.warn_of_all(&target.name, &rotated.warnings);
-        rotated.bytes
-    } else {
-        unlocked
-            .rewrap(&wanted.groups, threshold, keyring)
-            .map_err(failed)?
-    };
-    original.replace(&bytes)?;
-    let outcome = Outcome::Updated;
-    wanted.report(args, context, &name, outcome, &difference, old_threshold)?;
-    warn_of_removed(context, &name, &difference, args.rotate);
+    original.replace(&run.rewrap(encrypted, &wanted)?)?;
+    run.report(Outcome::Updated)?;
+    run.warn_of_removed();
     Ok(())
 }
 
@@ -163,6 +123,106 @@ enum Outcome {
     UpToDate,
     Updated,
     Declined,
+}
+
+/// One file, and what is to change about it.
+struct Run<'r> {
+    args: &'r Args,
+    context: &'r Context,
+    target: &'r Target,
+    difference: &'r Difference,
+}
+
+impl Run<'_> {
+    /// Shows what will change, and asks, unless somebody said yes already.
+    fn confirm(&self) -> Result<bool, Failure> {
+        let Args {
+            yes, json, rotate, ..
+        } = *self.args;
+        if yes && json {
+            return Ok(true);
+        }
+        let dialogue = Dialogue::new(self.context.ui, json);
+        let mut changes =
+            String::from("The following changes will be made to the file's groups:\n");
+        changes += &self.difference.show(dialogue.takes_colours());
+        if rotate {
+            changes += "Every value will be encrypted anew, under a new data key.\n";
+        }
+        dialogue.say_painted(&changes)?;
+        if yes {
+            return Ok(true);
+        }
+        let no_answer = Failure::new(Code::Generic, "nobody answered; nothing was changed");
+        dialogue.confirm("Is this okay? (y/n):", no_answer.hint("--yes does not ask"))
+    }
+
+    /// The file with its new keys, and with a new data key if that is wanted.
+    fn rewrap(&self, encrypted: EncryptedFile<'_>, wanted: &Wanted) -> Result<Vec<u8>, Failure> {
+        let context = self.context;
+        let failed = self.target.failed(Doing::Decrypting);
+        let threshold = (wanted.threshold > 0).then_some(wanted.threshold);
+        if !self.args.rotate {
+            // The values are not looked at.
+            let unlocked = context.unlock(encrypted, self.target, &[])?;
+            let keyring = context.keyring(Doing::Encrypting)?;
+            let rewrapped = unlocked.rewrap(&wanted.groups, threshold, keyring);
+            return rewrapped.map_err(failed);
+        }
+        let unlocked = context.unlock(encrypted, self.target, &Event::ROTATION)?;
+        let keyring = context.keyring(Doing::Encrypting)?;
+        let rotated = unlocked
+            .with_layout(context.layout()?)
+            .rotate(
+                &wanted.groups,
+                threshold,
+                &DecryptOptions::default(),
+                keyring,
+            )
+            .map_err(failed)?;
+        context.ui.warn_of_all(&self.target.name, &rotated.warnings);
+        Ok(rotated.bytes)
+    }
+
+    fn report(&self, outcome: Outcome) -> Result<(), Failure> {
+        let (word, sentence) = match outcome {
+            Outcome::UpToDate => ("up-to-date", "already up to date"),
+            Outcome::Updated => ("updated", "synced with new keys"),
+            Outcome::Declined => ("declined", "left unchanged"),
+        };
+        let file = &self.target.name;
+        if !self.args.json {
+            self.context.ui.note(&format!("{file}: {sentence}"));
+            return Ok(());
+        }
+        let is_rotated = self.args.rotate && matches!(outcome, Outcome::Updated);
+        let report = Object::new()
+            .text("file", file)
+            .text("status", word)
+            .truth("rotated", is_rotated);
+        ui::print(&self.difference.report(report).line())
+    }
+
+    /// Who is removed keeps what they know.
+    fn warn_of_removed(&self) {
+        let gone = self.difference.gone();
+        if gone.is_empty() {
+            return;
+        }
+        let gone = gone.into_iter().map(brief).collect::<Vec<_>>().join(", ");
+        let (file, ui) = (&self.target.name, self.context.ui);
+        if self.args.rotate {
+            ui.warning(&format!("{file}: {gone} may have read the values before"));
+            ui.hint("change the secrets themselves too");
+        } else {
+            ui.warning(&format!(
+                "{file}: {gone} may still know the data key, which stays the same"
+            ));
+            ui.hint(
+                "`sops rotate --in-place FILE` gives the file another; change the secrets themselves too",
+            );
+        }
+    }
 }
 
 /// What the rule says.
@@ -233,223 +293,5 @@ impl Wanted {
                 .map_err(|error| Failure::from_key(&error, Doing::Encrypting).in_file(file))?;
         }
         Ok(())
-    }
-}
-
-impl Wanted {
-    fn report(
-        &self,
-        args: &Args,
-        context: &Context,
-        file: &str,
-        outcome: Outcome,
-        difference: &[Difference],
-        old_threshold: usize,
-    ) -> Result<(), Failure> {
-        let (word, sentence) = match outcome {
-            Outcome::UpToDate => ("up-to-date", "already up to date"),
-            Outcome::Updated => ("updated", "synced with new keys"),
-            Outcome::Declined => ("declined", "left unchanged"),
-        };
-        if !args.json {
-            context.ui.note(&format!("{file}: {sentence}"));
-            return Ok(());
-        }
-        let threshold = |number: usize| json::number_or_null((number > 0).then_some(number));
-        let groups = difference.iter().map(|group| {
-            format!(
-                "{{\"kept\":{},\"added\":{},\"removed\":{}}}",
-                json::list_of_texts(&group.common),
-                json::list_of_texts(&group.added),
-                json::list_of_texts(&group.removed)
-            )
-        });
-        ui::print(&format!(
-            "{{\"file\":{},\"status\":\"{word}\",\"rotated\":{},\"shamir_threshold\":{{\"before\":{},\"after\":{}}},\"groups\":{}}}\n",
-            json::quoted(file),
-            args.rotate && matches!(outcome, Outcome::Updated),
-            threshold(old_threshold),
-            threshold(self.threshold),
-            json::list(groups)
-        ))
-    }
-}
-
-/// What changes in one key group.
-struct Difference {
-    common: Vec<String>,
-    added: Vec<String>,
-    removed: Vec<String>,
-}
-
-fn difference(before: &[Vec<MasterKey>], after: &[Vec<MasterKey>]) -> Vec<Difference> {
-    let names = |groups: &[Vec<MasterKey>], at: usize| -> Vec<String> {
-        let group = groups.get(at).map(Vec::as_slice).unwrap_or_default();
-        group.iter().map(MasterKey::to_string).collect()
-    };
-    (0..before.len().max(after.len()))
-        .map(|at| {
-            let before = names(before, at);
-            let after = names(after, at);
-            let removed = before
-                .iter()
-                .filter(|key| !after.contains(key))
-                .cloned()
-                .collect();
-            let (common, added) = after.into_iter().partition(|key| before.contains(key));
-            Difference {
-                common,
-                added,
-                removed,
-            }
-        })
-        .collect()
-}
-
-/// The changes as the reference prints them.
-fn show(difference: &[Difference], old_threshold: usize, threshold: usize, paint: Paint) -> String {
-    let mut text = String::new();
-    if old_threshold > 0 && old_threshold == threshold {
-        text += &format!("shamir_threshold: {threshold}\n");
-    } else {
-        if threshold > 0 {
-            text += &paint.line("32", &format!("+++ shamir_threshold: {threshold}"));
-        }
-        if old_threshold > 0 {
-            text += &paint.line("31", &format!("--- shamir_threshold: {old_threshold}"));
-        }
-    }
-    for (at, group) in difference.iter().enumerate() {
-        text += &paint.line("4", &format!("Group {}", at + 1));
-        for key in &group.common {
-            text += &format!("    {}\n", brief(key));
-        }
-        for key in &group.added {
-            text += &paint.line("32", &format!("+++ {}", brief(key)));
-        }
-        for key in &group.removed {
-            text += &paint.line("31", &format!("--- {}", brief(key)));
-        }
-    }
-    text
-}
-
-/// Whether the stream that a question goes to takes colours.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn of(is_standard_error: bool) -> Self {
-        let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_terminal = match is_standard_error {
-            true => io::stderr().is_terminal(),
-            false => io::stdout().is_terminal(),
-        };
-        Self(!forbidden && is_terminal)
-    }
-
-    fn line(self, style: &str, text: &str) -> String {
-        match self.0 {
-            true => format!("\x1b[{style}m{text}\x1b[0m\n"),
-            false => format!("{text}\n"),
-        }
-    }
-}
-
-fn ask(say: impl Fn(&str) -> Result<(), Failure>) -> Result<bool, Failure> {
-    answer::yes_or_no(|| say("Is this okay? (y/n):"))?.ok_or_else(|| {
-        let message = "nobody answered; nothing was changed";
-        Failure::new(Code::Generic, message).hint("--yes does not ask")
-    })
-}
-
-/// Who is removed keeps what they know.
-fn warn_of_removed(context: &Context, file: &str, difference: &[Difference], is_rotated: bool) {
-    let stays = |key: &String| {
-        difference
-            .iter()
-            .any(|group| group.common.contains(key) || group.added.contains(key))
-    };
-    let mut gone: Vec<&str> = Vec::new();
-    for key in difference.iter().flat_map(|group| &group.removed) {
-        if !stays(key) && !gone.contains(&key.as_str()) {
-            gone.push(key);
-        }
-    }
-    if gone.is_empty() {
-        return;
-    }
-    let gone = gone.into_iter().map(brief).collect::<Vec<_>>().join(", ");
-    if is_rotated {
-        context
-            .ui
-            .warning(&format!("{file}: {gone} may have read the values before"));
-        context.ui.hint("change the secrets themselves too");
-    } else {
-        context.ui.warning(&format!(
-            "{file}: {gone} may still know the data key, which stays the same"
-        ));
-        context.ui.hint(
-            "`sops rotate --in-place FILE` gives the file another; change the secrets themselves too",
-        );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(recipient: &str) -> MasterKey {
-        MasterKey::Age {
-            recipient: recipient.to_owned(),
-        }
-    }
-
-    fn shown(
-        before: &[&[&str]],
-        after: &[&[&str]],
-        old_threshold: usize,
-        threshold: usize,
-    ) -> String {
-        let groups = |groups: &[&[&str]]| -> Vec<Vec<MasterKey>> {
-            groups
-                .iter()
-                .map(|group| group.iter().map(|name| key(name)).collect())
-                .collect()
-        };
-        show(
-            &difference(&groups(before), &groups(after)),
-            old_threshold,
-            threshold,
-            Paint(false),
-        )
-    }
-
-    #[test]
-    fn shows_what_comes_and_goes() {
-        assert_eq!(
-            shown(&[&["a", "b"]], &[&["c", "a"]], 0, 0),
-            "Group 1\n    a\n+++ c\n--- b\n"
-        );
-        assert_eq!(
-            shown(&[&["a"], &["b"]], &[&["a"]], 2, 1),
-            "+++ shamir_threshold: 1\n--- shamir_threshold: 2\nGroup 1\n    a\nGroup 2\n--- b\n"
-        );
-        assert_eq!(
-            shown(&[&["a"]], &[&["a"], &["b"]], 0, 0),
-            "Group 1\n    a\nGroup 2\n+++ b\n"
-        );
-        assert_eq!(
-            shown(&[&["a"], &["b"]], &[&["b"], &["a"]], 2, 2),
-            "shamir_threshold: 2\nGroup 1\n+++ b\n--- a\nGroup 2\n+++ a\n--- b\n"
-        );
-    }
-
-    #[test]
-    fn another_order_is_no_difference() {
-        let groups = [&["a", "b"][..]];
-        let swapped = [&["b", "a"][..]];
-        assert!(!shown(&groups, &swapped, 0, 0).contains("+++"));
     }
 }

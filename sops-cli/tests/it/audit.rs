@@ -232,6 +232,10 @@ fn what_happens_to_files_is_recorded() {
     configure(&scratch, &[server.url("sops", &verified)]);
     scratch.write("a.yaml", "user: old\nlist: [1]\n");
     scratch.write("b.json", "{\"user\": \"x\"}");
+    scratch.write(
+        ".sops.yaml",
+        format!("creation_rules: [{{age: '{RECIPIENT},{SECOND_RECIPIENT}'}}]\n"),
+    );
     let name = own_name();
     for (arguments, rows) in [
         (
@@ -265,19 +269,46 @@ fn what_happens_to_files_is_recorded() {
             &["groups", "add", "-f", "a.yaml", "--age", SECOND_RECIPIENT],
             &[],
         ),
+        (&["updatekeys", "--yes", "a.yaml"], &[]),
+        (
+            &["updatekeys", "--yes", "--rotate", "a.yaml"],
+            &["rotate a.yaml", "decrypt a.yaml", "encrypt a.yaml"],
+        ),
+        // The second decryption is of what was just encrypted.
+        (
+            &["set", "--output-type", "yaml", "b.json", "user", "1"],
+            &["decrypt b.json", "encrypt b.json"],
+        ),
         (&["filestatus", "a.yaml"], &[]),
+        (&["recipients", "a.yaml"], &[]),
         (&["--version"], &[]),
     ] {
         let ran = run(&scratch, arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
         assert_eq!(server.rows(&name), rows, "{arguments:?}");
     }
+    what_is_published_is_recorded(&server, &scratch, &name);
     // A failure that comes before is not recorded.
     for arguments in [["decrypt", "missing.yaml"], ["decrypt", "audit.yaml"]] {
         assert_ne!(run(&scratch, &arguments).code, 0);
         assert!(server.rows(&name).is_empty(), "{arguments:?}");
     }
     what_cannot_be_recorded_does_not_happen(&server, &scratch, &root);
+}
+
+/// Files are ready to be published before anybody is asked, and nobody answers here.
+fn what_is_published_is_recorded(server: &Server, scratch: &Scratch, name: &str) {
+    let anew = format!("{{s3_bucket: b, recreation_rule: {{age: {RECIPIENT}}}}}");
+    for (rule, rows) in [
+        ("{s3_bucket: b}", [].as_slice()),
+        (anew.as_str(), &["decrypt a.yaml", "encrypt a.yaml"]),
+        ("{vault_path: p}", &["decrypt a.yaml"]),
+    ] {
+        scratch.write(".sops.yaml", format!("destination_rules:\n  - {rule}\n"));
+        let ran = run(scratch, &["publish", "a.yaml"]);
+        assert!(ran.stderr.contains("nobody answers"), "{}", ran.stderr);
+        assert_eq!(server.rows(name), rows, "{rule}");
+    }
 }
 
 fn what_cannot_be_recorded_does_not_happen(server: &Server, scratch: &Scratch, root: &Path) {

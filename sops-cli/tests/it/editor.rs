@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Program::Ours, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, skip};
+use crate::support::{Program::Ours, RECIPIENT, Ran, SECOND_RECIPIENT, Scratch, ignoring, skip};
 
 const TEXT: &str = "# about\nuser: admin\npassword:   'old'   # note\nlist: [a, b]\n";
 
@@ -223,6 +223,29 @@ fn a_signal_during_editing_leaves_no_plaintext() {
         assert!(scratch.read("secrets.yaml") == before, "{signal}");
         scratch.assert_nothing_left();
     }
+}
+
+/// `nohup` stays in effect.
+#[test]
+fn an_ignored_signal_does_not_end_the_editing() {
+    let scratch = scratch("touch \"$WORK/started\"; sleep 1; sed -i s/old/new/ \"$1\"");
+    let edit = command(&scratch, &["secrets.yaml"]);
+    let child = ignoring("HUP", &edit).spawn().expect("it starts");
+    let start = Instant::now();
+    while !scratch.path("started").exists() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "the editor starts"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", "HUP", &id]).status();
+    assert!(sent.expect("kill is there").success());
+    let ran = Ran::of(child);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));
+    scratch.assert_nothing_left();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Program::Ours, RECIPIENT, Ran, Scratch};
+use crate::support::{Program::Ours, RECIPIENT, Ran, Scratch, ignoring};
 
 const FLAT: &str = "user: admin\npassword: 'it''s $HOME `x` \"q\"'\nlines: \"a\\nb\\n\"\n";
 const NESTED: &str = "db:\n  user: admin\n  ports: [1, 2]\nbase: &base {x: 1, y: 2}\nderived: {<<: *base, y: 3}\nflag: true\n";
@@ -392,18 +392,9 @@ fn a_program_may_handle_the_signal() {
 #[test]
 fn an_ignored_signal_stays_ignored() {
     let scratch = scratch();
-    let binary = scratch.command(Ours).get_program().to_owned();
     let mut command = scratch.command(Ours);
-    let line = "trap '' HUP; exec \"$0\" exec-file flat.yaml 'touch started; sleep 1; exit 3'";
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", line])
-        .arg(&binary)
-        .current_dir(scratch.folder());
-    for (name, value) in command.current_dir(scratch.folder()).get_envs() {
-        shell.env(name, value.expect("set, not removed"));
-    }
-    let child = shell.spawn().expect("it starts");
+    command.args(["exec-file", "flat.yaml", "touch started; sleep 1; exit 3"]);
+    let child = ignoring("HUP", &command).spawn().expect("it starts");
     wait_for(&scratch.path("started"));
     signal(&child, "HUP");
     let ran = Ran::of(child);

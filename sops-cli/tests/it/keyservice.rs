@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
+use crate::support::ignoring;
 use crate::support::{
     Program::{self, Ours, Reference},
     RECIPIENT, Scratch, has_reference,
@@ -19,23 +21,38 @@ struct Service(Child);
 
 impl Service {
     fn start(scratch: &Scratch, program: Program, socket: &Path) -> Self {
+        Self::run(Self::command(scratch, program, socket), socket)
+    }
+
+    fn command(scratch: &Scratch, program: Program, socket: &Path) -> Command {
         let mut command = scratch.command(program);
         command
             .args(["keyservice", "--network", "unix", "--address"])
-            .arg(socket)
+            .arg(socket);
+        command
+    }
+
+    fn run(mut command: Command, socket: &Path) -> Self {
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let service = Self(command.spawn().expect("a program that runs"));
         wait_until(|| socket.exists());
+        // It may have a socket and not yet watch for signals.
+        thread::sleep(Duration::from_millis(300));
         service
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.expect("kill").success());
     }
 
     /// Ends it with a signal, and returns its exit code.
     fn end(mut self, signal: &str) -> Option<i32> {
-        let pid = self.0.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
-        assert!(sent.expect("kill").success());
+        self.signal(signal);
         self.0.wait().expect("a child").code()
     }
 }
@@ -97,11 +114,24 @@ fn a_signal_ends_it_and_removes_the_socket() {
         let scratch = Scratch::new();
         let socket = scratch.path("ours.sock");
         let service = Service::start(&scratch, Ours, &socket);
-        // It may have a socket and not yet watch for signals.
-        thread::sleep(Duration::from_millis(300));
         assert_eq!(service.end(signal), Some(0), "{signal}");
         assert!(!socket.exists(), "{signal}");
     }
+}
+
+/// `nohup` stays in effect.
+#[cfg(unix)]
+#[test]
+fn an_ignored_signal_does_not_end_it() {
+    let scratch = Scratch::new();
+    let socket = scratch.path("ours.sock");
+    let command = Service::command(&scratch, Ours, &socket);
+    let service = Service::run(ignoring("HUP", &command), &socket);
+    service.signal("HUP");
+    thread::sleep(Duration::from_millis(300));
+    let address = format!("unix://{}", socket.display());
+    goes_there_and_back(&scratch, Ours, &address);
+    assert_eq!(service.end("TERM"), Some(0));
 }
 
 #[test]

@@ -229,6 +229,28 @@ impl Scratch {
     }
 }
 
+/// Returns a command that starts another one as `nohup` does: with a signal ignored. Standard output and error are piped.
+#[cfg(unix)]
+pub(crate) fn ignoring(signal: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("trap '' {signal}; exec \"$0\" \"$@\""))
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.expect("set, not removed"));
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
 /// Returns a path in `testdata/`.
 pub(crate) fn testdata(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata")).join(name)

@@ -9,6 +9,7 @@ pub use finding::{Finding, FindingKind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
+    config::CreationRule,
     crypto::select::{Matcher, Selector, SelectorError},
     format::{Format, ParseOptions, SyntaxErrorKind, conflict_markers},
     metadata::{MasterKey, Metadata},
@@ -38,6 +39,17 @@ impl Expected {
             selector,
             groups,
             ..Self::default()
+        }
+    }
+
+    /// Returns what a creation rule wants.
+    #[must_use]
+    pub fn of_rule(rule: &CreationRule) -> Self {
+        Self {
+            selector: rule.selector.clone().unwrap_or_default(),
+            mac_only_encrypted: rule.mac_only_encrypted,
+            groups: rule.groups(),
+            shamir_threshold: rule.shamir_threshold,
         }
     }
 }

@@ -658,3 +658,34 @@ fn a_device_that_never_ends_is_not_read() {
     let error = Config::load(Path::new("/dev/zero")).expect_err("zeros");
     assert!(error.message.contains("16 MiB"), "{error}");
 }
+
+#[test]
+fn a_rule_says_how_to_encrypt_and_what_to_find() {
+    let rule = rule(
+        "creation_rules: [{encrypted_regex: ^p, mac_only_encrypted: true, shamir_threshold: 2, \
+         key_groups: [{pgp: [AA]}, {pgp: [BB]}, {pgp: [CC]}]}]",
+    )
+    .expect("it is for all");
+    let options = crate::EncryptOptions::of_rule(&rule);
+    let expected = crate::check::Expected::of_rule(&rule);
+    for (selector, groups, threshold, mac_only_encrypted) in [
+        (
+            options.selector,
+            options.groups,
+            options.shamir_threshold,
+            options.mac_only_encrypted,
+        ),
+        (
+            expected.selector,
+            expected.groups,
+            expected.shamir_threshold,
+            expected.mac_only_encrypted,
+        ),
+    ] {
+        assert_eq!(selector, Selector::EncryptedRegex("^p".to_owned()));
+        assert_eq!(groups, rule.groups());
+        assert_eq!(groups.len(), 3);
+        assert_eq!(threshold, Some(2));
+        assert!(mac_only_encrypted);
+    }
+}

@@ -26,6 +26,7 @@ use std::{borrow::Cow, fmt, time::SystemTime};
 
 use crate::{
     binary,
+    config::CreationRule,
     convert::convert,
     crypto::{Cipher, DataKey, LeafError, select::Selector, stash::Stash},
     error::Error,
@@ -76,6 +77,18 @@ impl EncryptOptions {
             layout: true,
             binary_indent: None,
             last_modified: None,
+        }
+    }
+
+    /// Returns the options that a creation rule asks for, everything else as it is by default. What is wrong with the keys
+    /// of the rule is told by [`CreationRule::check_keys`].
+    #[must_use]
+    pub fn of_rule(rule: &CreationRule) -> Self {
+        Self {
+            shamir_threshold: rule.shamir_threshold,
+            selector: rule.selector.clone().unwrap_or_default(),
+            mac_only_encrypted: rule.mac_only_encrypted,
+            ..Self::new(rule.groups())
         }
     }
 }
