@@ -34,6 +34,7 @@ pub(crate) struct Context {
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
     has_warned: AtomicBool,
+    has_warned_about_formats: AtomicBool,
     #[cfg(feature = "audit")]
     audit: Audit,
 }
@@ -62,6 +63,10 @@ pub(crate) struct Target {
     pub(crate) output: Format,
     /// Whether nothing says what format the result should have: neither the name of the file nor an option.
     pub(crate) is_output_open: bool,
+    /// Whether nothing says what format the file has: neither its name nor an option.
+    pub(crate) is_format_open: bool,
+    /// Whether there is no name that could say so.
+    pub(crate) is_unnamed: bool,
 }
 
 impl Target {
@@ -79,6 +84,7 @@ impl Context {
             config: Once::default(),
             keyring: Once::default(),
             has_warned: AtomicBool::new(false),
+            has_warned_about_formats: AtomicBool::new(false),
             #[cfg(feature = "audit")]
             audit: Audit::default(),
         }
@@ -87,6 +93,7 @@ impl Context {
     /// Names a file, and finds out its format. No file is standard input.
     pub(crate) fn target(&self, file: Option<&Path>, types: &TypeArgs) -> Result<Target, Failure> {
         let given = |name: &Option<String>| name.as_deref().and_then(Format::from_name);
+        self.warn_about_formats(types);
         let named = non_empty_path(types.filename_override.as_deref()).or(file);
         let by_name = named.map_or(Format::Binary, Format::from_path);
         let format = given(&types.input_type).unwrap_or(by_name);
@@ -102,7 +109,32 @@ impl Context {
             format,
             output,
             is_output_open: by_name == Format::Binary && given(&types.output_type).is_none(),
+            is_format_open: by_name == Format::Binary && given(&types.input_type).is_none(),
+            is_unnamed: named.is_none(),
         })
+    }
+
+    /// Warns of formats that do not exist, which are ignored as in the reference. Once, however many files there are.
+    fn warn_about_formats(&self, types: &TypeArgs) {
+        let unknown = [
+            ("--input-type", &types.input_type),
+            ("--output-type", &types.output_type),
+        ];
+        let unknown = unknown.into_iter().filter_map(|(flag, name)| {
+            let name = name.as_deref().filter(|name| !name.is_empty())?;
+            Format::from_name(name).is_none().then_some((flag, name))
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() || self.has_warned_about_formats.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for (flag, name) in unknown {
+            self.ui.warning(&format!(
+                "{flag} {name} has no effect: there is no such format"
+            ));
+        }
+        self.ui
+            .hint("the formats are yaml, json, dotenv, ini and binary");
     }
 
     /// Whether a file is to be written in the style of the reference instead of its own, because another format or an
@@ -180,12 +212,12 @@ impl Context {
     /// The creation rule for a file; no rule is a reason of its own.
     pub(crate) fn rule(&self, path: &Path) -> Result<Result<&CreationRule, Failure>, Failure> {
         let Some(config) = self.config()? else {
-            return Ok(Err(no_rules()));
+            return Ok(Err(no_rules(None)));
         };
         match config.rule_for(path) {
             Ok(rule) => Ok(Ok(rule)),
             Err(error) => match error.kind {
-                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules())),
+                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules(Some(config)))),
                 ConfigErrorKind::NoMatchingRule => Ok(Err(Failure::from_config(&error))),
                 _ => Err(Failure::from_config(&error)),
             },
@@ -309,7 +341,7 @@ impl Context {
             let words = "Could not generate data key: [empty key group provided]";
             return Err(Failure::verbatim(Code::Generic, words)
                 .in_file(&target.name)
-                .hint("the creation rule for the file names no keys"));
+                .hint(self.without_keys(rule)?));
         }
         let mut options = match rule {
             Some(rule) => EncryptOptions::of_rule(rule),
@@ -329,6 +361,18 @@ impl Context {
         Ok(options)
     }
 
+    /// Says which rule names no keys.
+    fn without_keys(&self, rule: Option<&CreationRule>) -> Result<String, Failure> {
+        Ok(match (self.config()?, rule) {
+            (Some(config), Some(rule)) => format!(
+                "the creation rule at {}:{} is for the file and names no keys; add one, such as age: RECIPIENT",
+                config.path().display(),
+                rule.position
+            ),
+            _ => "name a key, such as --age RECIPIENT".to_owned(),
+        })
+    }
+
     /// How far the JSON that a binary file becomes is indented; by tabs, if nobody says.
     fn binary_indent(&self) -> Result<Option<usize>, Failure> {
         match self.global.indent {
@@ -345,12 +389,19 @@ impl Context {
     }
 }
 
-fn no_rules() -> Failure {
-    Failure::new(
+fn no_rules(config: Option<&Config>) -> Failure {
+    let failure = Failure::new(
         Code::Generic,
         "config file not found, or has no creation rules, and no keys provided through command line options",
-    )
-    .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
+    );
+    let failure = match config {
+        Some(config) => failure.hint(format!(
+            "{} was found, and has nothing under creation_rules",
+            config.path().display()
+        )),
+        None => failure,
+    };
+    failure.hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
 }
 
 /// Something that is read at most once, when the first thread needs it.

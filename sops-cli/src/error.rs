@@ -133,6 +133,12 @@ impl Failure {
         self
     }
 
+    /// Takes away what was said about what to do.
+    pub(crate) fn without_hints(mut self) -> Self {
+        self.hints.clear();
+        self
+    }
+
     /// Gives it another code.
     pub(crate) fn with_code(mut self, code: Code) -> Self {
         self.code = code;

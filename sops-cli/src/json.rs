@@ -57,12 +57,7 @@ impl Object {
         key: &str,
         texts: impl IntoIterator<Item = T>,
     ) -> Self {
-        let quoted = texts.into_iter().map(|text| {
-            let mut quoted = String::new();
-            quote(&mut quoted, text.as_ref());
-            quoted
-        });
-        self.list(key, quoted)
+        self.list(key, texts.into_iter().map(|item| text(item.as_ref())))
     }
 
     pub(crate) fn number(self, key: &str, number: usize) -> Self {
@@ -131,6 +126,13 @@ impl Object {
 pub(crate) fn list(items: impl IntoIterator<Item = String>) -> String {
     let items: Vec<String> = items.into_iter().collect();
     format!("[{}]", items.join(","))
+}
+
+/// A text alone.
+pub(crate) fn text(text: &str) -> String {
+    let mut quoted = String::new();
+    quote(&mut quoted, text);
+    quoted
 }
 
 /// Writes a text as JSON has it.

@@ -1,6 +1,7 @@
 //! The command line `sops`.
 
 mod answer;
+mod appearance;
 #[cfg(feature = "audit")]
 mod audit;
 mod backends;

@@ -166,3 +166,257 @@ fn nothing_in_metadata_is_obeyed_by_a_terminal() {
     assert!(shown.contains(r"x\u{1b}[2J\u{1b}]0;title\u{7}\r\nINJECTED\u{202e}\u{9b}1m"));
     assert!(shown.contains(r"x\u001b[2J"), "as JSON");
 }
+
+#[test]
+fn a_file_that_was_taken_for_another_format_is_told_by_what_it_looks_like() {
+    let scratch = Scratch::new();
+    for (name, text) in [
+        ("e.yaml", "a: b\n"),
+        ("e.env", "A=b\n"),
+        ("e.ini", "[a]\nb=c\n"),
+    ] {
+        scratch.write(name, text);
+        ours(&scratch, &format!("encrypt -i --age {RECIPIENT} {name}")).ok();
+    }
+    let encrypted = |name: &str| scratch.read(name);
+    for (name, text) in [
+        ("e.yaml.enc", encrypted("e.yaml")),
+        ("e.json", encrypted("e.yaml")),
+        (".env.production", encrypted("e.env")),
+        ("env.json", encrypted("e.env")),
+        ("env.yaml", encrypted("e.env")),
+        ("settings", encrypted("e.ini")),
+        ("notes.txt", b"just a text\n".to_vec()),
+        ("utf-16.yaml", b"\xff\xfea\0:\0 \0b\0\n\0".to_vec()),
+        ("utf-16", b"\xfe\xff\0a".to_vec()),
+    ] {
+        scratch.write(name, text);
+    }
+    let unknown = "the name has no ending that tells the format";
+    for (name, said, hint) in [
+        ("e.yaml.enc", unknown, "--input-type yaml"),
+        (".env.production", unknown, "--input-type dotenv"),
+        ("settings", unknown, "--input-type ini"),
+        (
+            "notes.txt",
+            unknown,
+            "if it is encrypted, --input-type says",
+        ),
+        (
+            "e.json",
+            "e.json:1:1: ",
+            "it looks like yaml: --input-type yaml",
+        ),
+        ("env.json", "env.json:1:1: ", "--input-type dotenv"),
+        ("env.yaml", "env.yaml", "--input-type dotenv"),
+        (
+            "utf-16.yaml",
+            "the text is in UTF-16",
+            "convert it to UTF-8",
+        ),
+        ("utf-16", "the text is in UTF-16", "convert it to UTF-8"),
+    ] {
+        for words in [
+            vec!["decrypt", name],
+            vec!["decrypt", "-i", name],
+            vec!["get", name, "a"],
+            vec!["set", name, "a", "1"],
+            vec!["rotate", name],
+            vec!["recipients", name],
+            vec!["edit", name],
+            vec!["exec-env", name, "true"],
+            vec!["filestatus", name],
+        ] {
+            let ran = scratch.run(Ours, &words);
+            if words[0] == "filestatus" && ran.code == 0 {
+                continue;
+            }
+            assert_ne!(ran.code, 0, "{words:?}");
+            let shown = &ran.stderr;
+            assert!(
+                shown.contains(said) && shown.contains(hint),
+                "{words:?}: {shown}"
+            );
+            assert!(!shown.contains("double quotes"), "{words:?}: {shown}");
+        }
+    }
+    let ran = scratch.run_with(Ours, ["decrypt"], [], Some(&encrypted("e.yaml")));
+    assert!(
+        ran.stderr
+            .contains("there is no name that tells the format"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("--input-type yaml"), "{}", ran.stderr);
+    // What the hint says does help.
+    let words = ["decrypt", "--input-type", "yaml", "e.yaml.enc"];
+    assert_eq!(scratch.run(Ours, words).ok(), b"a: b\n");
+    for (name, hint) in [
+        ("plain.json", "this is not JSON"),
+        ("utf-16.yaml", "convert it"),
+    ] {
+        if name == "plain.json" {
+            scratch.write(name, "a: b\n");
+        }
+        let ran = ours(&scratch, &format!("encrypt --age {RECIPIENT} {name}"));
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn slips_are_told_with_what_to_do() {
+    let scratch = Scratch::new();
+    scratch.write("e.yaml", "a: b\nl: [1, {m: n}]\n");
+    ours(&scratch, &format!("encrypt -i --age {RECIPIENT} e.yaml")).ok();
+    scratch.write("sops.yaml", "sops: 1\n");
+    scratch.write("plain.yaml", "a: b\n");
+    scratch.write("empty-rules", "creation_rules:\n");
+    scratch.write(
+        "glob",
+        format!("creation_rules:\n  - age: {RECIPIENT}\n    encrypted_regex: '*pass*'\n"),
+    );
+    scratch.write("utf-16", b"\xff\xfec\0");
+    let damaged = scratch.read_text("e.yaml").replace(
+        "\n    mac: ENC[AES256_GCM,data:",
+        "\n    mac: ENC[AES256_GCM,data:AAAA",
+    );
+    scratch.write("damaged.yaml", damaged);
+    let encrypt = |arguments: &str| format!("encrypt --age {arguments}");
+    for (line, code, said) in [
+        (
+            "exec-env --flatten --only l e.yaml true",
+            1,
+            "the variables of its values are l_0, l_1_m",
+        ),
+        (
+            "exec-env e.yaml echo hi",
+            1,
+            "quote the command, or put -- before it",
+        ),
+        ("decrypt --extract [a] e.yaml", 91, "single quotes"),
+        ("decrypt -x e.yaml", 1, "not defined: -x"),
+        ("decrypt --xyz e.yaml", 1, "not defined: --xyz"),
+        (
+            &encrypt(&format!("{RECIPIENT} sops.yaml")),
+            203,
+            "rename that key",
+        ),
+        (
+            "--config empty-rules encrypt plain.yaml",
+            1,
+            "empty-rules was found, and has nothing under creation_rules",
+        ),
+        (
+            "--config glob encrypt plain.yaml",
+            1,
+            "write pass for every key",
+        ),
+        (
+            &encrypt(&format!("{RECIPIENT} --encrypted-regex *pass* plain.yaml")),
+            1,
+            "write pass for every key",
+        ),
+        (
+            "--config utf-16 encrypt plain.yaml",
+            1,
+            "convert it to UTF-8",
+        ),
+        (
+            "decrypt damaged.yaml",
+            51,
+            "`sops rotate --in-place --ignore-mac`",
+        ),
+        (
+            "decrypt --output-type toml e.yaml",
+            0,
+            "--output-type toml has no effect",
+        ),
+        (
+            "decrypt --input-type nope e.yaml",
+            0,
+            "yaml, json, dotenv, ini and binary",
+        ),
+        (
+            "filestatus e.yaml plain.yaml",
+            0,
+            "Only the first one will be used",
+        ),
+    ] {
+        let ran = ours(&scratch, line);
+        assert_eq!(ran.code, code, "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{line}: {}", ran.stderr);
+    }
+    let two = format!("{RECIPIENT} {RECIPIENT}");
+    let ran = scratch.run(Ours, ["encrypt", "--age", &two, "plain.yaml"]);
+    let said = "separate recipients by commas";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let ran = ours(&scratch, "rotate --help");
+    assert!(
+        !ran.text().contains("standard input if none"),
+        "{}",
+        ran.text()
+    );
+    let ran = ours(&scratch, "get --json --default x\"y e.yaml zz");
+    assert_eq!(ran.ok(), b"\"x\\\"y\"\n");
+    // One warning for many files.
+    scratch.write("f.yaml", scratch.read("e.yaml"));
+    let ran = ours(&scratch, "decrypt -i --output-type toml e.yaml f.yaml");
+    assert_eq!(ran.stderr.matches("no effect").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn settings_that_are_wrong_are_named() {
+    let scratch = Scratch::new();
+    scratch.write("e.yaml", "a: b\n");
+    ours(&scratch, &format!("encrypt -i --age {RECIPIENT} e.yaml")).ok();
+    for (name, value, said) in [
+        (
+            "SOPS_AGE_KEY",
+            "/home/me/keys.txt",
+            "SOPS_AGE_KEY_FILE names a file",
+        ),
+        ("SOPS_AGE_KEY_FILE", "~/keys.txt", "~ is not expanded"),
+        (
+            "SOPS_ENABLE_LOCAL_KEYSERVICE",
+            "yes",
+            "SOPS_ENABLE_LOCAL_KEYSERVICE is neither",
+        ),
+    ] {
+        let mut command = scratch.command(Ours);
+        command.env_remove("SOPS_AGE_KEY_FILE").env(name, value);
+        let child = command.args(["decrypt", "e.yaml"]).spawn();
+        let ran = Ran::of(child.expect("the program starts"));
+        assert_ne!(ran.code, 0);
+        assert!(ran.stderr.contains(said), "{name}: {}", ran.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_the_shell_emptied_is_told() {
+    use std::{fs::File, process::Stdio};
+
+    let scratch = Scratch::new();
+    for words in [
+        vec!["decrypt", "a.yaml"],
+        vec!["encrypt", "--age", RECIPIENT, "a.yaml"],
+        vec!["encrypt", "--age", RECIPIENT, "a.txt"],
+        vec!["rotate", "a.yaml"],
+    ] {
+        let file = words.last().expect("there is one");
+        scratch.write(file, "");
+        let mut command = scratch.command(Ours);
+        let emptied = File::create(scratch.path(file)).expect("a writable file");
+        let child = command.args(&words).stdout(Stdio::from(emptied)).spawn();
+        let ran = Ran::of(child.expect("the program starts"));
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("the shell emptied the file"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("--in-place"), "{}", ran.stderr);
+        assert!(scratch.read(file).is_empty());
+    }
+}

@@ -57,6 +57,11 @@ impl Config {
             |message: String| ConfigError::new(ConfigErrorKind::Unreadable, path, None, message);
         let bytes = read(path)
             .map_err(|error| unreadable(format!("could not read config file: {error}")))?;
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(unreadable("the config file is in UTF-16".to_owned()).with_hint(
+                "convert it to UTF-8; in PowerShell: Get-Content FILE | Out-File -Encoding utf8 NEW",
+            ));
+        }
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable("the config file is not UTF-8".to_owned()))?;
         Self::parse(&text, path)
