@@ -35,6 +35,7 @@ pub(crate) struct Context {
     keyring: Once<Keyring>,
     has_warned: AtomicBool,
     has_warned_about_formats: AtomicBool,
+    has_warned_about_rules: AtomicBool,
     #[cfg(feature = "audit")]
     audit: Audit,
 }
@@ -85,6 +86,7 @@ impl Context {
             keyring: Once::default(),
             has_warned: AtomicBool::new(false),
             has_warned_about_formats: AtomicBool::new(false),
+            has_warned_about_rules: AtomicBool::new(false),
             #[cfg(feature = "audit")]
             audit: Audit::default(),
         }
@@ -173,10 +175,8 @@ impl Context {
             let Some(path) = path else { return Ok(None) };
             self.ui.detail(&format!("using {}", path.display()));
             let config = Config::load(&path).map_err(|error| Failure::from_config(&error))?;
-            config
-                .warnings()
-                .iter()
-                .for_each(|warning| self.warn(warning));
+            let (_, others) = split_warnings(&config);
+            others.into_iter().for_each(|warning| self.warn(warning));
             Ok(Some(config))
         });
         config.map(Option::as_ref)
@@ -214,7 +214,15 @@ impl Context {
         let Some(config) = self.config()? else {
             return Ok(Err(no_rules(None)));
         };
-        match config.rule_for(path) {
+        let found = config.rule_for(path);
+        let is_reported =
+            matches!(&found, Err(error) if error.kind == ConfigErrorKind::InvalidRule);
+        // What is an error is no warning.
+        if !is_reported && !self.has_warned_about_rules.swap(true, Ordering::Relaxed) {
+            let (of_rules, _) = split_warnings(config);
+            of_rules.into_iter().for_each(|warning| self.warn(warning));
+        }
+        match found {
             Ok(rule) => Ok(Ok(rule)),
             Err(error) => match error.kind {
                 ConfigErrorKind::NoCreationRules => Ok(Err(no_rules(Some(config)))),
@@ -387,6 +395,17 @@ impl Context {
     pub(crate) fn layout(&self) -> Result<bool, Failure> {
         Ok(self.config()?.is_none_or(|config| config.stores().layout))
     }
+}
+
+/// The warnings of rules that cannot be used, and all others.
+fn split_warnings(config: &Config) -> (Vec<&ConfigWarning>, Vec<&ConfigWarning>) {
+    let rules = config.creation_rules().unwrap_or_default();
+    let problems: Vec<_> = rules.iter().filter_map(CreationRule::problem).collect();
+    config.warnings().iter().partition(|warning| {
+        problems
+            .iter()
+            .any(|problem| problem.position == warning.position)
+    })
 }
 
 fn no_rules(config: Option<&Config>) -> Failure {

@@ -351,6 +351,23 @@ fn slips_are_told_with_what_to_do() {
     let ran = scratch.run(Ours, ["encrypt", "--age", &two, "plain.yaml"]);
     let said = "separate recipients by commas";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    // A rule that cannot be used is told once, as an error or as a warning.
+    let rules = |path: &str| {
+        format!(
+            "creation_rules:\n  - path_regex: {path}\n    age: {RECIPIENT}\n    encrypted_regex: (\n  - age: {RECIPIENT}\n"
+        )
+    };
+    for (path, code) in [("plain", 1), ("other", 0)] {
+        scratch.write("bad-rule", rules(path));
+        let ran = ours(&scratch, "--config bad-rule encrypt plain.yaml");
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr.matches("can not compile").count(),
+            1,
+            "{}",
+            ran.stderr
+        );
+    }
     let ran = ours(&scratch, "rotate --help");
     assert!(
         !ran.text().contains("standard input if none"),

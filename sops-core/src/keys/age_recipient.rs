@@ -113,12 +113,16 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
         .char_indices()
         .find(|&(at, letter)| !LETTERS.contains(letter) && !is_separator(text, at + 4));
     let found = text.chars().count();
+    if let Some(at) = text.chars().position(char::is_whitespace) {
+        let message = format!(
+            "malformed age recipient: a blank or line break at character {}",
+            at + 1
+        );
+        return KeyError::new(message).with_hint("separate recipients by commas");
+    }
     let what = match (stranger, length) {
         (Some((at, letter)), _) if letter.is_uppercase() => {
             format!("a capital letter at character {}", at + 5)
-        }
-        (Some((at, letter)), _) if letter.is_whitespace() => {
-            format!("a blank or line break at character {}", at + 5)
         }
         (Some((at, _)), _) => {
             format!("character {} is one that no recipient has", at + 5)
@@ -134,11 +138,8 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
             None => "its checksum is wrong, so at least one character of it is wrong".to_owned(),
         },
     };
-    let is_list = stranger.is_some_and(|(_, letter)| letter.is_whitespace());
-    KeyError::new(format!("malformed age recipient: {what}")).with_hint(match is_list {
-        true => "separate recipients by commas",
-        false => "copy the recipient again, as a whole",
-    })
+    KeyError::new(format!("malformed age recipient: {what}"))
+        .with_hint("copy the recipient again, as a whole")
 }
 
 /// Whether the byte at `at` belongs to the name of a plugin or ends it; there, other characters may stand.
