@@ -17,16 +17,34 @@ use crate::{
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Adds them. None of them reads, asks or opens anything before a key needs it.
-#[cfg_attr(not(feature = "openpgp"), expect(unused_variables))]
+#[cfg_attr(
+    not(all(
+        feature = "openpgp",
+        any(
+            feature = "aws-kms",
+            feature = "azure-kv",
+            feature = "gcp-kms",
+            feature = "hc-vault",
+            feature = "huawei-kms"
+        )
+    )),
+    expect(
+        unused_variables,
+        reason = "only OpenPGP asks here, and only calls over the network take long"
+    )
+)]
 pub(crate) fn add(keyring: Keyring, prompt: UserPrompt, time_limit: Duration) -> Keyring {
     #[cfg(feature = "openpgp")]
     let keyring = add_key_files(keyring, prompt);
     #[cfg(feature = "aws-kms")]
-    let keyring = keyring.with_service(sops_aws_kms::AwsKms::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_aws_kms::AwsKms::from_env().with_time_limit(time_limit));
     #[cfg(feature = "azure-kv")]
-    let keyring = keyring.with_service(sops_azure_kv::AzureKv::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_azure_kv::AzureKv::from_env().with_time_limit(time_limit));
     #[cfg(feature = "gcp-kms")]
-    let keyring = keyring.with_service(sops_gcp_kms::GcpKms::from_env(time_limit));
+    let keyring =
+        keyring.with_service(sops_gcp_kms::GcpKms::from_env().with_time_limit(time_limit));
     #[cfg(feature = "hc-vault")]
     let keyring =
         keyring.with_service(sops_hc_vault::HcVault::from_env().with_time_limit(time_limit));

@@ -26,10 +26,10 @@ use crate::commands::keyservice;
 #[cfg(feature = "age")]
 use crate::commands::{demo, doctor, init, keygen};
 
-/// Encrypts the secrets in YAML and JSON files, and nothing else in them.
+/// Encrypts the secrets in YAML, JSON, dotenv and INI files, and nothing else in them; any other file as a whole.
 ///
-/// `sops FILE` opens an encrypted file in your editor. The files are those of SOPS: every other program that reads
-/// SOPS files reads them, and the other way round.
+/// `sops FILE` opens an encrypted file in your editor. The files are those of SOPS: getsops/sops opens them, and this
+/// program opens those of getsops/sops; `sops help compatibility` tells of other readers.
 #[derive(Parser, Debug)]
 #[command(
     name = "sops",

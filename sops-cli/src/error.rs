@@ -8,7 +8,7 @@ use std::{
 use sops_core::{
     ChangeError, Error, SyntaxErrorKind,
     config::{ConfigError, ConfigErrorKind},
-    keys::KeyError,
+    keys::{KeyError, words_of},
     printable,
 };
 
@@ -284,19 +284,10 @@ fn code(error: &Error, doing: Doing) -> Code {
     }
 }
 
-/// The message with those of its causes that it does not hold already. The place stands before it.
+/// The message with those of its causes. The place of what is wrong with the text stands before it.
 fn with_causes(error: &Error) -> String {
-    let mut message = match error {
-        Error::Syntax(error) => return error.message.clone(),
-        _ => error.to_string(),
-    };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-        cause = error.source();
+    match error {
+        Error::Syntax(error) => error.message.clone(),
+        _ => words_of(error),
     }
-    message
 }

@@ -125,7 +125,34 @@ impl Layout {
     }
 }
 
+/// Returns those of the places whose spellings can be used together, found by halves: where a file was merged or edited by hand,
+/// some do not fit any more. `fits` is asked at most `tries` times.
+pub(crate) fn usable<'l>(
+    places: Vec<Spelled<'l>>,
+    tries: usize,
+    mut fits: impl FnMut(&[Spelled<'l>]) -> bool,
+) -> Vec<Spelled<'l>> {
+    let mut kept = Vec::new();
+    let mut untried = vec![places];
+    for _ in 0..tries {
+        let Some(mut places) = untried.pop() else {
+            break;
+        };
+        let before = kept.len();
+        kept.extend(places.iter().cloned());
+        if !fits(&kept) {
+            kept.truncate(before);
+            if places.len() > 1 {
+                let second = places.split_off(places.len() / 2);
+                untried.extend([second, places]);
+            }
+        }
+    }
+    kept
+}
+
 /// A node that has a spelling.
+#[derive(Clone)]
 pub(crate) struct Spelled<'l> {
     /// The node and its descendants: none of them is written in another way.
     pub(crate) nodes: Range<NodeId>,
@@ -248,6 +275,35 @@ fn outer(node: &Node) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keeps_the_spellings_that_fit() {
+        let spelled = |id: u32| Spelled {
+            nodes: NodeId(id)..NodeId(id + 1),
+            value: (Span::new(0, 0), ""),
+            before_comment: None,
+        };
+        for bad in [&[][..], &[0], &[6], &[2, 3], &[0, 1, 2, 3, 4, 5, 6]] {
+            let mut asked = 0;
+            let kept = usable((0..7).map(spelled).collect(), 100, |places| {
+                asked += 1;
+                !places
+                    .iter()
+                    .any(|place| bad.contains(&place.nodes.start.0))
+            });
+            let kept: Vec<u32> = kept.iter().map(|place| place.nodes.start.0).collect();
+            let good: Vec<u32> = (0..7).filter(|id| !bad.contains(id)).collect();
+            assert_eq!(kept, good);
+            assert!(asked < 20, "{asked}");
+        }
+        let mut asked = 0;
+        let none = usable((0..7).map(spelled).collect(), 3, |_| {
+            asked += 1;
+            false
+        });
+        assert!(none.is_empty());
+        assert_eq!(asked, 3);
+    }
 
     #[test]
     fn text_round_trip() {

@@ -1,9 +1,9 @@
-//! SOPS files in Rust: secrets in YAML and JSON that can be committed to Git.
+//! SOPS files in Rust: secrets in YAML, JSON, dotenv, INI and binary files that can be committed to Git.
 //!
-//! A SOPS file is an ordinary YAML or JSON file in which the values are encrypted and the keys are not. It opens with
-//! the Go tool `sops` (getsops/sops) and everything built on it, and this library opens theirs. What is not a secret is
-//! not touched: comments, blank lines, quotes, key order and indentation stay as they are, and decrypting an encrypted
-//! file gives the original back to the byte.
+//! A SOPS file is an ordinary YAML, JSON, dotenv or INI file in which the values are encrypted and the keys are not; any
+//! other file becomes JSON with one value. It opens with the Go tool `sops` (getsops/sops) and everything built on it, and
+//! this library opens theirs. What is not a secret is not touched: comments, blank lines, quotes, key order and indentation
+//! stay as they are, and decrypting an encrypted file gives the original back to the byte.
 //!
 //! # Reading a configuration
 //!
@@ -174,8 +174,9 @@
 //!   in functions that say so: [`Keyring::from_env`], the functions `…_from_env` in [`keys`], [`config::Config::discover`]
 //!   and [`config::Config::load`]. It runs programs only if `SOPS_AGE_KEY_CMD` asks for it, for age recipients and
 //!   identities of plugins, and `gpg` for an OpenPGP key.
-//! - **Keys other than age ones and OpenPGP.** Those of the cloud services are read
-//!   from metadata and kept, but need a [`keys::KeyService`] of yours.
+//! - **Keys other than age ones and OpenPGP.** Those of services are read from metadata and kept, but need a
+//!   [`keys::KeyService`]. The crates `sops-aws-kms`, `sops-azure-kv`, `sops-gcp-kms`, `sops-hc-vault`, `sops-huawei-kms` and
+//!   `sops-keyservice`, from the same repository, have one each; [`Keyring::with_service`] takes them, or one of yours.
 //! - **Taking knowledge back.** [`Unlocked::rewrap`] changes who can unlock a file from now on; its data key stays the
 //!   same, and known to those who could unlock it before. [`Unlocked::rotate`] makes a new one, but the secrets stay the
 //!   same: what somebody has seen has to be replaced ([`Unlocked::change`]).
@@ -187,8 +188,9 @@
 //!
 //! # Features
 //!
-//! - `age` (on by default): native age recipients and identities. Without it the crate needs less than a third of its
-//!   dependencies, and your own [`keys::KeyService`].
+//! - `age` (on by default): age recipients and identities of all kinds: native and post-quantum ones, SSH keys, and those of
+//!   plugins, which are programs. Without it the crate needs about half of its dependencies, and another
+//!   [`keys::KeyService`].
 //! - `pgp` (on by default): OpenPGP keys through the user's `gpg`. Needs no further crate. The crate `sops-openpgp` does
 //!   without a `gpg`.
 //!

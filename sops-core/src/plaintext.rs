@@ -116,7 +116,7 @@ impl Plaintext {
     /// else in the format of the file.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the path leads nowhere.
+    /// As [`Plaintext::extract_as`].
     pub fn extract(&self, path: &TreePath) -> Result<SecretBytes, Error> {
         self.extract_as(path, self.format)
     }
@@ -124,7 +124,8 @@ impl Plaintext {
     /// Returns what stands at a path, maps and lists in the format `output`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the path leads nowhere; [`Error::Emit`] if the format cannot hold it.
+    /// [`Error::NotFound`] if the path leads nowhere; [`Error::Emit`] if the format cannot hold it; [`Error::Selector`] if the
+    /// selector of the file is not a regular expression.
     pub fn extract_as(&self, path: &TreePath, output: Format) -> Result<SecretBytes, Error> {
         let node = self
             .find(path)
@@ -167,6 +168,7 @@ impl Plaintext {
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         emit(self.text(), self.tree(), node, output, &style)
     }
@@ -175,7 +177,8 @@ impl Plaintext {
     /// its own layout is kept.
     ///
     /// # Errors
-    /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
+    /// [`Error::Emit`] if the format cannot hold it; [`Error::Selector`] if the selector of the file is not a regular
+    /// expression.
     pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
         if let (Content::Binary { bytes, .. }, Format::Binary) = (&self.content, output) {
             return Ok(SecretBytes::new(bytes.expose().to_vec()));
@@ -188,6 +191,7 @@ impl Plaintext {
             beside: &|comment| !encrypted[comment.index()],
             from: self.format.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         convert(text, self.tree(), output, &style)
     }

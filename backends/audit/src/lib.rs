@@ -18,8 +18,12 @@ use std::fmt;
 
 use postgres::Client;
 use serde::Deserialize;
+use sops_core::keys::{one_line, words_of};
 
 use connection_string::ConnectionString;
+
+/// More of what a database complains about helps nobody.
+const MAX_WORDS: usize = 600;
 
 /// Which databases there are.
 #[derive(Debug, Default, Deserialize)]
@@ -153,16 +157,7 @@ impl Auditor {
     }
 }
 
-/// The error with its causes.
+/// What the error and its causes say, some of it in the words of the server.
 fn reason(error: &postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
+    one_line(&words_of(error), MAX_WORDS)
 }

@@ -1,6 +1,6 @@
 //! TLS to a database, as strict as the connection string says.
 
-use std::sync::Arc;
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -11,9 +11,13 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
+use sops_core::SecretBytes;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection_string::{ConnectionString, Verify};
+
+/// Larger files are no certificates.
+const MAX_FILE: usize = 4 << 20;
 
 /// Returns what makes TLS connections.
 pub(crate) fn connector(connection: &ConnectionString) -> Result<MakeRustlsConnect, String> {
@@ -44,15 +48,20 @@ pub(crate) fn connector(connection: &ConnectionString) -> Result<MakeRustlsConne
 
 fn roots(connection: &ConnectionString) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let certificates = match &connection.root_certificates {
-        Some(path) => CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
+    let certificates: Vec<CertificateDer<'static>> = match &connection.root_certificates {
+        Some(path) => certificates(path)
             .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
         None => rustls_native_certs::load_native_certs().certs,
     };
-    let certificates: Vec<CertificateDer<'static>> = certificates;
     roots.add_parsable_certificates(certificates);
     Ok(roots)
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let pem = SecretBytes::read_limited(File::open(path)?, MAX_FILE)?;
+    CertificateDer::pem_slice_iter(pem.expose())
+        .collect::<Result<_, _>>()
+        .map_err(io::Error::other)
 }
 
 /// Checks certificates as `sslmode` says: the name of the host only with `verify-full`.
@@ -114,5 +123,18 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let algorithms = &self.provider.signature_verification_algorithms;
         algorithms.supported_schemes()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_in_a_file_that_never_ends() {
+        let text = "host=h user=u sslmode=verify-full sslrootcert=/dev/zero";
+        let connection = ConnectionString::parse(text).expect("a connection string");
+        let error = connector(&connection).err().expect("no authorities");
+        assert!(error.contains("larger than 4 MiB"), "{error}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
+    fs::File,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -22,16 +23,25 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use sops_core::{keys::KeyError, printable};
+use sops_core::{
+    SecretBytes,
+    keys::{KeyError, words_of},
+    printable,
+};
+use sops_http::Problem;
 use sops_runtime::run_within;
 
-use crate::{failure::Failure, session_name::session_name};
+use crate::{
+    bounded::{bounded, is_too_large},
+    failure::Failure,
+    session_name::session_name,
+};
 
 /// How often a call is attempted.
 const ATTEMPTS: u32 = 4;
 
 /// A bundle of certificates ends here.
-const MAX_BUNDLE: u64 = 4 << 20;
+const MAX_BUNDLE: usize = 4 << 20;
 
 /// As whom a region is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +84,7 @@ impl Identity {
 /// The clients that were needed so far.
 #[derive(Default)]
 pub(crate) struct Clients {
-    http: OnceLock<Result<SharedHttpClient, String>>,
+    http: OnceLock<Result<SharedHttpClient, Problem>>,
     known: Mutex<HashMap<Identity, aws_sdk_kms::Client>>,
 }
 
@@ -89,11 +99,7 @@ impl Clients {
         if let Some(client) = known.get(identity) {
             return Ok(client.clone());
         }
-        let http = self
-            .http
-            .get_or_init(http_client)
-            .clone()
-            .map_err(KeyError::new)?;
+        let http = self.http.get_or_init(http_client).clone()?;
         let wanted = identity.clone();
         let config = run_within(
             time_limit,
@@ -102,28 +108,37 @@ impl Clients {
         .map_err(|error| {
             Failure::from_runtime(&error).to_key_error("encrypt or decrypt", "", identity)
         })?;
-        let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(TooManyCalls);
+        let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(Repetitions);
         let client = aws_sdk_kms::Client::from_conf(config.build());
         known.insert(identity.clone(), client.clone());
         Ok(client)
     }
 }
 
-/// Has calls repeated that are too many, also if only the status says so. The SDK looks for a name of the error.
+/// Has calls repeated that are too many, also if only the status says so, where the SDK looks for a name of the error; and
+/// none that the same server would answer in the same way: too much, or with a certificate that is not trusted.
 #[derive(Debug)]
-struct TooManyCalls;
+struct Repetitions;
 
-impl ClassifyRetry for TooManyCalls {
+impl ClassifyRetry for Repetitions {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response() {
-            Some(answer) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
+        match (context.output_or_error(), context.response()) {
+            (Some(Err(error)), _) if is_too_large(error) || is_untrusted(error) => {
+                RetryAction::RetryForbidden
+            }
+            (_, Some(answer)) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "status 429"
+        "what sops repeats"
     }
+}
+
+/// Whether `error` is about the certificate of a server, of which TLS has no more than words here.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    words_of(error).contains("invalid peer certificate")
 }
 
 async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration) -> SdkConfig {
@@ -166,19 +181,20 @@ async fn load(identity: &Identity, http: SharedHttpClient, time_limit: Duration)
 
 /// The pool of connections, which trusts whom the system trusts, or `AWS_CA_BUNDLE` names, and uses the proxies that the
 /// environment names.
-pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
+pub(crate) fn http_client() -> Result<SharedHttpClient, Problem> {
     let trusted = match env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
         None => TrustStore::default(),
         Some(path) => {
-            let cannot =
-                |what: &str| format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
-            let length = fs::metadata(&path)
+            let cannot = |what: &str| {
+                let message = format!("cannot use AWS_CA_BUNDLE ({}): {what}", path.display());
+                Problem::setting(message).with_hint(
+                    "set it to the path of a file with certificates of authorities, in PEM",
+                )
+            };
+            let pem = File::open(&path)
+                .and_then(|file| SecretBytes::read_limited(file, MAX_BUNDLE))
                 .map_err(|error| cannot(&error.to_string()))?
-                .len();
-            if length > MAX_BUNDLE {
-                return Err(cannot("it is too long for certificates"));
-            }
-            let pem = fs::read(&path).map_err(|error| cannot(&error.to_string()))?;
+                .into_vec();
             if !pem.windows(11).any(|part| part == b"-----BEGIN ") {
                 return Err(cannot("it has no certificate in PEM form"));
             }
@@ -188,17 +204,18 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, String> {
     let context = TlsContext::builder()
         .with_trust_store(trusted)
         .build()
-        .map_err(|error| format!("cannot use the certificates for TLS: {error}"))?;
-    Ok(
-        Builder::new().build_with_connector_fn(move |settings, components| {
-            let mut builder = Connector::builder();
-            builder.set_connector_settings(settings.cloned());
-            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            builder
-                .proxy_config(ProxyConfig::from_env())
-                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-                .tls_context(context.clone())
-                .build()
-        }),
-    )
+        .map_err(|error| {
+            Problem::setting(format!("cannot use the certificates for TLS: {error}"))
+        })?;
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder();
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .build()
+    });
+    Ok(bounded(client))
 }

@@ -5,10 +5,10 @@ use aws_sdk_kms::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use sops_core::keys::KeyError;
+use sops_core::keys::{KeyError, one_line, words_of};
 use sops_runtime::RuntimeError;
 
-use crate::clients::Identity;
+use crate::{bounded::is_too_large, clients::Identity};
 
 /// A call that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ where
             }
         }
         SdkError::TimeoutError(_) => Failure::NoAnswer("no answer in time".to_owned()),
+        SdkError::ResponseError(_) if is_too_large(&error) => {
+            Failure::NoAnswer("the answer is too large".to_owned())
+        }
         SdkError::ResponseError(context) => Failure::NoAnswer(format!(
             "the answer (status {}) cannot be read",
             context.raw().status().as_u16()
@@ -86,32 +89,16 @@ fn by_cause(error: &(dyn std::error::Error + 'static)) -> Failure {
     }
 }
 
-/// The texts of the causes, from the outside in, those left out that are said already.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let said = printable(&error.to_string());
-        let said = said.strip_prefix("other: ").unwrap_or(&said);
-        // Which is what the SDK calls what it has no words for.
-        if said != "other" && !text.contains(said) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(said);
-        }
-        cause = error.source();
-    }
-    text.chars().take(600).collect()
+/// What the error and its causes say, without `other`, which is what the SDK calls what it has no words for.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let words = words_of(error);
+    let said: Vec<&str> = words.split(": ").filter(|said| *said != "other").collect();
+    one_line(&said.join(": "), 600)
 }
 
-/// One line of what a server says, and not too much of it.
+/// What a server says.
 fn printable(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars()
-        .filter(|letter| !letter.is_control())
-        .take(400)
-        .collect()
+    one_line(text, 400)
 }
 
 impl Failure {

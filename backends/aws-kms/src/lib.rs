@@ -8,6 +8,7 @@
 //! The SDK is asynchronous and waits on the one thread of [`sops_runtime`]; callers may be whoever they are.
 
 mod arn;
+mod bounded;
 mod clients;
 mod failure;
 mod s3;
@@ -22,6 +23,7 @@ use sops_core::{
     keys::{KeyError, KeyService},
     metadata::{KeyEntry, MasterKey},
 };
+use sops_http::Limits;
 use zeroize::Zeroize as _;
 
 use clients::{Clients, Identity};
@@ -35,13 +37,19 @@ pub struct AwsKms {
 
 impl AwsKms {
     /// Returns the service with what the environment and the files of the user say, which is read when the first key needs
-    /// it. A call may take as long as `time_limit`, with all attempts.
+    /// it.
     #[must_use]
-    pub fn from_env(time_limit: Duration) -> Self {
+    pub fn from_env() -> Self {
         Self {
             clients: Clients::default(),
-            time_limit,
+            time_limit: Limits::default().timeout,
         }
+    }
+
+    /// Sets how long a call may take, with all attempts. Without, it is 30 seconds.
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     fn encrypt(&self, key: &Key<'_>, share: &SecretBytes) -> Result<String, KeyError> {

@@ -89,7 +89,7 @@ impl S3 {
     }
 
     fn access(&self) -> Result<Access, KeyError> {
-        let http = http_client().map_err(KeyError::new)?;
+        let http = http_client()?;
         let load = async move {
             let config = aws_config::defaults(BehaviorVersion::latest())
                 .http_client(http)

@@ -1,7 +1,8 @@
 //! Who we are: where credentials are looked for, and how they become access tokens.
 
 use std::{
-    fs, io,
+    fs::File,
+    io,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,7 +21,7 @@ use crate::{Environment, certificate};
 const MACHINE_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Tokens end here.
-const MAX_TOKEN: u64 = 1 << 20;
+const MAX_TOKEN: usize = 1 << 20;
 
 /// A way to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,14 +165,10 @@ impl Login<'_> {
         ) else {
             return Outcome::Absent("AZURE_FEDERATED_TOKEN_FILE is not set".to_owned());
         };
-        let read = || match fs::metadata(&file)?.len() {
-            length if length > MAX_TOKEN => Err(io::Error::other("it is too long for a token")),
-            _ => fs::read_to_string(&file).map(Zeroizing::new),
-        };
-        match read() {
+        match File::open(&file).and_then(|file| SecretText::read_limited(file, MAX_TOKEN)) {
             Ok(token) => {
                 let who = format!("the workload identity {id} in the tenant {tenant}");
-                self.with_client(&tenant, &id, &asserted(token.trim()), &who)
+                self.with_client(&tenant, &id, &asserted(token.expose().trim()), &who)
             }
             Err(error) => Outcome::Failed(KeyError::new(format!(
                 "cannot read the token in {file}, which AZURE_FEDERATED_TOKEN_FILE names: {error}"
@@ -315,7 +312,7 @@ impl Login<'_> {
                 return Outcome::Absent(format!("{program} gives no token, {error}: {hint}"));
             }
         };
-        match sops_http::read_json::<Printed>(&output) {
+        match sops_http::read_json::<Printed>(output.expose()) {
             Ok(printed) => {
                 // It is asked again rather than believed for long.
                 Outcome::Token(AccessToken::new(

@@ -9,7 +9,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use sops_core::{SecretBytes, SecretText, keys::KeyError, metadata::MasterKey};
-use sops_http::{AccessToken, Address, Answer, Call, Client, JsonBody, Problem, Tokens, encode};
+use sops_http::{
+    AccessToken, Address, Answer, Call, Client, JsonBody, Limits, Problem, Tokens, encode,
+};
 use zeroize::Zeroizing;
 
 use crate::{Environment, allow_list, credentials};
@@ -75,14 +77,18 @@ pub(crate) struct Vaults {
 }
 
 impl Vaults {
-    pub(crate) fn new(environment: Environment, time_limit: Duration) -> Self {
+    pub(crate) fn new(environment: Environment) -> Self {
         Self {
             environment,
             client: OnceLock::new(),
-            time_limit,
             tokens: Tokens::default(),
             versions: Mutex::default(),
+            time_limit: Limits::default().timeout,
         }
+    }
+
+    pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     pub(crate) fn current_version(&self, key: &Key<'_>) -> Result<String, KeyError> {

@@ -1,13 +1,13 @@
 //! Who we are: where credentials are looked for, and how they become access tokens.
 
 use std::{
-    fs, io,
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Deserialize;
-use sops_core::{SecretText, keys::KeyError};
+use sops_core::{SecretBytes, SecretText, keys::KeyError};
 use sops_http::{AccessToken, Answer, Call, Client, Limits, Proxies, Trust, form, tidy};
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ use crate::{Environment, assertion::assertion, external};
 pub(crate) const KMS_SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 
 /// Credentials files end here.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// The machine answers in an instant, or there is nothing to answer.
 const MACHINE_TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -95,22 +95,16 @@ impl Credentials {
     }
 
     fn read(path: &Path) -> Result<Self, KeyError> {
-        let unreadable = |what: String| {
-            KeyError::new(format!(
-                "cannot read the credentials file {}: {what}",
-                path.display()
-            ))
-        };
-        let read = || -> io::Result<Vec<u8>> {
-            match fs::metadata(path)?.len() {
-                length if length > MAX_FILE => {
-                    Err(io::Error::other("it is too long for credentials"))
-                }
-                _ => fs::read(path),
-            }
-        };
-        let text = Zeroizing::new(read().map_err(|error| unreadable(error.to_string()))?);
-        Self::parse(&text, &path.display().to_string())
+        let origin = path.display().to_string();
+        let text = File::open(path)
+            .and_then(|file| SecretBytes::read_limited(file, MAX_FILE))
+            .map_err(|error| {
+                KeyError::new(format!(
+                    "cannot read the credentials file {origin}: {error}"
+                ))
+                .with_hint("`gcloud auth application-default login` writes one")
+            })?;
+        Self::parse(text.expose(), &origin)
     }
 
     fn parse(text: &[u8], origin: &str) -> Result<Self, KeyError> {
@@ -334,7 +328,7 @@ pub(crate) fn impersonate(
 
     let url = secure(url, "service_account_impersonation_url")?;
     let json = serde_json::json!({"scope": [scope], "delegates": delegates, "lifetime": "3600s"});
-    let body = sops_core::SecretBytes::new(json.to_string().into_bytes());
+    let body = SecretBytes::new(json.to_string().into_bytes());
     let bearer = Zeroizing::new(format!("Bearer {}", token.secret.expose()));
     let call = Call::post(url, body.expose())
         .header("content-type", "application/json")

@@ -1,16 +1,16 @@
 //! Accounts of others: a token that somebody else gave out is exchanged for one of Google.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs::File};
 
 use serde::Deserialize;
-use sops_core::keys::KeyError;
+use sops_core::{SecretText, keys::KeyError};
 use sops_http::{AccessToken, Call, Client};
 use zeroize::Zeroizing;
 
 use crate::credentials::{CredentialsFile, impersonate, needed, request_token, secure};
 
 /// Tokens end here.
-const MAX_TOKEN: u64 = 1 << 20;
+const MAX_TOKEN: usize = 1 << 20;
 
 /// Where the token of the other is.
 #[derive(Deserialize)]
@@ -89,20 +89,14 @@ impl Source {
     fn subject(&self, client: &Client, origin: &str) -> Result<Zeroizing<String>, KeyError> {
         let text = match (&self.file, &self.url) {
             (Some(path), _) => {
-                let unreadable = |what: String| {
-                    KeyError::new(format!(
-                        "cannot read the token in {path}, which {origin} names: {what}"
-                    ))
-                };
-                let length = fs::metadata(path)
-                    .map_err(|error| unreadable(error.to_string()))?
-                    .len();
-                if length > MAX_TOKEN {
-                    return Err(unreadable("it is too long for a token".to_owned()));
-                }
-                Zeroizing::new(
-                    fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?,
-                )
+                let text = File::open(path)
+                    .and_then(|file| SecretText::read_limited(file, MAX_TOKEN))
+                    .map_err(|error| {
+                        KeyError::new(format!(
+                            "cannot read the token in {path}, which {origin} names: {error}"
+                        ))
+                    })?;
+                Zeroizing::new(text.expose().to_owned())
             }
             (None, Some(url)) => {
                 let call = self

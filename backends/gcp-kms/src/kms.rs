@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sops_core::{SecretBytes, keys::KeyError};
-use sops_http::{AccessToken, Address, Client, Problem, Tokens, encode, tidy};
+use sops_http::{AccessToken, Address, Client, Limits, Problem, Tokens, encode, tidy};
 
 use crate::{
     Environment,
@@ -26,15 +26,19 @@ pub(crate) struct Kms {
 }
 
 impl Kms {
-    pub(crate) fn new(environment: Environment, time_limit: Duration) -> Self {
+    pub(crate) fn new(environment: Environment) -> Self {
         Self {
             environment,
             client: OnceLock::new(),
             grpc: OnceLock::new(),
-            time_limit,
             credentials: OnceLock::new(),
             tokens: Tokens::default(),
+            time_limit: Limits::default().timeout,
         }
+    }
+
+    pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     pub(crate) fn encrypt(

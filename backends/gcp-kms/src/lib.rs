@@ -34,16 +34,22 @@ pub use storage::CloudStorage;
 pub struct GcpKms(Kms);
 
 impl GcpKms {
-    /// Returns the service with what the environment says. A call may take as long as `time_limit`, with all attempts.
+    /// Returns the service with what the environment says.
     #[must_use]
-    pub fn from_env(time_limit: Duration) -> Self {
-        Self::new(Environment::of_process(), time_limit)
+    pub fn from_env() -> Self {
+        Self::new(Environment::of_process())
     }
 
     /// Returns the service with what `environment` says.
     #[must_use]
-    pub fn new(environment: Environment, time_limit: Duration) -> Self {
-        Self(Kms::new(environment, time_limit))
+    pub fn new(environment: Environment) -> Self {
+        Self(Kms::new(environment))
+    }
+
+    /// Sets how long a call may take, with all attempts. Without, it is 30 seconds.
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self(self.0.with_time_limit(time_limit))
     }
 }
 

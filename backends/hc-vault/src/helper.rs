@@ -1,11 +1,14 @@
 //! The token helper: a program that keeps the token somewhere safer than in a file.
 
 use std::{
-    env, fs, io,
+    env,
+    fs::File,
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use sops_core::SecretText;
 use sops_http::Problem;
 
 use crate::token::{self, Token};
@@ -15,7 +18,7 @@ const CONFIG_PATH: &str = "VAULT_CONFIG_PATH";
 /// The setting in it.
 const SETTING: &str = "token_helper";
 /// Larger files are something else.
-const MAX_CONFIG: u64 = 1 << 20;
+const MAX_CONFIG: usize = 1 << 20;
 
 /// Asks the helper that the configuration names, if it names one.
 ///
@@ -61,11 +64,7 @@ fn configured(home: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
         (None, Some(home)) => home.join(".vault"),
         (None, None) => return Ok(None),
     };
-    let text = match fs::metadata(&path) {
-        Ok(found) if found.len() > MAX_CONFIG => Err(io::Error::other("it is too large")),
-        Ok(_) => fs::read_to_string(&path),
-        Err(error) => Err(error),
-    };
+    let text = File::open(&path).and_then(|file| SecretText::read_limited(file, MAX_CONFIG));
     let text = match text {
         Ok(text) => text,
         // Other programs also call something `.vault`.
@@ -75,7 +74,7 @@ fn configured(home: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
             return Err(Problem::setting(message));
         }
     };
-    let helper = setting(&text, SETTING).filter(|helper| !helper.is_empty());
+    let helper = setting(text.expose(), SETTING).filter(|helper| !helper.is_empty());
     Ok(helper.map(|helper| {
         let helper = expand(Path::new(&helper), home);
         // Never looked for in the folders of PATH: whoever can write into one could read the token.

@@ -1,15 +1,9 @@
 //! The token, and where it is looked for.
 
-use std::{
-    env, fmt,
-    fs::File,
-    io::{self, Read as _},
-    path::PathBuf,
-};
+use std::{env, fmt, fs::File, io, path::PathBuf};
 
 use sops_core::SecretText;
 use sops_http::{HeaderValue, Problem};
-use zeroize::Zeroizing;
 
 use crate::helper;
 
@@ -18,7 +12,7 @@ const VARIABLE: &str = "VAULT_TOKEN";
 /// Where `vault login` keeps it.
 const FILE: &str = ".vault-token";
 /// Longer ones are no tokens.
-pub(crate) const MAX_TOKEN: u64 = 64 << 10;
+pub(crate) const MAX_TOKEN: usize = 64 << 10;
 
 /// A token, and where it is from.
 pub(crate) struct Token {
@@ -104,12 +98,8 @@ fn from_file(path: PathBuf) -> Result<Option<Token>, Problem> {
 
 /// Reads a token, without the blanks around it; nothing is none.
 pub(crate) fn read(source: impl io::Read) -> io::Result<Option<SecretText>> {
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    source.take(MAX_TOKEN + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_TOKEN {
-        return Err(io::Error::other("it is too long for a token"));
-    }
-    let token = text.trim();
+    let text = SecretText::read_limited(source, MAX_TOKEN)?;
+    let token = text.expose().trim();
     Ok((!token.is_empty()).then(|| SecretText::new(token.to_owned())))
 }
 

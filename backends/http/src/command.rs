@@ -2,17 +2,17 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, Read as _},
+    io,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use zeroize::Zeroizing;
+use sops_core::SecretBytes;
 
 /// What a program prints ends here.
-const MAX_OUTPUT: u64 = 1 << 20;
+const MAX_OUTPUT: usize = 1 << 20;
 
 /// Runs a program, with nothing on its standard input and its complaints thrown away, and returns what it prints if it
 /// succeeds within `limit`.
@@ -25,7 +25,7 @@ pub fn output_of<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
-) -> io::Result<Zeroizing<Vec<u8>>> {
+) -> io::Result<SecretBytes> {
     let deadline = Instant::now() + limit;
     let mut child = Command::new(program)
         .args(arguments)
@@ -35,7 +35,11 @@ pub fn output_of<A: AsRef<OsStr>>(
         .spawn()?;
     let (sender, receiver) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        thread::spawn(move || sender.send(read(stdout)).ok());
+        thread::spawn(move || {
+            sender
+                .send(SecretBytes::read_limited(stdout, MAX_OUTPUT))
+                .ok()
+        });
     }
     let output = receiver.recv_timeout(limit);
     let status = loop {
@@ -51,18 +55,14 @@ pub fn output_of<A: AsRef<OsStr>>(
         child.wait()?;
         return Err(io::ErrorKind::TimedOut.into());
     };
-    if !status.success() {
-        return Err(io::Error::other(format!("it failed ({status})")));
-    }
-    output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-}
-
-fn read(stdout: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(16 << 10));
-    stdout.take(MAX_OUTPUT + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_OUTPUT {
-        true => Err(io::Error::other("it prints too much")),
-        false => Ok(bytes),
+    let output = output.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+    match output {
+        // First, because a program that nobody listens to fails.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(io::Error::new(error.kind(), "it prints too much"))
+        }
+        _ if !status.success() => Err(io::Error::other(format!("it failed ({status})"))),
+        output => output,
     }
 }
 
@@ -74,8 +74,11 @@ mod tests {
     fn programs() {
         let run =
             |script: &str, limit| output_of("sh", ["-c", script], Duration::from_millis(limit));
-        assert_eq!(run("echo a", 10_000).expect("it runs").as_slice(), b"a\n");
-        assert!(run("echo a; exit 1", 10_000).is_err());
+        assert_eq!(run("echo a", 10_000).expect("it runs").expose(), b"a\n");
+        let error = run("echo a; exit 1", 10_000).expect_err("it fails");
+        assert!(error.to_string().contains("it failed"), "{error}");
+        let error = run("exec yes", 20_000).expect_err("it does not end");
+        assert_eq!(error.to_string(), "it prints too much");
         let start = Instant::now();
         let error = run("exec sleep 60", 50).expect_err("it takes too long");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

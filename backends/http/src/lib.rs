@@ -11,6 +11,7 @@ mod command;
 mod encode;
 mod environment;
 mod json;
+pub mod jwt;
 mod problem;
 mod proxies;
 mod reason;

@@ -132,7 +132,8 @@ impl Problem {
                     rustls::CertificateError::UnknownIssuer => {
                         "it was issued by an authority that is not trusted here".to_owned()
                     }
-                    reason => reason.to_string(),
+                    // The names that the certificate is for are what the server says.
+                    reason => crate::tidy(&reason.to_string(), &[]),
                 };
                 let message = format!("the certificate of the server is not trusted: {reason}");
                 Self::new(ProblemKind::Untrusted, message)

@@ -1,7 +1,8 @@
 //! Which servers are trusted, and who this machine is to them.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,13 +13,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
+use sops_core::SecretBytes;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use zeroize::Zeroizing;
 
 use crate::Problem;
 
 /// Larger files are no certificates.
-const MAX_FILE: u64 = 4 << 20;
+const MAX_FILE: usize = 4 << 20;
 /// Folders with more files than this hold something else.
 const MAX_FILES: usize = 10_000;
 /// Where OpenSSL, and what follows it, is told to find certificates.
@@ -120,7 +121,7 @@ impl Trust {
         }
         if let Some((named_by, path)) = &self.file {
             let pem = read(named_by, path)?;
-            return roots(named_by, certificates(&pem));
+            return roots(named_by, certificates(pem.expose()));
         }
         if let Some((named_by, text)) = &self.text {
             return roots(named_by, certificates(text.as_bytes()));
@@ -128,7 +129,7 @@ impl Trust {
         if let Some((named_by, folder)) = &self.folder {
             let mut found = Vec::new();
             for path in files_in(named_by, folder)? {
-                found.extend(certificates(&read(named_by, &path)?));
+                found.extend(certificates(read(named_by, &path)?.expose()));
             }
             return roots(named_by, found);
         }
@@ -149,7 +150,7 @@ impl Trust {
         let Some(Pair { chain, pem, .. }) = self.pair()? else {
             return Ok(None);
         };
-        let key = PrivateKey::from_pem(&pem).map_err(|_| self.no_pair())?;
+        let key = PrivateKey::from_pem(pem.expose()).map_err(|_| self.no_pair())?;
         let chain: Vec<_> = chain
             .iter()
             .map(|cert| Certificate::from_der(cert).to_owned())
@@ -161,9 +162,12 @@ impl Trust {
         let Some((named_by, cert, key)) = &self.client else {
             return Ok(None);
         };
-        let chain = certificates(&read(named_by, cert)?);
+        let chain = certificates(read(named_by, cert)?.expose());
         let pem = read(named_by, key)?;
-        let (false, Ok(key)) = (chain.is_empty(), PrivateKeyDer::from_pem_slice(&pem)) else {
+        let (false, Ok(key)) = (
+            chain.is_empty(),
+            PrivateKeyDer::from_pem_slice(pem.expose()),
+        ) else {
             return Err(self.no_pair());
         };
         let chain: Vec<_> = chain.iter().map(to_der).collect();
@@ -191,7 +195,7 @@ struct Pair {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     /// The key as it was read.
-    pem: Zeroizing<Vec<u8>>,
+    pem: SecretBytes,
 }
 
 fn to_der(cert: &Certificate<'static>) -> CertificateDer<'static> {
@@ -258,14 +262,10 @@ fn files_in(named_by: &str, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     Ok(files)
 }
 
-fn read(named_by: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let failed = |error| unreadable(named_by, path, &error);
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_FILE {
-        let message = format!("{named_by} ({}) is too large", path.display());
-        return Err(Problem::setting(message));
-    }
-    fs::read(path).map(Zeroizing::new).map_err(failed)
+fn read(named_by: &str, path: &Path) -> Result<SecretBytes, Problem> {
+    File::open(path)
+        .and_then(|file| SecretBytes::read_limited(file, MAX_FILE))
+        .map_err(|error| unreadable(named_by, path, &error).with_hint("a file in PEM is expected"))
 }
 
 fn unreadable(named_by: &str, path: &Path, error: &std::io::Error) -> Problem {

@@ -1,35 +1,18 @@
 //! What a service says, made fit to be shown.
 
+use sops_core::keys::one_line;
+
 /// More than this of what a service says helps nobody.
 const MOST: usize = 300;
 
-/// Returns what a service said in one line of bounded length, without control characters and without any of `secrets`.
+/// Returns what a service said in one line of bounded length that is fit for a terminal, without any of `secrets`.
 #[must_use]
 pub fn tidy(said: &str, secrets: &[&str]) -> String {
     let mut said = said.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         said = said.replace(secret, "[REDACTED]");
     }
-    let mut tidied = String::new();
-    let mut length = 0;
-    for word in said.split(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        if word.is_empty() {
-            continue;
-        }
-        if !tidied.is_empty() {
-            tidied.push(' ');
-            length += 1;
-        }
-        for letter in word.chars() {
-            if length == MOST {
-                tidied.push('…');
-                return tidied;
-            }
-            tidied.push(letter);
-            length += 1;
-        }
-    }
-    tidied
+    one_line(&said, MOST)
 }
 
 #[cfg(test)]

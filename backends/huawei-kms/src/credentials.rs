@@ -1,9 +1,6 @@
 //! The access key, and where it is looked for.
 
-use std::{
-    fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt, fs::File, path::PathBuf};
 
 use sops_core::SecretText;
 use sops_http::{Environment, Problem};
@@ -12,7 +9,7 @@ use zeroize::Zeroizing;
 /// Names the file with credentials.
 const FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
 /// Larger files hold something else.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// An access key, and what belongs to it.
 pub(crate) struct Credentials {
@@ -52,9 +49,9 @@ impl Credentials {
         let mut problem = Problem::setting("there is no access key for HuaweiCloud");
         if let Some(path) = path {
             let source = path.display().to_string();
-            match read(&path) {
+            match File::open(&path).and_then(|file| SecretText::read_limited(file, MAX_FILE)) {
                 Ok(text) => {
-                    let find = |name: &str| setting(&text, "basic", name);
+                    let find = |name: &str| setting(text.expose(), "basic", name);
                     if let Some(found) = Self::from(&find, &source)? {
                         return Ok(found);
                     }
@@ -103,13 +100,6 @@ impl Credentials {
             source: source.to_owned(),
         }))
     }
-}
-
-fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        return Err(std::io::Error::other("it is too large"));
-    }
-    fs::read_to_string(path).map(Zeroizing::new)
 }
 
 /// Returns a setting in a section of a file in INI.

@@ -16,7 +16,7 @@ use sequoia_openpgp::{
 use sops_core::{Prompt, SecretBytes, keys::KeyError};
 use zeroize::Zeroizing;
 
-use crate::{key_files::one_line, select};
+use crate::{key_files::said_by, select};
 
 /// More bytes than any data key or share has.
 const MAX_SHARE: usize = 256;
@@ -66,7 +66,7 @@ impl Unlocked {
             // It may be for another key, but nobody will ever know.
             Outcome::NotAsked | Outcome::Opened => Some(Err(KeyError::new(format!(
                 "its `enc` is damaged, or no OpenPGP message for a public key: {}",
-                one_line(&error)
+                said_by(&error)
             ))
             .with_hint("restore the `enc` of this key from an earlier version of the file"))),
         }
@@ -125,7 +125,7 @@ fn unlock(key: &SecretKey, cert: &Cert, prompt: Option<&dyn Prompt>) -> Result<K
 impl From<sequoia_openpgp::anyhow::Error> for Refusal {
     fn from(error: sequoia_openpgp::anyhow::Error) -> Self {
         Self {
-            message: format!("the secret key cannot be used: {}", one_line(&error)),
+            message: format!("the secret key cannot be used: {}", said_by(&error)),
             hint: Some("use it through gpg: import it there".to_owned()),
         }
     }

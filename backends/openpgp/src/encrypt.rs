@@ -9,13 +9,13 @@ use sequoia_openpgp::{
 };
 use sops_core::{SecretBytes, keys::KeyError};
 
-use crate::{key_files::one_line, select::Found};
+use crate::{key_files::said_by, select::Found};
 
 /// Encrypts a data key or share, as every `gpg` can read it: with AES-256 and an MDC, whatever newer ways the key claims to
 /// understand.
 pub(crate) fn encrypt(found: Found<'_>, share: &SecretBytes) -> Result<String, KeyError> {
     let key = found.encryption_key()?;
-    let failed = |error| KeyError::new(format!("cannot encrypt: {}", one_line(&error)));
+    let failed = |error| KeyError::new(format!("cannot encrypt: {}", said_by(&error)));
     let mut armored = Vec::new();
     let write = |armored: &mut Vec<u8>| -> sequoia_openpgp::Result<()> {
         let features = Features::empty().set_seipdv1();

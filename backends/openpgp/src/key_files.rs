@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,13 +12,14 @@ use sequoia_openpgp::{
     parse::{PacketParser, Parse},
 };
 use sops_core::{
-    Warning,
-    keys::{KeyError, warn_of_readers},
+    SecretBytes, Warning,
+    keys::{KeyError, one_line, warn_of_readers, words_of},
 };
-use zeroize::Zeroizing;
 
 /// Larger files are keyrings of a whole country, or no keys at all.
-const MAX_FILE: u64 = 32 << 20;
+const MAX_FILE: usize = 32 << 20;
+/// More of what is wrong with a key helps nobody.
+const MAX_WORDS: usize = 400;
 /// What every piece of armor begins with.
 const ARMOR: &[u8] = b"-----BEGIN PGP ";
 
@@ -62,18 +63,9 @@ impl KeyFiles {
     }
 
     fn read_file(&mut self, path: &Path) -> io::Result<()> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        // Room for all of it, so that no copies are left behind by growing.
-        let room = usize::try_from(length.min(MAX_FILE)).unwrap_or_default() + 1;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        Read::by_ref(&mut file)
-            .take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(io::Error::other("it is too long for OpenPGP keys"));
-        }
-        let (certs, problem) = parse(&bytes);
+        let file = File::open(path)?;
+        let bytes = SecretBytes::read_limited(&file, MAX_FILE)?;
+        let (certs, problem) = parse(bytes.expose());
         if certs.iter().any(Cert::is_tsk) {
             self.warnings.extend(warn_of_readers(path, &file));
         }
@@ -131,7 +123,7 @@ fn parse(bytes: &[u8]) -> (Vec<Cert>, Option<String>) {
     let problem = match (certs.is_empty(), problem) {
         (_, Some(problem)) => Some(format!(
             "it is damaged, or holds no OpenPGP key: {}",
-            one_line(&problem)
+            said_by(&problem)
         )),
         (true, None) => Some("it holds no OpenPGP key".to_owned()),
         (false, None) => None,
@@ -147,10 +139,7 @@ fn find_all(bytes: &[u8], sign: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// An error of Sequoia, with its causes, without line breaks.
-pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
-    format!("{error:#}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+/// What an error of Sequoia and its causes say, which may hold what others wrote into keys.
+pub(crate) fn said_by(error: &sequoia_openpgp::anyhow::Error) -> String {
+    one_line(&words_of(error.as_ref()), MAX_WORDS)
 }

@@ -14,7 +14,7 @@ use sequoia_openpgp::{
 };
 use sops_core::keys::KeyError;
 
-use crate::key_files::one_line;
+use crate::key_files::said_by;
 
 /// Lengths, in digits, of what names a key.
 const KEY_ID: usize = 16;
@@ -65,7 +65,7 @@ impl Found<'_> {
         let renew = "get a copy that has been extended, and export it again";
         let cert = self.cert.with_policy(&policy, None).map_err(|error| {
             refused(
-                format!("the key{owner} is not valid: {}", one_line(&error)),
+                format!("the key{owner} is not valid: {}", said_by(&error)),
                 "use another key of its owner",
             )
         })?;

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         report += &format!("In this folder it counts instead of {}.\n", above.display());
     }
     report += "\nNext:\n  \
-        sops encrypt --in-place FILE   encrypts a YAML or JSON file\n  \
+        sops encrypt --in-place FILE   encrypts a file: YAML, JSON, dotenv, INI or any other\n  \
         sops FILE                      opens it in your editor\n  \
         sops decrypt FILE              prints it in the clear\n";
     context.ui.detail("no file was replaced");

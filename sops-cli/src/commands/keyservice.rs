@@ -6,8 +6,8 @@ use std::{
 };
 
 use sops_core::{
+    keys::one_line,
     metadata::{MasterKey, brief},
-    printable,
 };
 use sops_keyservice::{
     Address, Listener, Operation, Peers, Question, Server, ServerTls, Stop, Verdict,
@@ -21,6 +21,9 @@ use crate::{
     error::{Code, Doing, Failure},
     ui::Ui,
 };
+
+/// More than this of what others chose helps nobody.
+const MAX_WORDS: usize = 400;
 
 /// Wrap and unwrap data keys for other processes
 ///
@@ -117,7 +120,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 "did not {} with {}: {}",
                 verb(question.operation),
                 name(question.key),
-                one_line(&error.message)
+                one_line(&error.message, MAX_WORDS)
             )),
         });
     server
@@ -214,15 +217,8 @@ fn done(operation: Operation) -> &'static str {
 
 /// A key, whose text somebody else chose.
 fn name(key: &MasterKey) -> String {
-    one_line(&format!("{} key {}", key.kind(), brief(&key.to_string())))
-}
-
-fn one_line(text: &str) -> String {
-    let shown = text.chars().map(|letter| match letter {
-        letter if printable::is_obeyed(letter) => ' ',
-        letter => letter,
-    });
-    shown.take(400).collect()
+    let name = format!("{} key {}", key.kind(), brief(&key.to_string()));
+    one_line(&name, MAX_WORDS)
 }
 
 #[cfg(unix)]

@@ -293,7 +293,10 @@ fn describe(destination: &Destination, name: &str) -> String {
 }
 
 /// What was done.
-#[cfg_attr(not(feature = "hc-vault"), expect(dead_code))]
+#[cfg_attr(
+    not(feature = "hc-vault"),
+    expect(dead_code, reason = "only Vault says that a file is there already")
+)]
 enum Published {
     AtPlace,
     UpToDate,
@@ -302,7 +305,10 @@ enum Published {
 /// Sends it, and says what was done.
 #[cfg_attr(
     not(any(feature = "aws-kms", feature = "gcp-kms", feature = "hc-vault")),
-    expect(unused_variables)
+    expect(
+        unused_variables,
+        reason = "a build without any service can publish nowhere"
+    )
 )]
 fn send(
     destination: &Destination,

@@ -16,7 +16,7 @@ use crate::{
 /// Files, and where the results go.
 #[derive(clap::Args, Debug)]
 pub(crate) struct FileArgs {
-    /// The file; standard input if none is given. With --in-place there may be many
+    /// The file; `-` is standard input, and so is none, save for rotate. With --in-place there may be many
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 

@@ -76,6 +76,8 @@ fn can_be_removed() {
         "rotate",
         "-i",
         "--rm-kms=arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab+arn:aws:iam::111122223333:role/sops",
+        "--encryption-context=app:web",
+        "--aws-profile=other",
         "--rm-gcp-kms=projects/p/locations/global/keyRings/r/cryptoKeys/k",
         "--rm-hckms=tr-west-1:123e4567-e89b-12d3-a456-426614174000",
         "--rm-azure-kv=https://v.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pgp"))]
 use crate::gnupg::Gnupg;
 use crate::support::{
     Program::Ours, Ran, Scratch, Tree, cases, has_reference, in_parallel, json_documents,
@@ -192,7 +192,7 @@ fn rules_choose_what_they_choose_there() {
 }
 
 /// The same for those with OpenPGP keys.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pgp"))]
 #[test]
 fn rules_with_openpgp_keys_choose_what_they_choose_there() {
     let Some(gnupg) = Gnupg::golden() else { return };

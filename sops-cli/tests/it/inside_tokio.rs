@@ -102,30 +102,33 @@ fn every_service() {
                 true,
             ),
             (
-                Box::new(sops_gcp_kms::GcpKms::new(
-                    sops_gcp_kms::Environment::new(of_google, None),
-                    LIMIT,
-                )),
+                Box::new(
+                    sops_gcp_kms::GcpKms::new(sops_gcp_kms::Environment::new(of_google, None))
+                        .with_time_limit(LIMIT),
+                ),
                 MasterKey::GcpKms {
                     resource_id: text(google::KEY),
                 },
                 true,
             ),
             (
-                Box::new(sops_gcp_kms::GcpKms::new(
-                    sops_gcp_kms::Environment::new(of_google_by_grpc, None),
-                    LIMIT,
-                )),
+                Box::new(
+                    sops_gcp_kms::GcpKms::new(sops_gcp_kms::Environment::new(
+                        of_google_by_grpc,
+                        None,
+                    ))
+                    .with_time_limit(LIMIT),
+                ),
                 MasterKey::GcpKms {
                     resource_id: text(google::KEY),
                 },
                 true,
             ),
             (
-                Box::new(sops_azure_kv::AzureKv::new(
-                    sops_azure_kv::Environment::new(of_azure, None),
-                    LIMIT,
-                )),
+                Box::new(
+                    sops_azure_kv::AzureKv::new(sops_azure_kv::Environment::new(of_azure, None))
+                        .with_time_limit(LIMIT),
+                ),
                 MasterKey::AzureKv {
                     vault_url: azure.tls_url(),
                     name: text("sops"),
@@ -147,7 +150,7 @@ fn every_service() {
             ),
             (
                 // Fails before it asks anybody: there is no such profile.
-                Box::new(sops_aws_kms::AwsKms::from_env(LIMIT)),
+                Box::new(sops_aws_kms::AwsKms::from_env().with_time_limit(LIMIT)),
                 MasterKey::Kms {
                     arn: text(amazon::KEY),
                     role: None,

@@ -15,8 +15,9 @@ mod amazon;
 mod ansible;
 #[cfg(all(unix, feature = "keyservice"))]
 mod answering;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "audit"))]
 mod audit;
+#[cfg(feature = "aws-kms")]
 mod aws;
 mod binary;
 #[cfg(unix)]
@@ -38,10 +39,28 @@ mod entries;
 #[cfg(unix)]
 mod exec;
 mod foreign;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pgp"))]
+#[cfg_attr(
+    not(feature = "openpgp"),
+    allow(
+        dead_code,
+        reason = "tests of both ways to use OpenPGP keys are the users of most of it"
+    )
+)]
 mod gnupg;
 mod golden;
+#[cfg(all(
+    unix,
+    feature = "aws-kms",
+    feature = "azure-kv",
+    feature = "gcp-kms",
+    feature = "hc-vault",
+    feature = "huawei-kms"
+))]
+mod hostile;
+#[cfg(any(feature = "hc-vault", feature = "huawei-kms"))]
 mod http_server;
+#[cfg(feature = "huawei-kms")]
 mod huawei;
 #[cfg(all(
     unix,
@@ -54,6 +73,7 @@ mod huawei;
 ))]
 mod inside_tokio;
 mod interop;
+#[cfg(feature = "keyservice")]
 mod keyservice;
 #[cfg(all(
     unix,
@@ -67,7 +87,7 @@ mod kinds;
 mod line_changes;
 mod lines;
 mod messages;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "openpgp", feature = "pgp"))]
 mod pgp;
 #[cfg(unix)]
 mod pinentry;
@@ -84,11 +104,25 @@ mod robustness;
 mod rules;
 #[cfg(any(
     feature = "aws-kms",
-    feature = "azure-kv",
-    feature = "gcp-kms",
+    all(feature = "azure-kv", feature = "gcp-kms"),
     feature = "hc-vault",
-    feature = "keyservice"
+    all(unix, feature = "keyservice")
 ))]
+#[cfg_attr(
+    not(all(
+        unix,
+        feature = "aws-kms",
+        feature = "azure-kv",
+        feature = "gcp-kms",
+        feature = "hc-vault",
+        feature = "huawei-kms",
+        feature = "keyservice"
+    )),
+    allow(
+        dead_code,
+        reason = "tests of what a build does not have would be the only users"
+    )
+)]
 mod servers;
 mod shrink;
 mod support;
@@ -102,6 +136,7 @@ mod surroundings;
 ))]
 mod unusable_keys;
 mod values;
+#[cfg(feature = "hc-vault")]
 mod vault;
 #[cfg(feature = "hc-vault")]
 mod waiting;

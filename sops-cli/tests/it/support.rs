@@ -67,6 +67,7 @@ impl Ran {
     }
 
     /// What `publish --json` printed, a line for each file: its name, where it went, and what became of it.
+    #[cfg(any(feature = "aws-kms", feature = "hc-vault"))]
     #[track_caller]
     pub(crate) fn published(&self) -> Vec<[String; 3]> {
         let text = self.text();

@@ -1,6 +1,6 @@
 //! Changes in YAML's block style, where indentation tells what belongs together.
 
-use super::{ChangeError, New, end_of, is_empty_node, parts};
+use super::{ChangeError, NewValue, end_of, is_empty_node, parts};
 use crate::{
     format::{
         EmitStyle, Format,
@@ -18,7 +18,7 @@ pub(super) fn add(
     tree: &Tree,
     container: NodeId,
     key: Option<&str>,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let parts = parts(tree, container);
     let &(first, value) = parts.last().ok_or(ChangeError::Unwritable)?;
@@ -48,7 +48,7 @@ pub(super) fn replace(
     text: &str,
     tree: &Tree,
     node: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let key = node.index().checked_sub(1).map(|key| &tree.nodes()[key]);
     let key = key.filter(|key| matches!(key.kind, NodeKind::Key { .. }));
@@ -160,8 +160,11 @@ pub(super) fn remove(
     let mut parts = parts(tree, container)
         .into_iter()
         .skip_while(|(known, _)| *known != first);
-    let next = parts.nth(1).ok_or(ChangeError::Unwritable)?;
-    Ok(vec![Edit::new(Span::new(start, start_of(next.0)), "")])
+    let next = start_of(parts.nth(1).ok_or(ChangeError::Unwritable)?.0);
+    // With the comments above it.
+    let rest = line_end(text, end).min(next);
+    let to = text[rest..next].find('#').map_or(next, |at| rest + at);
+    Ok(vec![Edit::new(Span::new(start, to), "")])
 }
 
 /// Writes the first entry of a document that is `{}`, alone on its line. `None` if it is not.
@@ -170,7 +173,7 @@ pub(super) fn first_of_root(
     tree: &Tree,
     root: NodeId,
     key: &str,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Option<Vec<Edit>>, ChangeError> {
     let node = &tree[root];
     let start = node.outer_start as usize;
@@ -211,6 +214,7 @@ fn emit(
         beside: &|_| true,
         from: Format::Json.engine(),
         one_line,
+        keeps_floats: true,
     };
     Format::Yaml
         .engine()

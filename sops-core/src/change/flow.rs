@@ -1,8 +1,13 @@
 //! Changes inside brackets: all of JSON, and YAML's flow style.
 
-use super::{ChangeError, New, end_of, is_empty_node, parts};
+use super::{ChangeError, NewValue, end_of, is_empty_node, parts};
 use crate::{
-    format::{EmitStyle, Format, edit::Edit, json::render::string_text},
+    format::{
+        EmitStyle, Format,
+        edit::Edit,
+        json::render::string_text,
+        yaml::place::{line_end, line_start, next_line},
+    },
     tree::{NodeId, NodeKind, Span, Tree},
 };
 
@@ -13,7 +18,7 @@ pub(super) fn add(
     format: Format,
     container: NodeId,
     key: Option<&str>,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let layout = Layout::of(text, tree, format);
     let span = tree[container].span;
@@ -75,7 +80,7 @@ pub(super) fn replace(
     tree: &Tree,
     format: Format,
     node: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let layout = Layout::of(text, tree, format);
     let start = tree[node].outer_start as usize;
@@ -114,9 +119,17 @@ pub(super) fn remove(
         return vec![Edit::new(Span::new(start, end), "{}")];
     }
     let start = tree[first].outer_start as usize;
-    let span = if at > 0 {
-        let (first, value) = parts[at - 1];
-        Span::new(end_of(text, tree, first, value), end)
+    let before = (at > 0).then(|| end_of(text, tree, parts[at - 1].0, parts[at - 1].1));
+    let inner_end = tree[container].span.end as usize - 1;
+    let after = parts
+        .get(at + 1)
+        .map_or(inner_end, |(next, _)| tree[*next].outer_start as usize);
+    let gaps = [&text[before.unwrap_or(start)..start], &text[end..after]];
+    if gaps.iter().any(|gap| gap.contains('#')) {
+        return remove_between_comments(text, tree, container, before, Span::new(start, end));
+    }
+    let span = if let Some(before) = before {
+        Span::new(before, end)
     } else if let Some((next, _)) = parts.get(1) {
         Span::new(start, tree[*next].outer_start as usize)
     } else {
@@ -132,6 +145,43 @@ pub(super) fn remove(
         }
     };
     vec![Edit::new(span, "")]
+}
+
+/// Removes an entry or item between comments: with its line, and the comment behind it, if it has a line of its own. The entry
+/// before it ends at `before`.
+fn remove_between_comments(
+    text: &str,
+    tree: &Tree,
+    container: NodeId,
+    before: Option<usize>,
+    part: Span,
+) -> Vec<Edit> {
+    let comma = |from: usize| {
+        let rest = text[from..].trim_start_matches([' ', '\t', '\n', '\r']);
+        let at = text.len() - rest.len();
+        rest.starts_with(',').then_some(at)
+    };
+    let part = part.range();
+    let comma_behind = comma(part.end);
+    let end = comma_behind.map_or(part.end, |comma| comma + 1);
+    let line = line_start(text, part.start);
+    let has_line = line > tree[container].span.start as usize
+        && text[line..part.start].trim().is_empty()
+        && !text[end..line_end(text, end)]
+            .trim_start()
+            .starts_with(|first| first != '#');
+    let mut edits = Vec::new();
+    if comma_behind.is_none()
+        && let Some(comma) = before.and_then(comma)
+    {
+        edits.push(Edit::new(Span::new(comma, comma + 1), ""));
+    }
+    let cut = match has_line {
+        true => Span::new(line, next_line(text, end)),
+        false => Span::new(part.start, end),
+    };
+    edits.push(Edit::new(cut, ""));
+    edits
 }
 
 /// Whether a container is a mapping without braces: the one pair that is an item of a list, as in `[key: value]`.
@@ -155,7 +205,7 @@ impl Layout {
     }
 
     /// Writes a value; over several lines, indented by `prefix`, if there is one.
-    fn write(&self, new: &New, prefix: Option<&str>) -> Result<String, ChangeError> {
+    fn write(&self, new: &NewValue, prefix: Option<&str>) -> Result<String, ChangeError> {
         let blanks = self
             .unit
             .as_ref()
@@ -166,6 +216,7 @@ impl Layout {
             beside: &|_| true,
             from: Format::Json.engine(),
             one_line: true,
+            keeps_floats: true,
         };
         let written = new
             .with_value(|source, tree, value| {

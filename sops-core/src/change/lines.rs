@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{ChangeError, New};
+use super::{ChangeError, NewValue};
 use crate::{
     format::{
         Format, dotenv, edit::Edit, ini, json::render::string_text, text_value,
@@ -18,13 +18,13 @@ pub(super) fn texts_of(
     format: Format,
     path: &TreePath,
     rest: &[Step],
-) -> Result<New, ChangeError> {
+) -> Result<NewValue, ChangeError> {
     let is_section = format == Format::Ini && path.steps().len() == 1;
     let depth = match format {
         Format::Ini => 2,
         _ => 1,
     };
-    let new = New::read(json, &[])?;
+    let new = NewValue::read(json, &[])?;
     let texts = new.with_value(|source, tree, value| {
         if path.steps().len() > depth {
             return Err(ChangeError::Nested(format));
@@ -45,7 +45,7 @@ pub(super) fn texts_of(
         }
         Ok(SecretText::new([section.as_str(), "}"].concat()))
     })??;
-    New::read(&texts, rest)
+    NewValue::read(&texts, rest)
 }
 
 /// Returns the JSON text for a scalar.
@@ -75,7 +75,7 @@ pub(super) fn add(
     format: Format,
     container: NodeId,
     key: &str,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     let is_key = match format {
         Format::Dotenv => {
@@ -223,7 +223,7 @@ pub(super) fn replace_section(
     text: &str,
     tree: &Tree,
     section: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     new.with_value(|source, new_tree, value| {
         let line_break = line_break_of(text);
@@ -245,6 +245,13 @@ pub(super) fn replace_section(
         let span = Span::new(start, end);
         Ok(vec![Edit::new(span, [gap, &lines].concat())])
     })?
+}
+
+/// Whether a node is the section of an INI file that holds what stands before all headers.
+pub(super) fn is_without_header(tree: &Tree, format: Format, node: NodeId) -> bool {
+    format == Format::Ini
+        && matches!(tree[node].kind, NodeKind::Map { .. })
+        && tree.nodes()[node.index() - 1].span.is_empty()
 }
 
 /// Removes the line of a value; or a section, with the comments above it and all its lines.

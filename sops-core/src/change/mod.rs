@@ -7,9 +7,12 @@ mod block;
 mod error;
 mod flow;
 mod lines;
+mod new_value;
 mod outline;
+mod target;
 
 pub use error::ChangeError;
+pub(crate) use new_value::NewValue;
 
 use crate::{
     error::Error,
@@ -20,9 +23,10 @@ use crate::{
         yaml::place::line_break_of,
     },
     secret::SecretText,
-    tree::{NodeId, NodeKind, Step, Tree, TreePath},
+    tree::{NodeId, NodeKind, Tree, TreePath},
 };
 use outline::Outline;
+use target::Target;
 
 /// A change of one value.
 #[derive(Debug)]
@@ -56,262 +60,151 @@ impl Change {
     }
 }
 
-/// Returns `text` with one change; `None` if it is so already.
-pub(crate) fn apply(
-    text: &str,
+/// A text that is being changed, with what is known of it.
+pub(crate) struct Draft {
     format: Format,
-    change: &Change,
-) -> Result<Option<SecretText>, Error> {
-    let (Change::Set { path, .. } | Change::Unset { path, .. }) = change;
-    let failed = |error: ChangeError| Error::Change {
-        path: path.to_string(),
-        error,
-    };
-    if format == Format::Binary {
-        return Err(failed(ChangeError::Format(format)));
-    }
-    let tree = format.parse(text, ParseOptions::default())?;
-    let target = Target::find(text, &tree, path).map_err(failed)?;
-    let before = Outline::of(text, &tree).ok_or_else(|| failed(ChangeError::Aliases))?;
-    let mut on_one_line = None;
-    let (edits, expected) = match (change, target) {
-        (Change::Unset { .. }, Target::Node(node)) => {
-            let (edits, expected) = remove(text, &tree, format, node, &before).map_err(failed)?;
-            (edits, expected)
-        }
-        (Change::Unset { if_there: true, .. }, _) => return Ok(None),
-        (Change::Unset { path, .. }, Target::Missing { .. } | Target::Scalar { .. }) => {
-            return Err(Error::not_found(text, &tree, path));
-        }
-        (Change::Set { json, .. }, target) => {
-            let rest = match &target {
-                Target::Node(_) => &[],
-                Target::Missing { rest, .. } | Target::Scalar { rest, .. } => *rest,
-            };
-            let mut new = match is_of_lines(format) {
-                true => lines::texts_of(json, format, path, rest).map_err(failed)?,
-                false => New::read(json, rest).map_err(failed)?,
-            };
-            let outline = new.outline().map_err(failed)?;
-            let expected = match &target {
-                Target::Node(node) | Target::Scalar { node, .. } => before.replace(*node, &outline),
-                Target::Missing { container, key, .. } => {
-                    let next = match format {
-                        Format::Ini => lines::next_key(text, &tree, *container),
-                        _ => None,
-                    };
-                    before.add(*container, next, key.as_deref(), &outline)
-                }
-            };
-            let expected = expected.ok_or_else(|| failed(ChangeError::Aliases))?;
-            if expected.is(&before) {
-                return Ok(None);
-            }
-            let edits = set(text, &tree, format, &target, &new).map_err(failed)?;
-            if format == Format::Yaml && new.json.expose().contains("\\n") {
-                new.one_line = true;
-                on_one_line = Some(set(text, &tree, format, &target, &new).map_err(failed)?);
-            }
-            (edits, expected)
-        }
-    };
-    // A block takes in the blank lines that follow it, where it ends with several line breaks.
-    for mut edits in [Some(edits), on_one_line].into_iter().flatten() {
-        let changed = SecretText::new(splice(text, &mut edits));
-        if is_like(changed.expose(), format, &expected) {
-            return Ok(Some(changed));
-        }
-        // A text of several lines at the end of a file needs its last line break.
-        let line_break = line_break_of(text);
-        let ended = SecretText::new([changed.expose(), line_break].concat());
-        if !text.ends_with(['\n', '\r']) && is_like(ended.expose(), format, &expected) {
-            return Ok(Some(ended));
-        }
-    }
-    Err(failed(ChangeError::Unwritable))
+    text: SecretText,
+    tree: Tree,
+    /// What the text holds; `None` if its aliases blow it up.
+    outline: Option<Outline>,
 }
 
-/// Whether a text holds what is expected, and can be read at all.
-fn is_like(text: &str, format: Format, expected: &Outline) -> bool {
-    format
-        .parse(text, ParseOptions::default())
-        .ok()
-        .and_then(|tree| Outline::of(text, &tree))
-        .is_some_and(|outline| outline.is(expected))
-}
-
-/// Where a path leads.
-enum Target<'p> {
-    Node(NodeId),
-    /// A scalar is in the way.
-    Scalar {
-        node: NodeId,
-        rest: &'p [Step],
-    },
-    /// The container has no such entry, or the list is shorter.
-    Missing {
-        container: NodeId,
-        key: Option<String>,
-        rest: &'p [Step],
-    },
-}
-
-impl<'p> Target<'p> {
-    fn find(text: &str, tree: &Tree, path: &'p TreePath) -> Result<Self, ChangeError> {
-        let document = tree.documents().next();
-        let mut node = document
-            .and_then(|document| tree.root(document))
-            .ok_or(ChangeError::NoMapping)?;
-        if path.steps().is_empty() {
-            return Err(ChangeError::Root);
-        }
-        for (at, step) in path.steps().iter().enumerate() {
-            let rest = &path.steps()[at + 1..];
-            let found = match (&tree[node].kind, step) {
-                (NodeKind::Map { .. }, Step::Key(key) | Step::KeyOrIndex(key, _)) => {
-                    let entry = tree.entry(text, node, key);
-                    entry.map(|(_, value)| value).ok_or(Some(key.clone()))
-                }
-                (NodeKind::Sequence, Step::Index(index) | Step::KeyOrIndex(_, index)) => {
-                    tree.items(node).nth(*index).ok_or(None)
-                }
-                (NodeKind::Map { .. }, _) => return Err(ChangeError::IndexIntoMapping),
-                (NodeKind::Sequence, _) => return Err(ChangeError::KeyIntoList),
-                (NodeKind::Alias { .. }, _) => return Err(ChangeError::Aliases),
-                _ if at == 0 => return Err(ChangeError::NoMapping),
-                _ => {
-                    return Ok(Self::Scalar {
-                        node,
-                        rest: &path.steps()[at..],
-                    });
-                }
-            };
-            match found {
-                Ok(next) => node = next,
-                Err(key) => {
-                    return Ok(Self::Missing {
-                        container: node,
-                        key,
-                        rest,
-                    });
-                }
-            }
-        }
-        match tree[node].kind {
-            NodeKind::Alias { .. } => Err(ChangeError::Aliases),
-            _ => Ok(Self::Node(node)),
-        }
-    }
-}
-
-/// A value to be written, as the tree of a JSON text.
-pub(crate) struct New {
-    json: SecretText,
-    /// Whether its texts are written on one line each, with escapes, even if a block could hold them.
-    one_line: bool,
-}
-
-impl New {
-    /// Reads the value, and puts it into the containers that the rest of a path asks for.
-    pub(crate) fn read(json: &SecretText, rest: &[Step]) -> Result<Self, ChangeError> {
-        let value = SecretText::new(json.expose().trim().to_owned());
-        let new = Self {
-            json: value,
-            one_line: false,
-        };
-        // One value and nothing behind it that would make more entries of the object.
-        let is_one = new.with_tree("{\"\":", "}", |_, tree, root| {
-            let is_whole = tree.entries(root).count() == 1;
-            is_whole.then_some(())
-        })?;
-        if is_one.is_none() || new.json.expose().is_empty() {
-            return Err(ChangeError::NotJson);
-        }
-        let mut opening = String::new();
-        let mut closing = String::new();
-        for step in rest {
-            match step {
-                Step::Key(key) | Step::KeyOrIndex(key, _) => {
-                    opening.push('{');
-                    opening += &string_text(key);
-                    opening.push(':');
-                    closing.push('}');
-                }
-                Step::Index(_) => {
-                    opening.push('[');
-                    closing.push(']');
-                }
-            }
-        }
-        let closing: String = closing.chars().rev().collect();
+impl Draft {
+    /// Reads a text that is to be changed.
+    pub(crate) fn new(text: SecretText, format: Format) -> Result<Self, Error> {
+        let tree = format.parse(text.expose(), ParseOptions::default())?;
+        let outline = Outline::of(text.expose(), &tree);
         Ok(Self {
-            json: SecretText::new([opening.as_str(), new.json.expose(), &closing].concat()),
-            one_line: false,
+            format,
+            text,
+            tree,
+            outline,
         })
     }
 
-    /// An empty container.
-    fn empty(is_list: bool) -> Self {
-        Self {
-            json: SecretText::new(if is_list { "[]" } else { "{}" }.to_owned()),
-            one_line: false,
+    pub(crate) fn text(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// Makes one change; returns false if all is so already.
+    pub(crate) fn apply(&mut self, change: &Change) -> Result<bool, Error> {
+        let (Change::Set { path, .. } | Change::Unset { path, .. }) = change;
+        let failed = |error: ChangeError| Error::Change {
+            path: path.to_string(),
+            error,
+        };
+        if self.format == Format::Binary {
+            return Err(failed(ChangeError::Format(self.format)));
+        }
+        let text = self.text.expose();
+        let target = Target::find(text, &self.tree, path).map_err(failed)?;
+        let Some(before) = &self.outline else {
+            return Err(failed(ChangeError::Aliases));
+        };
+        let changed = match (change, target) {
+            (Change::Unset { .. }, Target::Node(node)) => self.without(node, before),
+            (Change::Unset { if_there: true, .. }, _) => return Ok(false),
+            (Change::Unset { path, .. }, Target::Missing { .. } | Target::Scalar { .. }) => {
+                return Err(Error::not_found(text, &self.tree, path));
+            }
+            (Change::Set { json, .. }, target) => {
+                self.read_value(json, path, &target).and_then(|new| {
+                    let expected = self.expected(before, &target, &new)?;
+                    match expected.is(before) {
+                        true => Ok(None),
+                        false => self.with(&target, new, &expected).map(Some),
+                    }
+                })
+            }
+        };
+        match changed.map_err(failed)? {
+            Some(changed) => {
+                *self = changed;
+                Ok(true)
+            }
+            None => Ok(false),
         }
     }
 
-    /// Calls `read` with an object that is the value between two texts, its tree and its root.
-    fn with_tree<T>(
+    fn read_value(
         &self,
-        opening: &str,
-        closing: &str,
-        read: impl FnOnce(&str, &Tree, NodeId) -> T,
-    ) -> Result<T, ChangeError> {
-        let text = SecretText::new([opening, self.json.expose(), closing].concat());
-        let tree = Format::Json
-            .parse(text.expose(), ParseOptions::default())
-            .map_err(|_| ChangeError::NotJson)?;
-        let root = tree
-            .documents()
-            .next()
-            .and_then(|document| tree.root(document))
-            .ok_or(ChangeError::NotJson)?;
-        Ok(read(text.expose(), &tree, root))
+        json: &SecretText,
+        path: &TreePath,
+        target: &Target<'_>,
+    ) -> Result<NewValue, ChangeError> {
+        let rest = target.rest();
+        match is_of_lines(self.format) {
+            true => lines::texts_of(json, self.format, path, rest),
+            false => NewValue::read(json, rest),
+        }
     }
 
-    /// Calls `read` with the value alone.
-    pub(crate) fn with_value<T>(
+    /// What the text has to hold with the value in it.
+    fn expected(
         &self,
-        read: impl FnOnce(&str, &Tree, NodeId) -> T,
-    ) -> Result<T, ChangeError> {
-        self.with_tree("{\"\":", "}", |text, tree, root| {
-            let value = tree.entries(root).next().map_or(root, |(_, value)| value);
-            read(text, tree, value)
-        })
+        before: &Outline,
+        target: &Target<'_>,
+        new: &NewValue,
+    ) -> Result<Outline, ChangeError> {
+        let outline = new.outline()?;
+        let expected = match target {
+            Target::Node(node) | Target::Scalar { node, .. } => before.replace(*node, &outline),
+            Target::Missing { container, key, .. } => {
+                let next = match self.format {
+                    Format::Ini => lines::next_key(self.text(), &self.tree, *container),
+                    _ => None,
+                };
+                before.add(*container, next, key.as_deref(), &outline)
+            }
+        };
+        expected.ok_or(ChangeError::Aliases)
     }
 
-    /// Calls `read` with a mapping of one entry, the value under `key`.
-    pub(crate) fn with_entry<T>(
+    fn with(
         &self,
-        key: &str,
-        read: impl FnOnce(&str, &Tree, NodeId) -> T,
-    ) -> Result<T, ChangeError> {
-        let opening = SecretText::new(format!("{{{}:", string_text(key)));
-        self.with_tree(opening.expose(), "}", read)
+        target: &Target<'_>,
+        mut new: NewValue,
+        expected: &Outline,
+    ) -> Result<Self, ChangeError> {
+        let edits = set(self.text(), &self.tree, self.format, target, &new)?;
+        if let Some(changed) = self.edited(edits, expected) {
+            return Ok(changed);
+        }
+        // A block takes in the blank lines that follow it, where it ends with several line breaks.
+        if self.format == Format::Yaml && new.has_line_breaks() {
+            new.one_line = true;
+            let edits = set(self.text(), &self.tree, self.format, target, &new)?;
+            if let Some(changed) = self.edited(edits, expected) {
+                return Ok(changed);
+            }
+        }
+        Err(ChangeError::Unwritable)
     }
 
-    /// Calls `read` with a list of one item, the value.
-    pub(crate) fn with_item<T>(
-        &self,
-        read: impl FnOnce(&str, &Tree, NodeId) -> T,
-    ) -> Result<T, ChangeError> {
-        self.with_tree("{\"\":[", "]}", |text, tree, root| {
-            let list = tree.entries(root).next().map_or(root, |(_, value)| value);
-            read(text, tree, list)
-        })
+    fn without(&self, node: NodeId, before: &Outline) -> Result<Option<Self>, ChangeError> {
+        let (edits, expected) = remove(self.text(), &self.tree, self.format, node, before)?;
+        let changed = self.edited(edits, &expected);
+        changed
+            .filter(|_| !expected.is(before))
+            .map(Some)
+            .ok_or(ChangeError::Unwritable)
     }
 
-    fn outline(&self) -> Result<Outline, ChangeError> {
-        self.with_value(Outline::of_value)?
-            .ok_or(ChangeError::NotJson)
+    /// The text with edits, if it then holds what is expected.
+    fn edited(&self, mut edits: Vec<Edit>, expected: &Outline) -> Option<Self> {
+        let text = self.text();
+        let changed = SecretText::new(splice(text, &mut edits));
+        // A text of several lines at the end of a file needs its last line break.
+        let ended = (!text.ends_with(['\n', '\r']))
+            .then(|| SecretText::new([changed.expose(), line_break_of(text)].concat()));
+        [Some(changed), ended]
+            .into_iter()
+            .flatten()
+            .filter_map(|text| Self::new(text, self.format).ok())
+            .find(|draft| {
+                let outline = draft.outline.as_ref();
+                outline.is_some_and(|outline| outline.is(expected))
+            })
     }
 }
 
@@ -320,30 +213,21 @@ fn set(
     tree: &Tree,
     format: Format,
     target: &Target<'_>,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     match target {
         Target::Missing { container, key, .. } if is_of_lines(format) => {
             let key = key.as_deref().ok_or(ChangeError::KeyIntoList)?;
             lines::add(text, tree, format, *container, key, new)
         }
+        Target::Missing { container, key, .. } => {
+            add(text, tree, format, *container, key.as_deref(), new)
+        }
         Target::Node(node) | Target::Scalar { node, .. } => {
-            let mut edits = Vec::new();
-            let is_scalar = |tree: &Tree, id: NodeId| matches!(tree[id].kind, NodeKind::Scalar(_));
-            if is_scalar(tree, *node) {
-                new.with_value(|source, new_tree, value| {
-                    if let NodeKind::Scalar(scalar) = &new_tree[value].kind {
-                        let value = scalar.value.view(source);
-                        format
-                            .engine()
-                            .restored(text, tree, *node, value, &mut edits);
-                    }
-                })?;
-            }
+            let edits = in_style_of(text, tree, format, *node, new)?;
             if !edits.is_empty() && is_of_lines(format) {
                 return Ok(lines::set_apart(text, tree, format, *node, edits));
             }
-            // A scalar takes the place and the style of a scalar.
             let is_filled =
                 !is_empty_node(tree, *node) && !block::is_empty_block(text, tree, *node);
             if !edits.is_empty() && is_filled {
@@ -351,36 +235,55 @@ fn set(
             }
             replace(text, tree, format, *node, new)
         }
-        Target::Missing { container, key, .. } => {
-            let is_empty = tree.items(*container).next().is_none();
-            if is_flow(text, tree, *container) {
-                // An empty mapping in a block grows into a block.
-                if is_empty && !is_in_flow(text, tree, *container) {
-                    let grown = match key {
-                        Some(key) => format!("{{{}:{}}}", string_text(key), new.json.expose()),
-                        None => format!("[{}]", new.json.expose()),
-                    };
-                    let grown = New {
-                        json: SecretText::new(grown),
-                        one_line: new.one_line,
-                    };
-                    let is_root = tree
-                        .parent(*container)
-                        .is_none_or(|parent| matches!(tree[parent].kind, NodeKind::Document));
-                    if !is_root {
-                        return block::replace(text, tree, *container, &grown);
-                    }
-                    if let (Format::Yaml, Some(key)) = (format, key)
-                        && let Some(edits) = block::first_of_root(text, tree, *container, key, new)?
-                    {
-                        return Ok(edits);
-                    }
-                }
-                return flow::add(text, tree, format, *container, key.as_deref(), new);
+    }
+}
+
+/// A scalar takes the place and the style of a scalar; no edits where one of them is none.
+fn in_style_of(
+    text: &str,
+    tree: &Tree,
+    format: Format,
+    node: NodeId,
+    new: &NewValue,
+) -> Result<Vec<Edit>, ChangeError> {
+    let mut edits = Vec::new();
+    if matches!(tree[node].kind, NodeKind::Scalar(_)) {
+        new.with_value(|source, new_tree, value| {
+            if let NodeKind::Scalar(scalar) = &new_tree[value].kind {
+                let value = scalar.value.view(source);
+                format
+                    .engine()
+                    .restored(text, tree, node, value, &mut edits);
             }
-            block::add(text, tree, *container, key.as_deref(), new)
+        })?;
+    }
+    Ok(edits)
+}
+
+fn add(
+    text: &str,
+    tree: &Tree,
+    format: Format,
+    container: NodeId,
+    key: Option<&str>,
+    new: &NewValue,
+) -> Result<Vec<Edit>, ChangeError> {
+    if !is_flow(text, tree, container) {
+        return block::add(text, tree, container, key, new);
+    }
+    let is_empty = tree.items(container).next().is_none();
+    // An empty mapping in a block grows into a block.
+    if is_empty && !is_in_flow(text, tree, container) {
+        if !is_root(tree, container) {
+            return block::replace(text, tree, container, &new.within(key));
+        }
+        if let (Format::Yaml, Some(key)) = (format, key)
+            && let Some(edits) = block::first_of_root(text, tree, container, key, new)?
+        {
+            return Ok(edits);
         }
     }
+    flow::add(text, tree, format, container, key, new)
 }
 
 fn replace(
@@ -388,7 +291,7 @@ fn replace(
     tree: &Tree,
     format: Format,
     node: NodeId,
-    new: &New,
+    new: &NewValue,
 ) -> Result<Vec<Edit>, ChangeError> {
     if is_of_lines(format) {
         return lines::replace_section(text, tree, node, new);
@@ -410,7 +313,12 @@ fn remove(
     let container = tree.parent(node).ok_or(ChangeError::Root)?;
     let is_list = matches!(tree[container].kind, NodeKind::Sequence);
     let key = (!is_list).then(|| NodeId(node.0.saturating_sub(1)));
-    let expected = before.remove(node, key).ok_or(ChangeError::Aliases)?;
+    let expected = match lines::is_without_header(tree, format, node) {
+        // It is there without its lines, too.
+        true => before.replace(node, &NewValue::empty(false).outline()?),
+        false => before.remove(node, key),
+    };
+    let expected = expected.ok_or(ChangeError::Aliases)?;
     if is_of_lines(format) {
         return Ok((lines::remove(text, tree, format, node), expected));
     }
@@ -418,19 +326,22 @@ fn remove(
         true => tree.items(container).count(),
         false => tree.entries(container).count(),
     };
-    let is_root = tree
-        .parent(container)
-        .is_none_or(|parent| matches!(tree[parent].kind, NodeKind::Document));
     let edits = if is_flow(text, tree, container) {
         flow::remove(text, tree, container, key.unwrap_or(node), node)
     } else if count > 1 {
         block::remove(text, tree, container, key.unwrap_or(node), node)?
-    } else if is_root {
+    } else if is_root(tree, container) {
         block::empty_root(text, tree, key.unwrap_or(node), node)
     } else {
-        block::replace(text, tree, container, &New::empty(is_list))?
+        block::replace(text, tree, container, &NewValue::empty(is_list))?
     };
     Ok((edits, expected))
+}
+
+/// Whether a container is all that its document holds.
+fn is_root(tree: &Tree, container: NodeId) -> bool {
+    tree.parent(container)
+        .is_none_or(|parent| matches!(tree[parent].kind, NodeKind::Document))
 }
 
 /// Whether a container is written with brackets.

@@ -1,9 +1,11 @@
 use super::*;
 
 fn changed(text: &str, format: Format, change: &Change) -> Result<String, String> {
-    match apply(text, format, change) {
-        Ok(Some(after)) => Ok(after.expose().to_owned()),
-        Ok(None) => Ok("(same)".to_owned()),
+    let mut draft =
+        Draft::new(SecretText::new(text.to_owned()), format).map_err(|error| error.to_string())?;
+    match draft.apply(change) {
+        Ok(true) => Ok(draft.text().to_owned()),
+        Ok(false) => Ok("(same)".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -148,7 +150,7 @@ fn changes_other_texts() {
         ("a: |+\n  x\n\n", "b", "1", "a: |+\n  x\n\nb: 1\n"),
         ("a: 1", "b", "\"x\\ny\\n\"", "a: 1\nb: |\n    x\n    y\n"),
         ("a: 1", "b", "\"x\\ny\"", "a: 1\nb: |-\n    x\n    y"),
-        ("a: 1\n", "b", "1.0", "a: 1\nb: 1\n"),
+        ("a: 1\n", "b", "1.0", "a: 1\nb: 1.0\n"),
         ("a: 1\n", "b", "0.25", "a: 1\nb: 0.25\n"),
         ("a: 'x'\n", "a", "\"it's\"", "a: 'it''s'\n"),
         ("a: b\n", "[\"x: y\"]", "\"- z\"", "a: b\n'x: y': '- z'\n"),
@@ -654,4 +656,107 @@ fn an_empty_document_grows_into_a_block() {
     }
     let changed = set("{}\n", Format::Json, "a", "5");
     assert!(changed.is_ok_and(|changed| changed.starts_with('{')));
+}
+
+#[test]
+fn removing_leaves_the_comments_of_others() {
+    for (text, path, expected) in [
+        (
+            "steps:\n  - name: Build # tail\n    # about run\n\n    # more\n    run: x\n",
+            "steps[0].name",
+            "steps:\n  - # about run\n\n    # more\n    run: x\n",
+        ),
+        (
+            "steps:\n  - name: Build\n    run: x # tail\n",
+            "steps[0].name",
+            "steps:\n  - run: x # tail\n",
+        ),
+        (
+            "l:\n- - a\n  # about b\n  - b\n",
+            "l[0][0]",
+            "l:\n- # about b\n  - b\n",
+        ),
+        (
+            "l: [\n  a, # one\n  # about b\n  b, # two\n  c ]\n",
+            "l[1]",
+            "l: [\n  a, # one\n  # about b\n  c ]\n",
+        ),
+        (
+            "l: [\n  a, # one\n  # about b\n  b, # two\n  c ]\n",
+            "l[0]",
+            "l: [\n  # about b\n  b, # two\n  c ]\n",
+        ),
+        (
+            "l: [\n  a, # one\n  b, # two\n  c ]\n",
+            "l[2]",
+            "l: [\n  a, # one\n  b # two\n   ]\n",
+        ),
+        (
+            "m: {\n  a: 1, # one\n  b: 2 # two\n}\n",
+            "m.b",
+            "m: {\n  a: 1 # one\n}\n",
+        ),
+        (
+            "m: {\n  a: 1, # one\n  # about b\n  b: 2 # two\n}\n",
+            "m.a",
+            "m: {\n  # about b\n  b: 2 # two\n}\n",
+        ),
+        (
+            "m: { a: 1, # one\n  b: 2 }\n",
+            "m.a",
+            "m: {  # one\n  b: 2 }\n",
+        ),
+        ("l: [ # none\n  a, # one\n]\n", "l[0]", "l: [ # none\n]\n"),
+        ("l: [a, b, c] # d\n", "l[1]", "l: [a, c] # d\n"),
+        ("l: [\n  a,\n  b,\n]\n", "l[1]", "l: [\n  a,\n]\n"),
+    ] {
+        let changed = unset(text, Format::Yaml, path);
+        assert_eq!(changed, Ok(expected.to_owned()), "{text}{path}");
+    }
+}
+
+#[test]
+fn floating_point_numbers_stay_so() {
+    for (format, text, value, expected) in [
+        (Format::Yaml, "a: 1\n", "5.0", "a: 1\nf: 5.0\n"),
+        (Format::Yaml, "a: 1\n", "1E5", "a: 1\nf: 100000.0\n"),
+        (Format::Yaml, "a: 1\n", "-0.0", "a: 1\nf: -0.0\n"),
+        (
+            Format::Yaml,
+            "a: 1\n",
+            "{\"x\": 5.0}",
+            "a: 1\nf:\n    x: 5.0\n",
+        ),
+        (Format::Yaml, "{a: 1}\n", "5.0", "{a: 1, \"f\": 5.0}\n"),
+        (Format::Yaml, "a: 1\n", "5", "a: 1\nf: 5\n"),
+        (
+            Format::Json,
+            "{\"a\": 1}\n",
+            "5.0",
+            "{\"a\": 1, \"f\": 5.0}\n",
+        ),
+        (
+            Format::Json,
+            "{\"a\": 1}\n",
+            "-0.0",
+            "{\"a\": 1, \"f\": -0.0}\n",
+        ),
+    ] {
+        assert_eq!(
+            set(text, format, "f", value),
+            Ok(expected.to_owned()),
+            "{text} {value}"
+        );
+    }
+}
+
+#[test]
+fn removes_what_stands_before_all_sections() {
+    for (text, expected) in [
+        ("k=v\nx=y\n[s]\na=b\n", "[s]\na=b\n"),
+        ("; one\nk=v\n; two\n[s]\na=b\n", "; two\n[s]\na=b\n"),
+    ] {
+        let changed = unset(text, Format::Ini, "DEFAULT");
+        assert_eq!(changed, Ok(expected.to_owned()), "{text}");
+    }
 }

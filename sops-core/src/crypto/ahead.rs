@@ -4,10 +4,11 @@
 //! walk collects the leaves that the cipher is needed for, threads work on them in equal parts, and the walk proper
 //! finds the results in its own order.
 
-use std::{num::NonZero, thread};
+use std::{num::NonZero, ops::Range, thread};
 
 use super::{
     LeafError, LeafProblem,
+    paths::Paths,
     select::Matcher,
     walk::{Place, Visitor, walk},
 };
@@ -29,7 +30,7 @@ pub(crate) struct Leaf<'a> {
 pub(crate) struct Part<'a> {
     source: &'a str,
     tree: &'a Tree,
-    paths: &'a [u8],
+    paths: &'a Paths,
     items: &'a [Item],
 }
 
@@ -44,13 +45,13 @@ impl<'a> Part<'a> {
                 NodeKind::Scalar(scalar) => scalar.value.view(source),
                 _ => ValueRef::Null,
             },
-            additional_data: &paths[item.path_start as usize..item.path_end as usize],
+            additional_data: paths.get(&item.path),
         })
     }
 }
 
 /// Applies `work` to all leaves that are selected and `wanted`, a part of them on each core. Returns the results in the
-/// order of the walk; none if the file is too small, or the machine has one core.
+/// order of the walk; none if the file is too small or has paths out of all proportion, or the machine has one core.
 pub(crate) fn on_all_cores<R: Send>(
     source: &str,
     tree: &Tree,
@@ -65,10 +66,14 @@ pub(crate) fn on_all_cores<R: Send>(
     let mut leaves = Leaves {
         source,
         wanted,
-        paths: Vec::new(),
+        paths: Paths::default(),
         items: Vec::new(),
     };
-    walk(source, tree, matcher, &mut leaves)?;
+    match walk(source, tree, matcher, &mut leaves) {
+        Ok(()) => {}
+        Err(Stop::PathsTooLong) => return Ok(Vec::new()),
+        Err(Stop::Leaf(error)) => return Err(error),
+    }
     let Leaves { paths, items, .. } = leaves;
     let (paths, work) = (&paths, &work);
     let parts = thread::scope(|scope| {
@@ -105,62 +110,47 @@ pub(super) fn cores_for(tree: &Tree) -> usize {
 struct Item {
     id: NodeId,
     is_copy: bool,
-    path_start: u32,
-    path_end: u32,
+    path: Range<u32>,
 }
 
 struct Leaves<'s> {
     source: &'s str,
     wanted: fn(ValueRef<'_>) -> bool,
-    /// The paths of the leaves, one after the other; equal neighbours share one.
-    paths: Vec<u8>,
+    paths: Paths,
     items: Vec<Item>,
 }
 
-impl Visitor for Leaves<'_> {
-    type Error = LeafError;
+/// Why the leaves are not gathered.
+enum Stop {
+    PathsTooLong,
+    Leaf(LeafError),
+}
 
-    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
+impl Visitor for Leaves<'_> {
+    type Error = Stop;
+
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), Stop> {
         if !at.selected || !(self.wanted)(scalar.value.view(self.source)) {
             return Ok(());
         }
-        let failed = |_| LeafError {
-            node: at.id,
-            problem: LeafProblem::TooManyNodes,
-        };
-        let shared = self
-            .items
-            .last()
-            .map(|last| (last.path_start, last.path_end));
-        let (path_start, path_end) = match shared {
-            Some((start, end))
-                if self.paths[start as usize..end as usize] == *at.additional_data =>
-            {
-                (start, end)
-            }
-            _ => {
-                let start = u32::try_from(self.paths.len()).map_err(failed)?;
-                self.paths.extend_from_slice(at.additional_data);
-                (start, u32::try_from(self.paths.len()).map_err(failed)?)
-            }
-        };
+        let last = self.items.last().map(|last| last.path.clone());
+        let path = self.paths.push(at.additional_data, last);
         self.items.push(Item {
             id: at.id,
             is_copy: at.alias.is_some(),
-            path_start,
-            path_end,
+            path: path.ok_or(Stop::PathsTooLong)?,
         });
         Ok(())
     }
 
-    fn comment(&mut self, _: &Place<'_>) -> Result<(), LeafError> {
+    fn comment(&mut self, _: &Place<'_>) -> Result<(), Stop> {
         Ok(())
     }
 
-    fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
-        LeafError {
+    fn too_many_nodes(&mut self, node: NodeId) -> Stop {
+        Stop::Leaf(LeafError {
             node,
             problem: LeafProblem::TooManyNodes,
-        }
+        })
     }
 }

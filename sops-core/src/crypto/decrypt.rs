@@ -27,8 +27,8 @@ pub(crate) struct Decryption<'d> {
     pub(crate) cipher: &'d Cipher,
     pub(crate) matcher: &'d Matcher,
     pub(crate) mac_only_encrypted: bool,
-    /// Whether those values are selected that look encrypted, whatever `matcher` says, which has to be one that selects
-    /// all.
+    /// Whether those values are selected that look encrypted, whatever `matcher` says. Those that it does not select are
+    /// orphans.
     pub(crate) by_content: bool,
     /// Whether to collect the nonces, for encrypting again.
     pub(crate) with_stash: bool,
@@ -151,7 +151,9 @@ impl Decryption<'_> {
 
     /// Decrypts the leaves of a large file on all cores.
     fn ahead(&self, source: &str, tree: &Tree) -> Result<Plaintexts, LeafError> {
-        let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
+        let all = Matcher::all();
+        let matcher = if self.by_content { &all } else { self.matcher };
+        let parts = on_all_cores(source, tree, matcher, is_encrypted, |part| {
             let size = part.leaves().map(|leaf| plaintext_len(leaf.value)).sum();
             let mut bytes = Zeroizing::new(Vec::with_capacity(size));
             let mut plaintext = Zeroizing::new(Vec::new());
@@ -263,6 +265,9 @@ pub(super) const COMMENT: &str = "comment";
 /// How many comments of a file are tried under other paths than their own. Only files that other programs wrote, or
 /// that were damaged, have such comments.
 const RETRIES: usize = 1000;
+
+/// Under how many paths around its own each of them is tried.
+const OTHER_PATHS: usize = 64;
 
 struct Decryptor<'r, 'd> {
     with: &'r Decryption<'d>,
@@ -415,6 +420,7 @@ impl Visitor for Decryptor<'_, '_> {
             problem,
         };
         let value = scalar.value.view(self.source);
+        let is_orphan = self.with.by_content && !at.selected && is_encrypted(value);
         let at = &match self.with.by_content {
             true => Place {
                 selected: is_encrypted(value),
@@ -432,7 +438,12 @@ impl Visitor for Decryptor<'_, '_> {
             }
             // An empty text is never encrypted.
             ValueRef::Str(text) if at.selected && !text.is_empty() => {
-                self.encrypted_leaf(at, text).map_err(fail)
+                self.encrypted_leaf(at, text).map_err(fail)?;
+                if is_orphan {
+                    let orphans = &mut self.out.stash.orphans;
+                    orphans.add_value(at.additional_data, &self.plaintext);
+                }
+                Ok(())
             }
             ValueRef::Str(_) => {
                 self.count(at, value);
@@ -449,7 +460,8 @@ impl Visitor for Decryptor<'_, '_> {
     fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
         let span = self.tree[at.id].span;
         let text = span.of(self.source);
-        if at.alias.is_some() || !at.selected || !looks_encrypted(text.as_bytes()) {
+        let is_orphan = self.with.by_content && !at.selected;
+        if at.alias.is_some() || !(at.selected || is_orphan) || !looks_encrypted(text.as_bytes()) {
             return Ok(());
         }
         let mut decrypted = None;
@@ -462,7 +474,7 @@ impl Visitor for Decryptor<'_, '_> {
             };
             if opens(at.additional_data) {
                 decrypted = Some((encrypted, at.additional_data.to_vec()));
-            } else if self.retries > 0 {
+            } else if self.retries > 0 && encrypted.kind == COMMENT {
                 self.retries -= 1;
                 let others = other_comment_paths(self.source, self.tree, at);
                 decrypted = others
@@ -475,6 +487,9 @@ impl Visitor for Decryptor<'_, '_> {
         match (decrypted, std::str::from_utf8(&plaintext)) {
             (Some((encrypted, path)), Ok(comment)) => {
                 self.remember(&encrypted, &path, &plaintext);
+                if is_orphan {
+                    self.out.stash.orphans.add_comment(&plaintext);
+                }
                 let comment = match is_padded(at, &plaintext) {
                     true => comment.strip_suffix(' ').unwrap_or(comment),
                     false => comment,
@@ -515,7 +530,10 @@ fn other_comment_paths(source: &str, tree: &Tree, at: &Place<'_>) -> Vec<Vec<u8>
     };
     // Around: cut the last key. A key that holds a `:` itself is cut in pieces, which only costs a try.
     let mut around = own.clone();
-    while let Some(without_last) = around.strip_suffix(b":") {
+    for _ in 0..OTHER_PATHS {
+        let Some(without_last) = around.strip_suffix(b":") else {
+            break;
+        };
         let cut = without_last
             .iter()
             .rposition(|&byte| byte == b':')

@@ -1,6 +1,6 @@
 //! Encrypting the leaves and comments of a document: one walk that yields edits and the MAC.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use zeroize::Zeroizing;
 
@@ -8,7 +8,7 @@ use super::{
     Cipher, LeafError, LeafProblem, Mac, NonceSource,
     ahead::on_all_cores,
     select::Matcher,
-    stash::Stash,
+    stash::{KeptNonces, Stash, Token},
     walk::{Place, Visitor, is_padded, walk},
 };
 use crate::{
@@ -53,10 +53,15 @@ impl Encryption<'_> {
         tree: &Tree,
         nonces: &mut NonceSource,
     ) -> Result<EncryptedLeaves, LeafError> {
-        self.stash.rewind();
-        let ahead = self.ahead(source, tree)?;
+        let kept = match self.stash.is_empty() {
+            true => KeptNonces::default(),
+            false => self.stash.for_document(&self.tokens(source, tree)?),
+        };
+        let ahead = self.ahead(source, tree, &kept)?;
         let mut encryptor = Encryptor {
             ahead,
+            kept,
+            given: HashMap::new(),
             with: self,
             source,
             tree,
@@ -88,9 +93,27 @@ impl Encryption<'_> {
 }
 
 impl Encryption<'_> {
+    /// Returns what is encrypted, in the order of the walk.
+    fn tokens(&self, source: &str, tree: &Tree) -> Result<Vec<Token>, LeafError> {
+        let mut tokens = Tokens {
+            with: self,
+            source,
+            tree,
+            plaintext: Zeroizing::new(Vec::new()),
+            tokens: Vec::new(),
+        };
+        walk(source, tree, self.matcher, &mut tokens)?;
+        Ok(tokens.tokens)
+    }
+
     /// Encrypts the leaves of a large file on all cores.
-    fn ahead(&self, source: &str, tree: &Tree) -> Result<Ciphertexts, LeafError> {
-        if self.stash.has_repetitions() {
+    fn ahead(
+        &self,
+        source: &str,
+        tree: &Tree,
+        kept: &KeptNonces,
+    ) -> Result<Ciphertexts, LeafError> {
+        if kept.has_repetitions() {
             return Ok(Box::new(std::iter::empty()));
         }
         let parts = on_all_cores(source, tree, self.matcher, is_encrypted, |part| {
@@ -103,13 +126,11 @@ impl Encryption<'_> {
                 let kind = leaf.value.type_word();
                 texts.push('"');
                 let start = texts.len();
-                self.encrypt(
-                    &plaintext,
-                    kind,
-                    leaf.additional_data,
-                    &mut nonces,
-                    &mut texts,
-                )?;
+                let kept = kept.nonce(leaf.additional_data, &plaintext, |_| 0);
+                let nonce = or_new(kept, &mut nonces)?;
+                self.cipher
+                    .encrypt_into(&plaintext, kind, leaf.additional_data, &nonce, &mut texts)
+                    .map_err(|_| LeafProblem::TooLong)?;
                 let end = texts.len();
                 texts.push('"');
                 Ok((start, end))
@@ -126,22 +147,69 @@ impl Encryption<'_> {
         };
         Ok(Box::new(parts.into_iter().flat_map(pieces)))
     }
+}
 
-    fn encrypt(
-        &self,
-        plaintext: &[u8],
-        kind: &str,
-        additional_data: &[u8],
-        nonces: &mut NonceSource,
-        out: &mut String,
-    ) -> Result<(), LeafProblem> {
-        let nonce = match self.stash.nonce(additional_data, plaintext) {
-            Some(nonce) => nonce,
-            None => nonces.draw().map_err(|_| LeafProblem::NoRandomness)?,
-        };
-        self.cipher
-            .encrypt_into(plaintext, kind, additional_data, &nonce, out)
-            .map_err(|_| LeafProblem::TooLong)
+/// Returns a nonce that is kept, else a new one.
+fn or_new(kept: Option<[u8; 32]>, nonces: &mut NonceSource) -> Result<[u8; 32], LeafProblem> {
+    match kept {
+        Some(nonce) => Ok(nonce),
+        None => nonces.draw().map_err(|_| LeafProblem::NoRandomness),
+    }
+}
+
+/// Collects what [`Encryptor`] will encrypt.
+struct Tokens<'r, 'e> {
+    with: &'r Encryption<'e>,
+    source: &'r str,
+    tree: &'r Tree,
+    plaintext: Zeroizing<Vec<u8>>,
+    tokens: Vec<Token>,
+}
+
+impl Visitor for Tokens<'_, '_> {
+    type Error = LeafError;
+
+    fn leaf(&mut self, at: &Place<'_>, scalar: &Scalar) -> Result<(), LeafError> {
+        let value = scalar.value.view(self.source);
+        if at.selected && is_encrypted(value) {
+            self.plaintext.clear();
+            value.plaintext(&mut self.plaintext);
+            self.tokens
+                .push(Token::of(at.additional_data, &self.plaintext));
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, at: &Place<'_>) -> Result<(), LeafError> {
+        let text = self.with.engine.comment_text(self.source, self.tree, at.id);
+        if at.alias.is_none() && is_comment_encrypted(at, text.as_bytes()) {
+            comment_plaintext(at, text.as_bytes(), &mut self.plaintext);
+            self.tokens
+                .push(Token::of(at.additional_data, &self.plaintext));
+        }
+        Ok(())
+    }
+
+    fn too_many_nodes(&mut self, node: NodeId) -> LeafError {
+        LeafError {
+            node,
+            problem: LeafProblem::TooManyNodes,
+        }
+    }
+}
+
+/// Whether a comment that is no copy is encrypted.
+fn is_comment_encrypted(at: &Place<'_>, text: &[u8]) -> bool {
+    at.selected && (!text.is_empty() || at.in_list)
+}
+
+/// Writes what is encrypted of a comment to `plaintext`. Of an empty comment in a list the reference makes an item of the list,
+/// when it decrypts.
+fn comment_plaintext(at: &Place<'_>, text: &[u8], plaintext: &mut Vec<u8>) {
+    plaintext.clear();
+    plaintext.extend_from_slice(text);
+    if is_padded(at, text) {
+        plaintext.push(b' ');
     }
 }
 
@@ -160,6 +228,9 @@ struct Encryptor<'r, 'e> {
     with: &'r Encryption<'e>,
     /// The ciphertexts of the leaves, if they were made ahead of the walk.
     ahead: Ciphertexts,
+    kept: KeptNonces,
+    /// How many of equal values were encrypted already.
+    given: HashMap<Token, usize>,
     source: &'r str,
     tree: &'r Tree,
     nonces: &'r mut NonceSource,
@@ -209,14 +280,18 @@ impl Default for LastComment {
 
 impl Encryptor<'_, '_> {
     fn encrypt(&mut self, kind: &str, additional_data: &[u8]) -> Result<String, LeafProblem> {
+        let given = &mut self.given;
+        let kept = self.kept.nonce(additional_data, &self.plaintext, |token| {
+            let given = given.entry(token).or_default();
+            *given += 1;
+            *given - 1
+        });
+        let nonce = or_new(kept, self.nonces)?;
         let mut text = String::new();
-        self.with.encrypt(
-            &self.plaintext,
-            kind,
-            additional_data,
-            self.nonces,
-            &mut text,
-        )?;
+        self.with
+            .cipher
+            .encrypt_into(&self.plaintext, kind, additional_data, &nonce, &mut text)
+            .map_err(|_| LeafProblem::TooLong)?;
         Ok(text)
     }
 
@@ -373,6 +448,16 @@ impl Visitor for Encryptor<'_, '_> {
         self.leaves += usize::from(is_encrypted(value));
         self.plaintext.clear();
         value.plaintext(&mut self.plaintext);
+        let orphans = &self.with.stash.orphans;
+        if !at.selected
+            && is_encrypted(value)
+            && orphans.has_value(at.additional_data, &self.plaintext)
+        {
+            return Err(LeafError {
+                node: at.alias.unwrap_or(at.id),
+                problem: LeafProblem::Orphan,
+            });
+        }
         if at.selected || !self.with.mac_only_encrypted {
             self.mac.update(&self.plaintext);
         }
@@ -421,21 +506,22 @@ impl Visitor for Encryptor<'_, '_> {
         self.comment.path.clear();
         self.comment.path.extend_from_slice(at.additional_data);
         self.comment.edit = None;
-        if text.is_empty() && !(at.selected && at.in_list) {
+        if text.is_empty() && !is_comment_encrypted(at, text) {
             return Ok(());
         }
         if !at.selected {
+            if self.with.stash.orphans.has_comment(text) {
+                return Err(LeafError {
+                    node: at.id,
+                    problem: LeafProblem::Orphan,
+                });
+            }
             self.with
                 .engine
                 .kept_comment(self.source, self.tree, at.id, &mut self.edits);
             return Ok(());
         }
-        self.plaintext.clear();
-        self.plaintext.extend_from_slice(text);
-        // Of an empty comment in a list the reference makes an item of the list, when it decrypts.
-        if is_padded(at, text) {
-            self.plaintext.push(b' ');
-        }
+        comment_plaintext(at, text, &mut self.plaintext);
         let enc = self
             .encrypt("comment", at.additional_data)
             .map_err(|problem| LeafError {

@@ -57,6 +57,11 @@ pub enum LeafProblem {
         "what the alias stands for has to be written out, and the comment behind it would be about its first value only"
     )]
     CommentOfAlias,
+    /// A value that was encrypted, and would be written in the clear, though nobody asked for it.
+    #[error(
+        "it was encrypted, and no comment says so any more: a comment was moved, changed or taken away since, and the file would now have this value in the clear"
+    )]
+    Orphan,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     NoRandomness,
@@ -90,6 +95,9 @@ impl LeafProblem {
                 Some("make the regex match nothing that starts with ENC[")
             }
             Self::CommentOfAlias => Some("put the comment on a line of its own, before the key"),
+            Self::Orphan => Some(
+                "restore the comment from the history of the file, or put it back with `sops edit`; or decrypt the file, look at it, and encrypt it anew",
+            ),
             Self::NoRandomness | Self::TooLong => None,
             Self::TooManyNodes => {
                 Some("write the repeated values out, or use fewer nested aliases")

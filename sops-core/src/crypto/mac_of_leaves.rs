@@ -15,6 +15,7 @@ use super::{
     EncryptedValue, Mac, ahead,
     decrypt::{COMMENT, ChangedLeaf, Decryption, extend, plaintext_len},
     looks_encrypted,
+    paths::Paths,
     walk::{Place, Visitor, walk},
 };
 use crate::tree::{NodeId, NodeKind, Scalar, Tree, ValueRef};
@@ -52,7 +53,7 @@ fn in_parts(
         source,
         tree,
         only_encrypted: decryption.mac_only_encrypted,
-        paths: Vec::new(),
+        paths: Paths::default(),
         leaves: Vec::new(),
     };
     walk(source, tree, decryption.matcher, &mut leaves).ok()?;
@@ -127,7 +128,7 @@ impl Plaintexts {
         decryption: &Decryption<'_>,
         source: &str,
         tree: &Tree,
-        paths: &[u8],
+        paths: &Paths,
         leaves: &[Leaf],
     ) -> Option<Self> {
         let value = |leaf: &Leaf| match &tree[leaf.id].kind {
@@ -144,7 +145,7 @@ impl Plaintexts {
             match (&leaf.path, value(leaf)) {
                 (Some(path), ValueRef::Str(text)) => {
                     let encrypted = EncryptedValue::parse(text).ok()?;
-                    let path = &paths[path.start as usize..path.end as usize];
+                    let path = paths.get(path);
                     let cipher = decryption.cipher;
                     cipher.decrypt_into(&encrypted, path, &mut plaintext).ok()?;
                     match encrypted.kind {
@@ -189,8 +190,7 @@ struct Leaves<'s> {
     source: &'s str,
     tree: &'s Tree,
     only_encrypted: bool,
-    /// The paths of the leaves, one after the other; equal neighbours share one.
-    paths: Vec<u8>,
+    paths: Paths,
     leaves: Vec<Leaf>,
 }
 
@@ -199,17 +199,8 @@ struct Unusual;
 
 impl Leaves<'_> {
     fn path(&mut self, path: &[u8]) -> Result<Range<u32>, Unusual> {
-        if let Some(Leaf {
-            path: Some(shared), ..
-        }) = self.leaves.last()
-            && self.paths[shared.start as usize..shared.end as usize] == *path
-        {
-            return Ok(shared.clone());
-        }
-        let end = |paths: &[u8]| u32::try_from(paths.len()).map_err(|_| Unusual);
-        let start = end(&self.paths)?;
-        self.paths.extend_from_slice(path);
-        Ok(start..end(&self.paths)?)
+        let last = self.leaves.last().and_then(|last| last.path.clone());
+        self.paths.push(path, last).ok_or(Unusual)
     }
 }
 

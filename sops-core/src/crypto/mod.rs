@@ -1,6 +1,7 @@
 //! The data key, encrypted values, the MAC, and which leaves they concern.
 
 mod ahead;
+mod alignment;
 mod buffer;
 pub(crate) mod cipher;
 pub(crate) mod data_key;
@@ -12,6 +13,8 @@ mod leaf_error;
 pub(crate) mod mac;
 mod mac_of_leaves;
 pub(crate) mod nonce;
+pub(crate) mod orphans;
+mod paths;
 pub(crate) mod re2;
 pub(crate) mod select;
 pub(crate) mod stash;

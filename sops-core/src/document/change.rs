@@ -2,7 +2,7 @@
 
 use super::{DecryptOptions, Encrypted, Unlocked};
 use crate::{
-    change::{self, Change},
+    change::{Change, Draft},
     error::Error,
     secret::SecretText,
 };
@@ -28,20 +28,17 @@ impl Unlocked<'_> {
         options: &DecryptOptions,
     ) -> Result<Encrypted, Error> {
         let plain = self.decrypt(options)?;
-        let mut text: Option<SecretText> = None;
+        let text = std::str::from_utf8(plain.bytes())
+            .map_err(|_| Error::UnsupportedFormat(self.file.format))?;
+        let text = SecretText::new(text.to_owned());
+        let mut draft = Draft::new(text, self.file.format)?;
+        let mut is_changed = false;
         for change in changes {
-            let before = match &text {
-                Some(text) => text.expose(),
-                None => std::str::from_utf8(plain.bytes())
-                    .map_err(|_| Error::UnsupportedFormat(self.file.format))?,
-            };
-            if let Some(after) = change::apply(before, self.file.format, change)? {
-                text = Some(after);
-            }
+            is_changed |= draft.apply(change)?;
         }
-        match text {
-            Some(text) => self.update(text.expose().as_bytes()),
-            None => Ok(self.unchanged()),
+        match is_changed {
+            true => self.update(draft.text().as_bytes()),
+            false => Ok(self.unchanged()),
         }
     }
 }

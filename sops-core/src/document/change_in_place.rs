@@ -7,7 +7,7 @@ use super::{
     open::{metadata_nodes, open_leaves, read_layout},
 };
 use crate::{
-    change::{Change, New},
+    change::{Change, NewValue},
     crypto::{
         EncryptedValue, NonceSource,
         decrypt::{ChangedLeaf, Decryption},
@@ -125,7 +125,7 @@ impl Unlocked<'_> {
         self.cipher
             .decrypt_into(&leaf.encrypted, &leaf.additional_data, &mut before)
             .ok()?;
-        let new = New::read(json, &[]).ok()?;
+        let new = NewValue::read(json, &[]).ok()?;
         let value = new.with_value(|source, tree, id| match &tree[id].kind {
             NodeKind::Scalar(scalar) => Some(scalar.value.view(source).to_value()),
             _ => None,
@@ -554,7 +554,7 @@ mod tests {
         let tampered = encrypted.replace("b_unencrypted: 1", "b_unencrypted: 2");
         let file = EncryptedFile::parse(tampered.as_bytes(), Format::Yaml).unwrap();
         let unlocked = file.unlock(&keyring).unwrap();
-        let changes = [set("a", "\"y\"")];
+        let changes = [set("a", "\"z\"")];
         let how = DecryptOptions::default();
         assert!(unlocked.change_in_place(&changes, &how).is_none());
         assert!(matches!(
@@ -567,7 +567,7 @@ mod tests {
         let unlocked = file.unlock(&keyring).unwrap();
         assert_eq!(
             unlocked.decrypt(&how).unwrap().bytes(),
-            b"a: y\nb_unencrypted: 2\n"
+            b"a: z\nb_unencrypted: 2\n"
         );
     }
 }

@@ -168,7 +168,7 @@ impl<'t> PlainFile<'t> {
     /// own layout is kept.
     ///
     /// # Errors
-    /// [`Error::Emit`] if the format cannot hold it, [`Error::UnsupportedFormat`] if this version cannot write it.
+    /// [`Error::Emit`] if the format cannot hold it.
     pub fn convert(&self, output: Format, indent: Option<usize>) -> Result<SecretBytes, Error> {
         let from = match &self.0 {
             Plain::Text(plain) => plain.format,
@@ -179,6 +179,7 @@ impl<'t> PlainFile<'t> {
             beside: &|_| true,
             from: from.engine(),
             one_line: false,
+            keeps_floats: false,
         };
         match &self.0 {
             Plain::Text(plain) => {

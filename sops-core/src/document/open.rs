@@ -14,7 +14,7 @@ use crate::{
     error::{Error, MacError},
     format::{
         ParseOptions,
-        edit::{splice, splice_both},
+        edit::{Edit, splice, splice_both},
     },
     layout::{self, Layout, Spelled},
     metadata::Metadata,
@@ -24,6 +24,10 @@ use crate::{
     warning::Warning,
     warnings,
 };
+
+/// How often, and for how many bytes altogether, a file is read to find out which spellings of its layout fit.
+const MOST_TRIES: usize = 200;
+const TRIED_BYTES: usize = 64 << 20;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,16 +106,28 @@ pub(super) fn open(
     };
 
     let mut removals = format.engine().remove_metadata(text, tree);
-    let with_spellings = (!places.is_empty()).then(|| {
-        let mut edits = leaves.edits.clone();
-        edits.extend(removals.iter().cloned());
-        Spelled::apply(&places, &mut edits);
-        with_tree(SecretText::new(splice(text, &mut edits)), false)
-    });
-    let (plain, mut plain_tree) = match with_spellings {
-        Some(Ok(spelled)) => spelled,
-        // They are hints, which may have come from elsewhere.
-        Some(Err(_)) | None => {
+    let with_spellings = |places: &[Spelled<'_>], unspelled: &[Edit]| {
+        let edits = [&leaves.edits, unspelled, &removals];
+        let mut edits: Vec<_> = edits.into_iter().flatten().cloned().collect();
+        Spelled::apply(places, &mut edits);
+        with_tree(SecretText::new(splice(text, &mut edits)), false).ok()
+    };
+    let mut spelled = match places.is_empty() {
+        true => None,
+        false => with_spellings(&places, &[]),
+    };
+    if spelled.is_none() && !places.is_empty() {
+        let tries = (TRIED_BYTES / text.len().max(1)).clamp(1, MOST_TRIES);
+        layout::usable(places, tries, |places| {
+            let usable = with_spellings(places, &leaves.unspelled);
+            let fits = usable.is_some();
+            spelled = usable.or(spelled.take());
+            fits
+        });
+    }
+    let (plain, mut plain_tree) = match spelled {
+        Some(spelled) => spelled,
+        None => {
             leaves.edits.append(&mut leaves.unspelled);
             let plain = SecretText::new(splice_both(text, &mut leaves.edits, &mut removals));
             drop((leaves.edits, removals));
@@ -133,29 +149,32 @@ pub(super) fn open(
 /// Decrypts all leaves, also those that a comment governs which another program moved.
 ///
 /// The reference moves comments when it writes a YAML file, so that they govern other values when it reads it; and in INI files
-/// it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was.
+/// it lets them govern others than we do. What was encrypted can be seen, and the MAC tells whether it was. When the file is
+/// encrypted again, what can be seen comes first: the MAC, which is not checked then, would tell of values that no comment
+/// governs any more.
 fn open_moved(
     file: &EncryptedFile<'_>,
     decryption: &Decryption<'_>,
     purpose: Purpose,
 ) -> Result<DecryptedLeaves, Error> {
     let ignore_mac = purpose.ignores_mac();
-    let may_be_moved = decryption.matcher.is_by_comment()
-        && match purpose {
-            Purpose::Read { ignore_mac } => !ignore_mac,
-            Purpose::EncryptAgain => true,
-            Purpose::Verify => false,
+    let by_comments = || open_leaves(file, decryption, ignore_mac);
+    let by_content = || {
+        let by_content = Decryption {
+            by_content: true,
+            ..*decryption
         };
-    match open_leaves(file, decryption, ignore_mac) {
-        Err(error) if may_be_moved => {
-            let by_content = Decryption {
-                matcher: &Matcher::all(),
-                by_content: true,
-                ..*decryption
-            };
-            open_leaves(file, &by_content, ignore_mac).map_err(|_| error)
+        open_leaves(file, &by_content, ignore_mac)
+    };
+    if !decryption.matcher.is_by_comment() {
+        return by_comments();
+    }
+    match purpose {
+        Purpose::Read { ignore_mac: true } | Purpose::Verify => by_comments(),
+        Purpose::Read { ignore_mac: false } => {
+            by_comments().or_else(|error| by_content().map_err(|_| error))
         }
-        opened => opened,
+        Purpose::EncryptAgain => by_content().or_else(|_| by_comments()),
     }
 }
 
@@ -208,7 +227,10 @@ fn read_mac(metadata: &Metadata, cipher: &Cipher) -> Result<Result<Vec<u8>, Ciph
     let additional_data = metadata.mac_additional_data()?;
     let mut stored = Vec::new();
     Ok(EncryptedValue::parse(metadata.mac.as_bytes())
-        .and_then(|mac| cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored))
+        .and_then(|mac| match mac.kind {
+            "str" => cipher.decrypt_into(&mac, additional_data.as_bytes(), &mut stored),
+            _ => Err(CipherError::BadFormat),
+        })
         .map(|_| stored))
 }
 

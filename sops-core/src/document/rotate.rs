@@ -31,7 +31,9 @@ impl Unlocked<'_> {
         keyring: &Keyring,
     ) -> Result<Encrypted, Error> {
         let matcher = self.file.metadata.selector.compile()?;
-        let plain = self.decrypt(options)?;
+        let (plain, orphans) = self.decrypt_for_rotation(options)?;
+        let mut stash = Stash::default();
+        stash.orphans = orphans;
         let data_key = DataKey::generate().map_err(|error| Error::Random(error.to_string()))?;
         let now = rfc3339(SystemTime::now());
         let mut metadata = self.file.metadata.clone();
@@ -47,7 +49,7 @@ impl Unlocked<'_> {
         let seal = Seal {
             matcher: &matcher,
             cipher: &cipher,
-            stash: &Stash::default(),
+            stash: &stash,
         };
         let mut rotated = match PlainFile::parse(plain.bytes(), self.file.format)?.0 {
             Plain::Text(text) => seal.run(&text, metadata, self.layout)?,

@@ -22,7 +22,7 @@ use crate::{
     layout::{self, Layout},
     metadata::{Metadata, Raw},
     secret::SecretText,
-    tree::{NodeKind, Tree, ValueRef},
+    tree::{NodeId, NodeKind, Tree, ValueRef},
     warnings,
 };
 
@@ -200,14 +200,17 @@ fn mark(metadata: &mut Metadata) {
     }
 }
 
-/// Whether all metadata of a YAML file go into flow mappings.
+/// Whether all metadata of a YAML file go into flow mappings, which hold something else.
 fn has_flow_roots(tree: &Tree) -> bool {
     let mut roots = tree
         .documents()
         .filter_map(|document| tree.root(document))
         .peekable();
-    roots.peek().is_some()
-        && roots.all(|root| matches!(tree[root].kind, NodeKind::Map { flow: true }))
+    let is_filled_flow = |root: NodeId| {
+        matches!(tree[root].kind, NodeKind::Map { flow: true })
+            && tree.entries(root).next().is_some()
+    };
+    roots.peek().is_some() && roots.all(is_filled_flow)
 }
 
 /// Whether what is needed to open a file was read as it was written. Keys of several kinds come in an order of their own, and
@@ -276,6 +279,7 @@ mod tests {
         assert_eq!(with_marker("--- {a: b}\n--- {c: d}\n"), (true, true));
         assert_eq!(with_marker("--- {a: b}\n---\nc: d\n"), (true, false));
         assert_eq!(with_marker("a: {b: c}\n"), (true, false));
+        assert_eq!(with_marker("{}\n"), (false, false));
         assert_eq!(
             with_marker("{\"kind\": \"SopsSecret\", \"a\": \"b\"}\n"),
             (false, false),

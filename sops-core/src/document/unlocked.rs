@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     binary,
-    crypto::{Cipher, DataKey},
+    crypto::{Cipher, DataKey, orphans::Orphans},
     error::Error,
     format::{EmitError, Format, edit::splice},
     keys::Keyring,
@@ -42,10 +42,19 @@ impl Unlocked<'_> {
     /// [`Error::Decrypt`] for a value that cannot be decrypted; [`Error::Mac`] if the MAC does not fit, unless it is
     /// ignored.
     pub fn decrypt(&self, options: &DecryptOptions) -> Result<Plaintext, Error> {
+        self.decrypt_for_rotation(options).map(|(plain, _)| plain)
+    }
+
+    /// Decrypts the file. Returns also what must not be in the clear when it is encrypted again.
+    pub(super) fn decrypt_for_rotation(
+        &self,
+        options: &DecryptOptions,
+    ) -> Result<(Plaintext, Orphans), Error> {
         if self.file.format == Format::Binary {
             let bytes = self.open_binary(options.ignore_mac)?;
             let selector = self.file.metadata.selector.clone();
-            return Ok(Plaintext::binary(bytes, selector));
+            let plain = Plaintext::binary(bytes, selector);
+            return Ok((plain, Orphans::default()));
         }
         let matcher = self.file.metadata.selector.compile()?;
         let ignore_mac = options.ignore_mac;
@@ -53,7 +62,7 @@ impl Unlocked<'_> {
             text,
             tree,
             warnings,
-            ..
+            stash,
         } = open(
             &self.file,
             &self.cipher,
@@ -62,13 +71,8 @@ impl Unlocked<'_> {
         )?;
         let tree = tree.expect("opening parses what it gives out, unless it is told not to");
         let selector = self.file.metadata.selector.clone();
-        Ok(Plaintext::new(
-            text,
-            tree,
-            self.file.format,
-            selector,
-            warnings,
-        ))
+        let plain = Plaintext::new(text, tree, self.file.format, selector, warnings);
+        Ok((plain, stash.orphans))
     }
 
     /// Decrypts the file as [`Unlocked::decrypt`] does. A binary file that was read with

@@ -24,6 +24,8 @@ pub(crate) struct EmitStyle<'s> {
     pub(crate) from: &'static dyn Engine,
     /// Whether texts of several lines go on one line, too, with escapes.
     pub(crate) one_line: bool,
+    /// Whether whole floating-point numbers are written as such; the reference writes integers.
+    pub(crate) keeps_floats: bool,
 }
 
 /// Reads a format, and says what text stands for a value at a place.

@@ -5,8 +5,6 @@ use std::{
     process::{Command, Stdio},
 };
 
-use zeroize::Zeroizing;
-
 use super::{KeyError, words};
 use crate::secret::SecretBytes;
 
@@ -50,26 +48,7 @@ pub(super) fn run(
     Ok(output)
 }
 
-/// Reads to the end, if it is not too far, without leaving copies behind.
-pub(super) fn read_limited(reader: &mut impl Read) -> io::Result<SecretBytes> {
-    let mut buffer = Zeroizing::new(vec![0; 4096]);
-    let mut length = 0;
-    loop {
-        if length == buffer.len() {
-            if length >= MAX_IDENTITY_TEXT {
-                return Err(io::Error::other("it is too long for age identities"));
-            }
-            let mut larger = Zeroizing::new(vec![0; 2 * length]);
-            larger[..length].copy_from_slice(&buffer);
-            buffer = larger;
-        }
-        match reader.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    buffer.truncate(length);
-    Ok(SecretBytes::new(std::mem::take(&mut *buffer)))
+/// Reads to the end, if it is not too far for identities.
+pub(super) fn read_limited(reader: impl Read) -> io::Result<SecretBytes> {
+    SecretBytes::read_limited(reader, MAX_IDENTITY_TEXT)
 }

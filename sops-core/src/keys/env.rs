@@ -297,9 +297,9 @@ impl FoundIdentities {
             Some(variable) => format!("{variable} ({})", path.display()),
             None => path.display().to_string(),
         };
-        let text = File::open(path).and_then(|mut file| {
+        let text = File::open(path).and_then(|file| {
             self.warnings.extend(warn_of_readers(path, &file));
-            read_limited(&mut file)
+            read_limited(&file)
         });
         match text {
             Ok(text) => {
@@ -357,7 +357,7 @@ fn is_path(text: &[u8]) -> bool {
 fn read_public_key(path: &Path) -> Result<String, KeyError> {
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
-    let read = File::open(&public).and_then(|mut file| read_limited(&mut file));
+    let read = File::open(&public).and_then(read_limited);
     let text = read.and_then(|text| {
         let text = str::from_utf8(text.expose()).map_err(io::Error::other)?;
         Ok(text.to_owned())
@@ -590,7 +590,7 @@ mod tests {
                 "sh -c 'echo hunter2'",
                 "SOPS_AGE_KEY_CMD, line 1: unknown identity type",
             ),
-            ("yes", "too long"),
+            ("yes", "larger than 1 MiB"),
         ] {
             let environment = home.environment(&[(KEY_COMMAND, command)]);
             let found = environment.for_recipient("age1", false).expect("a command");

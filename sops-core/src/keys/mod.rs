@@ -32,6 +32,7 @@ mod pgp;
 mod plugin;
 mod prompt;
 mod race;
+mod said;
 mod shamir;
 #[cfg(feature = "age")]
 mod survey;
@@ -46,6 +47,7 @@ pub use identities::{Identities, IdentityError};
 pub use keyring::Keyring;
 pub use keyring_error::{GroupOutcome, KeyFailure, KeyringError, UnwrapFailure};
 pub use prompt::{Prompt, PromptError};
+pub use said::{one_line, words_of};
 pub use shamir::ShamirError;
 #[cfg(feature = "age")]
 pub use survey::IdentitySurvey;

@@ -77,19 +77,34 @@ impl MasterKey {
 }
 
 impl fmt::Display for MasterKey {
-    /// The key as the reference prints it: recipient, fingerprint, ARN (with `+role`), resource id or URL.
+    /// The key as the reference prints it, and by which it knows whether two are the same: recipient, fingerprint, ARN (with
+    /// `+role`, `|context` and `|profile`), resource id or URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Age { recipient } => f.write_str(recipient),
             Self::Pgp { fingerprint } => f.write_str(fingerprint),
             Self::Kms {
-                arn, role: None, ..
-            } => f.write_str(arn),
-            Self::Kms {
                 arn,
-                role: Some(role),
-                ..
-            } => write!(f, "{arn}+{role}"),
+                role,
+                context,
+                aws_profile,
+            } => {
+                f.write_str(arn)?;
+                if let Some(role) = role {
+                    write!(f, "+{role}")?;
+                }
+                if !context.is_empty() || !aws_profile.is_empty() {
+                    f.write_str("|")?;
+                }
+                for (index, (name, value)) in context.iter().enumerate() {
+                    let comma = if index > 0 { "," } else { "" };
+                    write!(f, "{comma}{name}:{value}")?;
+                }
+                match aws_profile.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, "|{aws_profile}"),
+                }
+            }
             Self::GcpKms { resource_id } => f.write_str(resource_id),
             Self::AzureKv {
                 vault_url,
@@ -132,5 +147,35 @@ impl KeyEntry {
             created_at,
             unknown: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_aws_differ_by_context_and_profile() {
+        let key = |role: Option<&str>, context: &[(&str, &str)], profile: &str| {
+            let context = context
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+            MasterKey::Kms {
+                arn: "arn:k".to_owned(),
+                role: role.map(str::to_owned),
+                context: context.collect(),
+                aws_profile: profile.to_owned(),
+            }
+            .to_string()
+        };
+        assert_eq!(key(None, &[], ""), "arn:k");
+        assert_eq!(key(Some("arn:r"), &[], ""), "arn:k+arn:r");
+        let two = [("env", "dev"), ("app", "x")];
+        assert_eq!(key(None, &two, ""), "arn:k|app:x,env:dev");
+        assert_eq!(key(None, &[], "prod"), "arn:k||prod");
+        assert_eq!(
+            key(Some("arn:r"), &two[..1], "prod"),
+            "arn:k+arn:r|env:dev|prod"
+        );
     }
 }

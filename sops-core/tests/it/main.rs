@@ -6,6 +6,7 @@ mod corpus;
 mod damaged;
 mod json_suite;
 mod lossless;
+mod orphans;
 mod rotate;
 mod styles;
 mod support;

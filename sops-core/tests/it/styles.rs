@@ -103,3 +103,32 @@ fn styles_that_the_reference_reads() {
     }
     assert_eq!(rows, 344);
 }
+
+/// A merge of two versions, line by line: the layout is that of one of them.
+#[test]
+fn one_spelling_that_does_not_fit_leaves_the_others() {
+    let text = "port: 0x50\nmid: x\nmask: 0x1F\nlist: [0x1, a]\nday: 2024-05-01\n";
+    let ours = encrypt(text, Format::Yaml, &options()).unwrap();
+    let unlocked = unlock(&ours, Format::Yaml).unwrap();
+    let theirs = text.replace("0x50", "81").replace("0x1,", "0x2,");
+    let theirs = unlocked.update(theirs.as_bytes()).unwrap().bytes;
+    let theirs = String::from_utf8(theirs).unwrap();
+    let line = |text: &str, start: &str| -> String {
+        let line = text.lines().find(|line| line.starts_with(start));
+        line.unwrap().to_owned()
+    };
+    let merged = ["port: ", "list: "]
+        .iter()
+        .fold(ours.clone(), |merged, key| {
+            merged.replace(&line(&ours, key), &line(&theirs, key))
+        });
+    let how = DecryptOptions::default().danger_ignore_mac(true);
+    let plain = unlock(&merged, Format::Yaml)
+        .unwrap()
+        .decrypt(&how)
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(plain.bytes()),
+        "port: 81\nmid: x\nmask: 0x1F\nlist: [2, a]\nday: 2024-05-01\n"
+    );
+}

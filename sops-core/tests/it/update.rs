@@ -100,3 +100,56 @@ fn rewrapping_changes_nothing_but_the_keys() {
     assert_eq!(without_keys(&rewrapped), without_keys(&encrypted));
     assert!(rewrapped.contains("recipient: age1two"));
 }
+
+/// Nobody sees from what moves that two values are equal.
+#[test]
+fn equal_values_keep_their_ciphertexts_when_others_come_and_go() {
+    let user = |name: &str, password: &str| format!("- n: {name}\n  pw: {password}\n  # note\n");
+    let text = |users: &[(&str, &str)]| -> String {
+        let users = users.iter().map(|(name, password)| user(name, password));
+        format!("users:\n{}z: 1\n", users.collect::<String>())
+    };
+    let before = [("a", "same"), ("b", "same"), ("c", "same")];
+    let encrypted = encrypt(&text(&before), Format::Yaml, &options()).unwrap();
+    let unlocked = unlock(&encrypted, Format::Yaml).unwrap();
+    // The ciphertexts of the password and the note of each user, by the ciphertext of the name, which no other has.
+    let by_name = |text: &str| -> Vec<[String; 3]> {
+        let lines: Vec<&str> = text.lines().collect();
+        let starts = (0..lines.len()).filter(|&at| lines[at].starts_with("- n: "));
+        starts
+            .map(|at| [0, 1, 2].map(|more| lines[at + more].to_owned()))
+            .collect()
+    };
+    let old = by_name(&encrypted);
+    for (after, kept) in [
+        (
+            &[("a", "other"), ("b", "same"), ("c", "same")][..],
+            &[None, Some(1), Some(2)][..],
+        ),
+        (&[("b", "same"), ("c", "same")], &[Some(1), Some(2)]),
+        (&[("a", "same"), ("c", "same")], &[Some(0), Some(2)]),
+        (
+            &[("a", "same"), ("d", "same"), ("b", "same"), ("c", "same")],
+            &[Some(0), None, Some(1), Some(2)],
+        ),
+        (
+            &[("d", "same"), ("a", "same"), ("b", "same"), ("c", "same")],
+            &[None, Some(0), Some(1), Some(2)],
+        ),
+    ] {
+        let updated = unlocked.update(text(after).as_bytes()).unwrap().bytes;
+        let updated = String::from_utf8(updated).unwrap();
+        assert_eq!(decrypt(&updated, Format::Yaml).unwrap(), text(after));
+        let new = by_name(&updated);
+        assert_eq!(new.len(), kept.len());
+        for (new, kept) in new.iter().zip(kept) {
+            match kept {
+                Some(kept) => assert_eq!(new, &old[*kept], "{after:?}"),
+                None => assert!(
+                    old.iter().all(|old| old[1] != new[1]),
+                    "{after:?}: the ciphertext of another"
+                ),
+            }
+        }
+    }
+}

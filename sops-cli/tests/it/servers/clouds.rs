@@ -72,6 +72,11 @@ impl Clouds {
         all
     }
 
+    /// Where Google is.
+    pub(crate) fn google_url(&self) -> String {
+        self.google.url()
+    }
+
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let azure_version = azure::VERSIONS[1];
         let vault = format!("{}/v1/transit/keys/sops", self.vault.url());

@@ -92,6 +92,10 @@ pub(crate) enum Fault {
     Hangup(usize),
     /// Every checksum is wrong.
     Damage,
+    /// All calls are refused in these words.
+    Words(&'static str),
+    /// What is encrypted is larger than anybody wants it.
+    Large,
 }
 
 /// A running server; ends when it is dropped.
@@ -239,6 +243,7 @@ async fn answer(
         Fault::First(count, code) if number < count => {
             return Status::new(code, "made up").into_http();
         }
+        Fault::Words(words) => return Status::permission_denied(words).into_http(),
         Fault::Hangup(count) if number < count => {
             hangup.send_replace(true);
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -299,7 +304,10 @@ fn encrypt(
             "The checksum in field plaintext_crc32c did not match.",
         ));
     }
-    let ciphertext = seal(&request.name, &request.plaintext, nonce as u64 + 1);
+    let ciphertext = match state.fault {
+        Fault::Large => vec![0; 64 << 20],
+        _ => seal(&request.name, &request.plaintext, nonce as u64 + 1),
+    };
     Ok(Response::new(EncryptResponse {
         name: format!("{}/cryptoKeyVersions/1", request.name),
         ciphertext_crc32c: number(&ciphertext, state),

@@ -56,6 +56,19 @@ pub(crate) enum Reply {
     Silence,
     /// The end of the connection.
     Hangup,
+    /// More of an answer than anybody wants, until nobody takes it any more: its body, whether it says how long that is or
+    /// not, or its headers.
+    Flood(Flood),
+    /// Half an answer, and a blank now and then, for as long as anybody may wait.
+    Drip,
+}
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flood {
+    Body,
+    Chunks,
+    Headers,
 }
 
 type Handler = dyn Fn(&Asked) -> Reply + Send + Sync;
@@ -65,6 +78,8 @@ pub(crate) struct Web {
     pub(crate) port: u16,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// How much of floods was taken, in bytes.
+    flooded: Arc<AtomicUsize>,
     ends: Arc<AtomicBool>,
 }
 
@@ -73,11 +88,12 @@ impl Web {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (calls, connections) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let ends = Arc::<AtomicBool>::default();
+        let (flooded, ends) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let tls = Arc::new(tls());
         let server = Serving {
             handler: Arc::new(handler),
             calls: Arc::clone(&calls),
+            flooded: Arc::clone(&flooded),
             ends: Arc::clone(&ends),
         };
         let (counted, stop) = (Arc::clone(&connections), Arc::clone(&ends));
@@ -96,6 +112,7 @@ impl Web {
             port,
             calls,
             connections,
+            flooded,
             ends,
         }
     }
@@ -110,6 +127,10 @@ impl Web {
 
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn flooded(&self) -> usize {
+        self.flooded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -128,6 +149,7 @@ impl Drop for Web {
 struct Serving {
     handler: Arc<Handler>,
     calls: Arc<AtomicUsize>,
+    flooded: Arc<AtomicUsize>,
     ends: Arc<AtomicBool>,
 }
 
@@ -202,12 +224,19 @@ impl Serving {
                 return Ok(false);
             }
             Reply::Silence => {
-                for _ in 0..600 {
-                    if self.ends.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    thread::sleep(Duration::from_millis(100));
-                }
+                self.every_moment(|| Ok(()))?;
+                return Ok(false);
+            }
+            Reply::Drip => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")?;
+                self.every_moment(|| {
+                    stream.write_all(b" ")?;
+                    stream.flush()
+                })?;
+                return Ok(false);
+            }
+            Reply::Flood(flood) => {
+                self.flood(stream, flood)?;
                 return Ok(false);
             }
             Reply::Hangup => return Ok(false),
@@ -223,6 +252,49 @@ impl Serving {
         stream.write_all(&[head.as_bytes(), &body].concat())?;
         stream.flush()?;
         Ok(true)
+    }
+}
+
+impl Serving {
+    /// Does something now and then, for as long as anybody may wait.
+    fn every_moment(&self, mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+        for _ in 0..600 {
+            if self.ends.load(Ordering::Relaxed) {
+                break;
+            }
+            act()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Sends gigabytes.
+    fn flood(&self, stream: &mut impl Write, flood: Flood) -> io::Result<()> {
+        const PIECE: usize = 1 << 16;
+        const PIECES: usize = 1 << 15;
+
+        let letters = |count| [b'a'].repeat(count);
+        let (head, piece) = match flood {
+            Flood::Body => (
+                format!("Content-Length: {}\r\n\r\n", PIECE * PIECES),
+                letters(PIECE),
+            ),
+            Flood::Chunks => (
+                "Transfer-Encoding: chunked\r\n\r\n".to_owned(),
+                [b"10000\r\n", &letters(PIECE)[..], b"\r\n"].concat(),
+            ),
+            Flood::Headers => (String::new(), [b"a: ", &letters(100)[..], b"\r\n"].concat()),
+        };
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        stream.write_all(head.as_bytes())?;
+        for _ in 0..PIECES {
+            if self.ends.load(Ordering::Relaxed) {
+                break;
+            }
+            stream.write_all(&piece)?;
+            self.flooded.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 

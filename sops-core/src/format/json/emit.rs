@@ -2,19 +2,21 @@
 
 use super::render;
 use crate::{
-    format::EmitError,
+    format::{EmitError, EmitStyle},
     tree::{NodeId, NodeKind, Tree, ValueRef, traverse::Event},
 };
 
-/// Returns the text of a subtree, indented by one tab a level, or by `indent` blanks, with a line break at its end.
+/// Returns the text of a subtree, indented by one tab a level, or by the blanks of the style, with a line break at its end.
 /// Comments are dropped. Escapes and numbers are as Go's encoder writes them.
 pub(crate) fn emit(
     source: &str,
     tree: &Tree,
     id: NodeId,
-    indent: Option<usize>,
+    style: &EmitStyle<'_>,
 ) -> Result<String, EmitError> {
-    let unit = indent.map_or_else(|| "\t".to_owned(), |width| " ".repeat(width));
+    let unit = style
+        .indent
+        .map_or_else(|| "\t".to_owned(), |width| " ".repeat(width));
     let mut out = String::new();
     let mut problem = None;
     // For each open container: its closing bracket, whether it holds something already.
@@ -61,7 +63,7 @@ pub(crate) fn emit(
                     match scalar.value.view(source) {
                         ValueRef::Str(bytes) => push_bytes(&mut out, bytes),
                         ValueRef::Float(value) if !value.is_finite() => problem = Some(id),
-                        ValueRef::Float(value) => {
+                        ValueRef::Float(value) if !style.keeps_floats => {
                             let text = render::float_text(value);
                             out.push_str(text.strip_suffix(".0").unwrap_or(&text));
                         }

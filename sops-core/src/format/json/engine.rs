@@ -83,7 +83,7 @@ impl Engine for Json {
         node: NodeId,
         style: &EmitStyle<'_>,
     ) -> Result<String, EmitError> {
-        let mut text = emit::emit(source, tree, node, style.indent)?;
+        let mut text = emit::emit(source, tree, node, style)?;
         // The reference ends what is printed as JSON with a line break, but for single values.
         if matches!(tree[tree.resolve(node)].kind, NodeKind::Scalar(_)) {
             text.truncate(text.trim_end().len());

@@ -158,7 +158,7 @@ impl Emitter<'_> {
             return;
         };
         let value = scalar.value.view(self.source);
-        match (emitted_scalar::value(value), value) {
+        match (emitted_scalar::value(value, self.style.keeps_floats), value) {
             (Emitted::Line(text), _) => self.value(&text),
             (Emitted::Block, ValueRef::Str(bytes)) if self.style.one_line => {
                 self.value(&emitted_scalar::one_line(&String::from_utf8_lossy(bytes)));

@@ -4,7 +4,7 @@
 
 use super::{
     plain_value,
-    quote::{double_quoted, is_plain_syntax, single_quoted},
+    quote::{double_quoted, is_other_to_some, is_plain_syntax, single_quoted},
     render::binary,
     resolve::{Resolved, untagged},
 };
@@ -18,15 +18,15 @@ pub(super) enum Emitted {
     Block,
 }
 
-/// Returns how the value of a leaf is written.
-pub(super) fn value(value: ValueRef<'_>) -> Emitted {
+/// Returns how the value of a leaf is written; a whole floating-point number as an integer, unless `keeps_floats`.
+pub(super) fn value(value: ValueRef<'_>, keeps_floats: bool) -> Emitted {
     match value {
         ValueRef::Str(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if is_block(text) => Emitted::Block,
             Ok(text) => Emitted::Line(one_line(text)),
             Err(_) => Emitted::Line(binary(bytes)),
         },
-        ValueRef::Float(_) => {
+        ValueRef::Float(_) if !keeps_floats => {
             let mut text = plain_value::text(value);
             if text.ends_with(".0") {
                 text.truncate(text.len() - ".0".len());
@@ -63,21 +63,6 @@ pub(super) fn one_line(text: &str) -> String {
         true => text.to_owned(),
         false => single_quoted(text),
     }
-}
-
-/// What readers of YAML 1.1 take for a boolean or a number in base 60.
-fn is_other_to_some(text: &str) -> bool {
-    const BOOLEANS: [&str; 16] = [
-        "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off",
-        "OFF",
-    ];
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let is_base_60 = digits.contains(':')
-        && digits.starts_with(|first: char| first.is_ascii_digit())
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
-    BOOLEANS.contains(&text) || is_base_60
 }
 
 /// What the reference writes as it is: nothing above U+FFFF.

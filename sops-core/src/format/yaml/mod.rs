@@ -1,4 +1,19 @@
 //! YAML as Go's yaml v3 reads it, with spans.
+//!
+//! The files, in the order of the data:
+//!
+//! - *Scanner*, text to tokens: [`characters`], [`token`], [`scanner`] with [`fetch`] (one token after the other),
+//!   [`indentation`], [`simple_keys`] (keys without a `?`), [`scalars`], [`tags`], and [`comments`] (which comment belongs to
+//!   what).
+//! - *Parser*, tokens to events: [`event`], [`parser`] with [`document_events`], [`block_events`], [`flow_events`].
+//! - *Tree*, events to nodes: [`compose`] with [`anchors`], [`resolve`] (types of scalars), [`mapping_checks`],
+//!   [`late_comments`]; [`parts`] does all of it for large texts, on all cores.
+//! - *Writing*, in the place of what is there: [`place`], [`properties`], [`render`] with [`quote`], [`plain_value`] and
+//!   [`block_scalar`]; [`comment_item`] (comments that stand as list items); [`alias`] with [`flow_copy`] (aliases that are
+//!   written out). A whole subtree anew: [`emit`] with [`emitted_scalar`].
+//! - *Metadata*: [`metadata_block`] (where the `sops` block is, and how it comes and goes), [`metadata_text`].
+//!
+//! [`engine`] puts all of it behind the joint of the formats.
 
 pub(crate) mod alias;
 mod anchors;

@@ -35,6 +35,21 @@ pub(super) fn is_plain_syntax(text: &str, flow: bool) -> bool {
     fits_one_line(text)
 }
 
+/// Whether readers of YAML 1.1 take a plain text for a boolean or a number in base 60.
+pub(super) fn is_other_to_some(text: &str) -> bool {
+    const BOOLEANS: [&str; 16] = [
+        "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off",
+        "OFF",
+    ];
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_base_60 = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.contains(':')
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
+    (text.len() <= "Off".len() && BOOLEANS.contains(&text)) || is_base_60
+}
+
 /// Whether a text can stand in single quotes on one line.
 pub(super) fn fits_one_line(text: &str) -> bool {
     text.chars().all(is_printable)

@@ -12,7 +12,7 @@ use super::{
     place::{LINE_BREAKS, line_break_at, line_break_of, line_end},
     plain_value,
     properties::Properties,
-    quote::{double_quoted, fits_one_line, is_plain, is_plain_syntax, single_quoted},
+    quote::{double_quoted, fits_one_line, is_other_to_some, is_plain_syntax, single_quoted},
     resolve::{Resolved, untagged},
 };
 use crate::{
@@ -223,17 +223,14 @@ impl Place<'_> {
     }
 }
 
-/// Returns a text on one line: plain, else quoted as the reference quotes it.
+/// Returns a text on one line: plain, else quoted as the reference quotes it, for readers of YAML 1.1 too.
 pub(super) fn one_line(text: &str, tagged: bool, flow: bool) -> Cow<'_, str> {
-    let plain = match tagged {
-        true => is_plain_syntax(text, flow),
-        false => is_plain(text, flow),
-    };
-    if plain {
+    let is_text = tagged || untagged(text) == Ok(Resolved::Str) && !is_other_to_some(text);
+    let has_tab = text.contains('\t');
+    if is_text && !has_tab && is_plain_syntax(text, flow) {
         return Cow::Borrowed(text);
     }
-    let is_text = tagged || untagged(text) == Ok(Resolved::Str);
-    let quoted = match is_text && !text.contains('\t') && fits_one_line(text) {
+    let quoted = match is_text && !has_tab && fits_one_line(text) {
         true => single_quoted(text),
         false => double_quoted(text),
     };
@@ -406,7 +403,12 @@ mod tests {
     fn a_text_takes_the_style_of_its_ciphertext() {
         for (scalar, text, expected) in [
             ("ENC", "a b", "a b"),
-            ("ENC", "yes", "yes"),
+            ("ENC", "yes", "\"yes\""),
+            ("ENC", "n", "\"n\""),
+            ("ENC", "yes!", "yes!"),
+            ("ENC", "1:30", "\"1:30\""),
+            ("ENC", "1:3x", "1:3x"),
+            ("ENC", "x\ty", "\"x\\ty\""),
             ("ENC", "123", "\"123\""),
             ("ENC", "a: b", "'a: b'"),
             ("ENC", "it's: b", "'it''s: b'"),

@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
-use zeroize::Zeroizing;
-
-use crate::{keys::KeyError, secret::SecretBytes};
+use crate::{
+    keys::{KeyError, one_line},
+    secret::SecretBytes,
+};
 
 /// Which program is run, if it is not `gpg`.
 const PROGRAM: &str = "SOPS_GPG_EXEC";
@@ -178,29 +179,10 @@ fn terminal() -> Option<OsString> {
     path.starts_with("/dev").then(|| path.into_os_string())
 }
 
-/// Reads to the end, if it is not too far, without leaving copies behind.
 fn read(stream: Option<impl Read>) -> io::Result<SecretBytes> {
-    let Some(mut stream) = stream else {
-        return Err(io::ErrorKind::BrokenPipe.into());
-    };
-    let mut bytes = Zeroizing::new(Vec::new());
-    let mut buffer = Zeroizing::new([0; 4096]);
-    loop {
-        let count = match stream.read(&mut *buffer) {
-            Ok(0) => return Ok(SecretBytes::new(std::mem::take(&mut *bytes))),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if bytes.len() + count > MAX_OUTPUT {
-            return Err(io::Error::other("it is too much"));
-        }
-        if bytes.capacity() < bytes.len() + count {
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (bytes.len() + count)));
-            larger.extend_from_slice(&bytes);
-            bytes = larger;
-        }
-        bytes.extend_from_slice(&buffer[..count]);
+    match stream {
+        Some(stream) => SecretBytes::read_limited(stream, MAX_OUTPUT),
+        None => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }
 
@@ -218,7 +200,7 @@ fn is_busy_agent(complaint: &str) -> bool {
     .any(|sign| complaint.contains(sign))
 }
 
-/// Puts complaints into one line: no `gpg:` before each, no control characters, no word on what the message was encrypted
+/// Puts complaints into one line: no `gpg:` before each, no word on what the message was encrypted
 /// with.
 fn tidy(stderr: &str) -> String {
     let mut complaints: Vec<String> = Vec::new();
@@ -228,12 +210,8 @@ fn tidy(stderr: &str) -> String {
         if is_continued && is_skipping {
             continue;
         }
-        let line: String = line
-            .chars()
-            .map(|letter| if letter.is_control() { ' ' } else { letter })
-            .collect();
-        let line = line.trim();
-        let line = line.strip_prefix("gpg: ").unwrap_or(line).trim();
+        let line = one_line(line, MAX_COMPLAINT);
+        let line = line.strip_prefix("gpg: ").unwrap_or(&line);
         is_skipping = line.starts_with("encrypted with ")
             || line.starts_with("keybox '") && line.ends_with(" created")
             || line.ends_with(": trustdb created");
@@ -252,12 +230,7 @@ fn tidy(stderr: &str) -> String {
     if complaints.len() > 1 {
         complaints.pop_if(|last| last.starts_with("[stdin]: "));
     }
-    let mut text = complaints.join("; ");
-    if let Some((end, _)) = text.char_indices().nth(MAX_COMPLAINT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+    one_line(&complaints.join("; "), MAX_COMPLAINT)
 }
 
 #[cfg(test)]
@@ -333,6 +306,6 @@ mod tests {
     #[test]
     fn output_without_an_end_is_an_error() {
         let error = Gpg::new("yes").run(&[], &[]).err().expect("too much");
-        assert!(error.message.contains("too much"), "{error}");
+        assert!(error.message.contains("larger than 256 KiB"), "{error}");
     }
 }

@@ -373,7 +373,7 @@ mod tests {
         for (script, expected) in [
             ("true", "printed nothing"),
             ("head -c 300 /dev/zero", "more than a data key"),
-            ("cat /dev/zero", "too much"),
+            ("cat /dev/zero", "larger than 256 KiB"),
             ("cat; exit 2", "no such secret key"),
         ] {
             let error = Fake::new(script).unwrap("hunter2").expect_err(expected);
