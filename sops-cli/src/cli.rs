@@ -5,6 +5,7 @@ use std::{ffi::OsString, mem::discriminant, path::PathBuf};
 use clap::{
     ArgAction, Args, FromArgMatches, Parser, Subcommand,
     builder::{OsStringValueParser, TypedValueParser as _},
+    error::ContextKind,
 };
 use sops_core::{FORMAT_VERSION, Selector};
 
@@ -453,6 +454,22 @@ fn print_version() -> Result<(), Failure> {
 fn usage(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let text = text.split("\n\n").next().unwrap_or(&text).trim_end();
+    // A value that comes from the environment.
+    let variable = "SOPS_ENABLE_LOCAL_KEYSERVICE";
+    let is_about = |kind, wanted: &str| {
+        let found = error.get(kind).map(ToString::to_string);
+        found.is_some_and(|found| found.starts_with(wanted))
+    };
+    let value = std::env::var(variable).unwrap_or_default();
+    if !value.is_empty()
+        && is_about(ContextKind::InvalidArg, "--enable-local-keyservice")
+        && is_about(ContextKind::InvalidValue, &value)
+    {
+        return Failure::new(
+            Code::Generic,
+            format!("{variable} is neither true nor false"),
+        );
+    }
     Failure::new(Code::Generic, text.strip_prefix("error: ").unwrap_or(text))
 }
 

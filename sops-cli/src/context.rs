@@ -35,6 +35,8 @@ pub(crate) struct Context {
     config: Once<Option<Config>>,
     keyring: Once<Keyring>,
     has_warned: AtomicBool,
+    has_warned_about_formats: AtomicBool,
+    has_warned_about_rules: AtomicBool,
     #[cfg(feature = "audit")]
     audit: Audit,
 }
@@ -63,6 +65,10 @@ pub(crate) struct Target {
     pub(crate) output: Format,
     /// Whether nothing says what format the result should have: neither the name of the file nor an option.
     pub(crate) is_output_open: bool,
+    /// Whether nothing says what format the file has: neither its name nor an option.
+    pub(crate) is_format_open: bool,
+    /// Whether there is no name that could say so.
+    pub(crate) is_unnamed: bool,
 }
 
 impl Target {
@@ -80,6 +86,8 @@ impl Context {
             config: Once::default(),
             keyring: Once::default(),
             has_warned: AtomicBool::new(false),
+            has_warned_about_formats: AtomicBool::new(false),
+            has_warned_about_rules: AtomicBool::new(false),
             #[cfg(feature = "audit")]
             audit: Audit::default(),
         }
@@ -88,6 +96,7 @@ impl Context {
     /// Names a file, and finds out its format. No file is standard input.
     pub(crate) fn target(&self, file: Option<&Path>, types: &TypeArgs) -> Result<Target, Failure> {
         let given = |name: &Option<String>| name.as_deref().and_then(Format::from_name);
+        self.warn_about_formats(types);
         let named = non_empty_path(types.filename_override.as_deref()).or(file);
         let by_name = named.map_or(Format::Binary, Format::from_path);
         let format = given(&types.input_type).unwrap_or(by_name);
@@ -103,7 +112,32 @@ impl Context {
             format,
             output,
             is_output_open: by_name == Format::Binary && given(&types.output_type).is_none(),
+            is_format_open: by_name == Format::Binary && given(&types.input_type).is_none(),
+            is_unnamed: named.is_none(),
         })
+    }
+
+    /// Warns of formats that do not exist, which are ignored as in the reference. Once, however many files there are.
+    fn warn_about_formats(&self, types: &TypeArgs) {
+        let unknown = [
+            ("--input-type", &types.input_type),
+            ("--output-type", &types.output_type),
+        ];
+        let unknown = unknown.into_iter().filter_map(|(flag, name)| {
+            let name = name.as_deref().filter(|name| !name.is_empty())?;
+            Format::from_name(name).is_none().then_some((flag, name))
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() || self.has_warned_about_formats.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for (flag, name) in unknown {
+            self.ui.warning(&format!(
+                "{flag} {name} has no effect: there is no such format"
+            ));
+        }
+        self.ui
+            .hint("the formats are yaml, json, dotenv, ini and binary");
     }
 
     /// Whether a file is to be written in the style of the reference instead of its own, because another format or an
@@ -167,10 +201,8 @@ impl Context {
             let Some(path) = path else { return Ok(None) };
             self.ui.detail(&format!("using {}", path.display()));
             let config = Config::load(&path).map_err(|error| Failure::from_config(&error))?;
-            config
-                .warnings()
-                .iter()
-                .for_each(|warning| self.warn(warning));
+            let (_, others) = split_warnings(&config);
+            others.into_iter().for_each(|warning| self.warn(warning));
             Ok(Some(config))
         });
         config.map(Option::as_ref)
@@ -206,12 +238,20 @@ impl Context {
     /// The creation rule for a file; no rule is a reason of its own.
     pub(crate) fn rule(&self, path: &Path) -> Result<Result<&CreationRule, Failure>, Failure> {
         let Some(config) = self.config()? else {
-            return Ok(Err(no_rules()));
+            return Ok(Err(no_rules(None)));
         };
-        match config.rule_for(path) {
+        let found = config.rule_for(path);
+        let is_reported =
+            matches!(&found, Err(error) if error.kind == ConfigErrorKind::InvalidRule);
+        // What is an error is no warning.
+        if !is_reported && !self.has_warned_about_rules.swap(true, Ordering::Relaxed) {
+            let (of_rules, _) = split_warnings(config);
+            of_rules.into_iter().for_each(|warning| self.warn(warning));
+        }
+        match found {
             Ok(rule) => Ok(Ok(rule)),
             Err(error) => match error.kind {
-                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules())),
+                ConfigErrorKind::NoCreationRules => Ok(Err(no_rules(Some(config)))),
                 ConfigErrorKind::NoMatchingRule => Ok(Err(Failure::from_config(&error))),
                 _ => Err(Failure::from_config(&error)),
             },
@@ -335,7 +375,7 @@ impl Context {
             let words = "Could not generate data key: [empty key group provided]";
             return Err(Failure::verbatim(Code::Generic, words)
                 .in_file(&target.name)
-                .hint("the creation rule for the file names no keys"));
+                .hint(self.without_keys(rule)?));
         }
         let mut options = match rule {
             Some(rule) => EncryptOptions::of_rule(rule),
@@ -355,6 +395,18 @@ impl Context {
         Ok(options)
     }
 
+    /// Says which rule names no keys.
+    fn without_keys(&self, rule: Option<&CreationRule>) -> Result<String, Failure> {
+        Ok(match (self.config()?, rule) {
+            (Some(config), Some(rule)) => format!(
+                "the creation rule at {}:{} is for the file and names no keys; add one, such as age: RECIPIENT",
+                config.path().display(),
+                rule.position
+            ),
+            _ => "name a key, such as --age RECIPIENT".to_owned(),
+        })
+    }
+
     /// How far the JSON that a binary file becomes is indented; by tabs, if nobody says.
     fn binary_indent(&self) -> Result<Option<usize>, Failure> {
         match self.global.indent {
@@ -371,12 +423,30 @@ impl Context {
     }
 }
 
-fn no_rules() -> Failure {
-    Failure::new(
+/// The warnings of rules that cannot be used, and all others.
+fn split_warnings(config: &Config) -> (Vec<&ConfigWarning>, Vec<&ConfigWarning>) {
+    let rules = config.creation_rules().unwrap_or_default();
+    let problems: Vec<_> = rules.iter().filter_map(CreationRule::problem).collect();
+    config.warnings().iter().partition(|warning| {
+        problems
+            .iter()
+            .any(|problem| problem.position == warning.position)
+    })
+}
+
+fn no_rules(config: Option<&Config>) -> Failure {
+    let failure = Failure::new(
         Code::Generic,
         "config file not found, or has no creation rules, and no keys provided through command line options",
-    )
-    .hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
+    );
+    let failure = match config {
+        Some(config) => failure.hint(format!(
+            "{} was found, and has nothing under creation_rules",
+            config.path().display()
+        )),
+        None => failure,
+    };
+    failure.hint("`sops init` makes a key and a .sops.yaml; --age RECIPIENT names a key")
 }
 
 /// Something that is read at most once, when the first thread needs it.

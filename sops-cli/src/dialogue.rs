@@ -2,6 +2,8 @@
 
 use std::io;
 
+use sops_core::printable;
+
 use crate::{
     answer,
     error::Failure,
@@ -20,11 +22,16 @@ impl Dialogue {
         Self { ui, is_json }
     }
 
-    /// Shows what a question will be about.
+    /// Shows what a question will be about. What a terminal would obey is escaped.
     pub(crate) fn say(self, text: &str) -> Result<(), Failure> {
+        self.say_painted(&printable::text(text))
+    }
+
+    /// Shows what a question will be about, in colours. Whoever makes the text escapes the names in it.
+    pub(crate) fn say_painted(self, text: &str) -> Result<(), Failure> {
         match self.is_json {
             true => self.ui.ask(text),
-            false => ui::print(text)?,
+            false => ui::print_painted(text)?,
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use std::{
 
 use sops_core::{
     ChangeError, Error, SyntaxErrorKind,
-    config::ConfigError,
+    config::{ConfigError, ConfigErrorKind},
     keys::{KeyError, words_of},
+    printable,
 };
 
 use crate::{excerpt, ui::Ui};
@@ -132,6 +133,12 @@ impl Failure {
         self
     }
 
+    /// Takes away what was said about what to do.
+    pub(crate) fn without_hints(mut self) -> Self {
+        self.hints.clear();
+        self
+    }
+
     /// Gives it another code.
     pub(crate) fn with_code(mut self, code: Code) -> Self {
         self.code = code;
@@ -202,6 +209,7 @@ impl Failure {
         let mut failure = Self::new(Code::Generic, message);
         failure.excerpt = error
             .position
+            .filter(|_| error.kind != ConfigErrorKind::NoConfiguration)
             .and_then(|position| excerpt::of_file(&error.path, position));
         failure.hints.extend(error.hint.clone());
         failure
@@ -223,7 +231,7 @@ impl Failure {
             return ui.line_alone(&self.message);
         }
         match &self.place {
-            Some(place) => ui.error(&format!("{place}: {}", self.message)),
+            Some(place) => ui.error(&format!("{}: {}", printable::line(place), self.message)),
             None => ui.error(&self.message),
         }
         if let Some(excerpt) = &self.excerpt {

@@ -1,5 +1,5 @@
-//! The line of a configuration that an error is about, with a mark below the place. Lines of other files are never shown:
-//! they may hold secrets.
+//! The line of a configuration that an error is about, with a mark below the place. Lines of other files are never shown,
+//! since they may hold secrets, nor are lines of a configuration that look as if they did.
 
 use std::{
     fs::File,
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use sops_core::Position;
+use sops_core::{Position, printable::is_obeyed};
 
 /// How much of a configuration is looked at.
 const LIMIT: u64 = 1 << 20;
@@ -15,7 +15,19 @@ const LIMIT: u64 = 1 << 20;
 /// How many characters of a line are shown.
 const WIDTH: usize = 100;
 
-/// Returns the line of a file, and a mark below the column. `None` if it cannot be read, or is not that long.
+/// What secret keys begin with, and words that stand before secrets; in small letters.
+const KEYS: [&str; 3] = ["age-secret-key-", "age-plugin-", "private key"];
+const WORDS: [&str; 6] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "credential",
+];
+
+/// Returns the line of a file, and a mark below the column. `None` if it cannot be read, is not that long, or looks as if
+/// it had a secret in it.
 pub(crate) fn of_file(path: &Path, position: Position) -> Option<String> {
     // Whatever else there is, such as a pipe, would be read a second time.
     if !path.metadata().ok()?.is_file() {
@@ -23,7 +35,36 @@ pub(crate) fn of_file(path: &Path, position: Position) -> Option<String> {
     }
     let file = BufReader::new(File::open(path).ok()?.take(LIMIT));
     let line = file.lines().nth(position.line.checked_sub(1)?)?.ok()?;
+    if may_be_secret(&line) {
+        return None;
+    }
     excerpt(&line, position.line, position.column)
+}
+
+/// Whether there is something in a line that had better not be on a screen.
+fn may_be_secret(line: &str) -> bool {
+    let line = line.to_lowercase();
+    let has_any = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    has_any(&KEYS) || has_any(&WORDS) && !is_pattern(&line) || has_user(&line)
+}
+
+/// Whether a line is about names of files or keys, which are often those of secrets.
+fn is_pattern(line: &str) -> bool {
+    let Some((name, pattern)) = line.split_once(':') else {
+        return false;
+    };
+    let name = name.trim_matches(|letter: char| !letter.is_alphanumeric());
+    // Nothing else may stand behind it.
+    let is_alone = !pattern.contains(": ") && !pattern.contains('#');
+    is_alone && (name.ends_with("_regex") || name.ends_with("_suffix"))
+}
+
+/// Whether there is a URL with a name or a password before its host.
+fn has_user(line: &str) -> bool {
+    line.split("://").skip(1).any(|rest| {
+        let end = rest.find(|letter: char| letter.is_whitespace() || "\"',".contains(letter));
+        rest[..end.unwrap_or(rest.len())].contains('@')
+    })
 }
 
 fn excerpt(line: &str, number: usize, column: usize) -> Option<String> {
@@ -46,7 +87,7 @@ fn excerpt(line: &str, number: usize, column: usize) -> Option<String> {
     // What would move the cursor of a terminal is shown as one blank, so that the mark stays below its place.
     let shown: String = letters[start..end]
         .iter()
-        .map(|letter| if letter.is_control() { ' ' } else { *letter })
+        .map(|letter| if is_obeyed(*letter) { ' ' } else { *letter })
         .collect();
     let number = number.to_string();
     let margin = " ".repeat(number.len());
@@ -92,6 +133,36 @@ mod tests {
         assert_eq!(line.chars().position(|letter| letter == 'X'), at);
         let text = shown(&"a".repeat(500), 500).expect("it is there");
         assert!(text.starts_with("12 | …a"), "{text}");
+    }
+
+    #[test]
+    fn knows_lines_with_secrets() {
+        for line in [
+            "  - age: AGE-SECRET-KEY-1QQQ",
+            "AGE-PLUGIN-YUBIKEY-1Q",
+            "-----BEGIN OPENSSH PRIVATE KEY-----",
+            "hc_vault_transit_uri: https://u:pa55@h/v1/foo",
+            "uri: https://pa55@h",
+            "uri: https://u:p/a55@h",
+            "DB_PASSWORD=hunter2",
+            "  - path_regex: a\\.yaml$  # AGE-SECRET-KEY-1",
+            "  - path_regex: a\\.yaml$  # my password",
+            "  - {path_regex: a, password: hunter2}",
+            "vault: https://h/v1/foo?token=x",
+        ] {
+            assert!(may_be_secret(line), "{line}");
+        }
+        for line in [
+            "  - path_regex: ^secrets/(",
+            "    encrypted_regex: ^(password|token",
+            "    'unencrypted_suffix': _secret",
+            "  - age: age1qqq",
+            "    hc_vault_transit_uri: https://h/v1/foo",
+            "    pgp: me@example.org",
+            "  - gcp_kms: [{resource_id: https://h/a, x: b@c}]",
+        ] {
+            assert!(!may_be_secret(line), "{line}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use sops_core::printable;
+
 /// An object, written key by key.
 pub(crate) struct Object {
     text: String,
@@ -55,12 +57,7 @@ impl Object {
         key: &str,
         texts: impl IntoIterator<Item = T>,
     ) -> Self {
-        let quoted = texts.into_iter().map(|text| {
-            let mut quoted = String::new();
-            quote(&mut quoted, text.as_ref());
-            quoted
-        });
-        self.list(key, quoted)
+        self.list(key, texts.into_iter().map(|item| text(item.as_ref())))
     }
 
     pub(crate) fn number(self, key: &str, number: usize) -> Self {
@@ -131,6 +128,13 @@ pub(crate) fn list(items: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", items.join(","))
 }
 
+/// A text alone.
+pub(crate) fn text(text: &str) -> String {
+    let mut quoted = String::new();
+    quote(&mut quoted, text);
+    quoted
+}
+
 /// Writes a text as JSON has it.
 fn quote(quoted: &mut String, text: &str) {
     quoted.push('"');
@@ -139,7 +143,7 @@ fn quote(quoted: &mut String, text: &str) {
             '"' | '\\' => quoted.extend(['\\', letter]),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            letter if letter.is_control() => {
+            letter if printable::is_obeyed(letter) => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
             }
             letter => quoted.push(letter),
@@ -154,8 +158,11 @@ mod tests {
 
     #[test]
     fn quotes_what_needs_it() {
-        let object = Object::new().text("k\"", "a\"b\\c\nd\te\u{1}\u{7f}é");
-        assert_eq!(object.finish(), r#"{"k\"":"a\"b\\c\nd\te\u0001\u007fé"}"#);
+        let object = Object::new().text("k\"", "a\"b\\c\nd\te\u{1}\u{7f}\u{202e}é");
+        assert_eq!(
+            object.finish(),
+            r#"{"k\"":"a\"b\\c\nd\te\u0001\u007f\u202eé"}"#
+        );
     }
 
     #[test]

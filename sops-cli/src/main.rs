@@ -1,6 +1,7 @@
 //! The command line `sops`.
 
 mod answer;
+mod appearance;
 #[cfg(feature = "audit")]
 mod audit;
 mod backends;
@@ -15,6 +16,7 @@ mod error;
 mod excerpt;
 #[cfg(unix)]
 mod fifo;
+mod file_list;
 mod files;
 #[cfg(feature = "age")]
 mod gnupg;

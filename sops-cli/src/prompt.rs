@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use sops_core::{Prompt, PromptError, SecretText};
+use sops_core::{Prompt, PromptError, SecretText, printable::is_obeyed};
 
 use crate::{pinentry::Pinentry, terminal::Terminal, ui::Ui};
 
@@ -87,7 +87,7 @@ impl Prompt for UserPrompt {
 /// What a key or plugin says, without anything that would do more to a terminal than show it.
 fn printable(text: &str) -> String {
     let text = text.trim_end();
-    let is_shown = |letter: &char| *letter == '\n' || !letter.is_control();
+    let is_shown = |letter: &char| *letter == '\n' || !is_obeyed(*letter);
     text.chars().filter(is_shown).collect()
 }
 

@@ -1,12 +1,13 @@
 //! What the user reads: everything but results goes to standard error, one message per line, in colour only there
-//! where a person looks at it.
+//! where a person looks at it. Whatever a terminal would obey in a message is escaped here, since much of what messages
+//! name comes from files.
 
 use std::{
     env,
     io::{self, IsTerminal, Write},
 };
 
-use sops_core::Warning;
+use sops_core::{Warning, printable};
 
 use crate::error::{Code, Failure};
 
@@ -66,10 +67,10 @@ impl Ui {
 
     /// Prints a line without a label.
     pub(crate) fn line_alone(self, message: &str) {
-        write_stderr(message);
+        write_stderr("", message);
     }
 
-    /// Prints a question, or what it is about, as it is.
+    /// Prints a question, or what it is about, as it is: it may have colours, so whoever makes it escapes names.
     pub(crate) fn ask(self, text: &str) {
         let _ = io::stderr().write_all(text.as_bytes());
     }
@@ -77,7 +78,7 @@ impl Ui {
     /// Prints a fact about the run, such as a summary.
     pub(crate) fn note(self, message: &str) {
         if self.loudness > Loudness::Quiet {
-            write_stderr(message);
+            write_stderr("", message);
         }
     }
 
@@ -87,7 +88,7 @@ impl Ui {
             Some(position) => format!("{file}:{position}"),
             None => file.to_owned(),
         };
-        self.warning(&format!("{place}: {warning}"));
+        self.warning(&format!("{}: {warning}", printable::line(&place)));
         if let Some(hint) = &warning.hint {
             self.hint(hint);
         }
@@ -113,15 +114,15 @@ impl Ui {
     /// Prints what only `--verbose` shows.
     pub(crate) fn detail(self, message: &str) {
         if self.is_verbose() {
-            write_stderr(message);
+            write_stderr("", message);
         }
     }
 
     fn line(self, label: &str, style: &str, message: &str) {
         if self.colours {
-            write_stderr(&format!("\x1b[{style}m{label}:\x1b[0m {message}"));
+            write_stderr(&format!("\x1b[{style}m{label}:\x1b[0m "), message);
         } else {
-            write_stderr(&format!("{label}: {message}"));
+            write_stderr(&format!("{label}: "), message);
         }
     }
 }
@@ -133,8 +134,13 @@ pub(crate) fn takes_colours(stream: &impl IsTerminal) -> bool {
     !forbidden && stream.is_terminal()
 }
 
-/// Prints a text to standard output.
+/// Prints a report to standard output: what a terminal would obey in it is escaped.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write_stdout(printable::text(text).as_bytes())
+}
+
+/// Prints a report that may have colours: whoever makes it escapes names.
+pub(crate) fn print_painted(text: &str) -> Result<(), Failure> {
     write_stdout(text.as_bytes())
 }
 
@@ -153,6 +159,7 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 
 /// One write per message, so that messages of several threads or processes do not mix. A standard error that is closed
 /// is nothing to complain about, and nowhere to complain to.
-fn write_stderr(message: &str) {
-    let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
+fn write_stderr(label: &str, message: &str) {
+    let message = printable::text(message);
+    let _ = io::stderr().write_all(format!("{label}{message}\n").as_bytes());
 }

@@ -14,6 +14,9 @@ use crate::{
 /// More variables than any system passes on; aliases of aliases would give any number.
 const LIMIT: usize = 100_000;
 
+/// How many names a message lists.
+const MOST_NAMES: usize = 5;
+
 /// Which values of a file become environment variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,6 +47,14 @@ pub enum VariableError {
     Nested {
         /// Its path.
         path: String,
+    },
+    /// A map or list was named where its values have names of their own.
+    #[error("{path} is a map or list, and has no variable of its own; {}", listed(.names))]
+    Flattened {
+        /// Its path.
+        path: String,
+        /// The first of the names of its values.
+        names: Vec<String>,
     },
     /// A name with `=` would be another name.
     #[error("cannot use keys with '=' in environment: {path}")]
@@ -79,6 +90,19 @@ pub enum VariableError {
     /// There are more than fit into an environment.
     #[error("more than {LIMIT} values for the environment")]
     TooMany,
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "it has no values".to_owned(),
+        names if names.len() == MOST_NAMES => {
+            format!(
+                "the variables of its values begin with {}",
+                names.join(", ")
+            )
+        }
+        names => format!("the variables of its values are {}", names.join(", ")),
+    }
 }
 
 impl Plaintext {
@@ -252,8 +276,13 @@ impl Collector<'_> {
                 continue;
             }
             if let Some((_, node)) = self.nested.iter().find(|(nested, _)| nested == name) {
-                return Err(VariableError::Nested {
-                    path: self.path(*node),
+                let path = self.path(*node);
+                return Err(match self.options.flatten {
+                    true => VariableError::Flattened {
+                        path,
+                        names: self.names_below(name),
+                    },
+                    false => VariableError::Nested { path },
                 });
             }
             let similar = closest(name, self.others.iter().map(String::as_str));
@@ -263,6 +292,15 @@ impl Collector<'_> {
             });
         }
         Ok(())
+    }
+
+    /// The first names of values in a map or list.
+    fn names_below(&self, name: &str) -> Vec<String> {
+        let names = self.others.iter().filter(|other| {
+            let rest = other.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('_'))
+        });
+        names.take(MOST_NAMES).cloned().collect()
     }
 
     fn path(&self, node: NodeId) -> String {
@@ -356,10 +394,17 @@ mod tests {
                 "complex value in environment; offending key a",
             ),
             (
-                "a: {b: 1}",
+                "a: {b: 1, c: [2, 3]}\na2: 1",
                 true,
                 &["a"],
-                "complex value in environment; offending key a",
+                "a is a map or list, and has no variable of its own; the variables of its values are a_b, a_c_0, a_c_1",
+            ),
+            ("a: []", true, &["a"], "it has no values"),
+            (
+                "a: [1, 2, 3, 4, 5, 6]",
+                true,
+                &["a"],
+                "begin with a_0, a_1, a_2, a_3, a_4",
             ),
             ("a=b: c", false, &[], "keys with '='"),
             ("a: \"\\0\"", false, &[], "zero bytes"),

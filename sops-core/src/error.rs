@@ -156,7 +156,9 @@ impl Error {
             Self::UnsupportedFormat(_) => Some(
                 "with YAML, JSON, dotenv and INI files it can be done; name the format with --input-type if the file has one of these",
             ),
-            Self::AlreadyEncrypted { .. } => Some("edit it with `sops edit`, or decrypt it first"),
+            Self::AlreadyEncrypted { .. } => Some(
+                "edit it with `sops edit`, or decrypt it first; if it is not encrypted, rename that key",
+            ),
             Self::NotEncrypted => Some(
                 "encrypt it with `sops encrypt --in-place`, or name the right format with --input-type",
             ),
@@ -164,7 +166,7 @@ impl Error {
             Self::Selector(error) => error.error.hint.as_deref(),
             Self::Encrypt { problem, .. } | Self::Decrypt { problem, .. } => problem.hint(),
             Self::Mac(_) => Some(
-                "see what changed in the history of the file; if the change is wanted, decrypt with --ignore-mac and encrypt again",
+                "see what changed in the history of the file; if the change is wanted, `sops rotate --in-place --ignore-mac` accepts it, or `sops edit --ignore-mac` to look at it first",
             ),
             Self::Wrap(error) | Self::Unwrap(error) => error.hint(),
             Self::Unfaithful(_) => {

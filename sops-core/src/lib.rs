@@ -214,6 +214,7 @@ pub mod keys;
 mod layout;
 pub mod metadata;
 mod plaintext;
+pub mod printable;
 mod secret;
 mod simple;
 mod suggest;

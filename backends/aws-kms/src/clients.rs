@@ -26,6 +26,7 @@ use aws_smithy_http_client::{
 use sops_core::{
     SecretBytes,
     keys::{KeyError, words_of},
+    printable,
 };
 use sops_http::Problem;
 use sops_runtime::run_within;
@@ -69,10 +70,12 @@ impl Identity {
                 Ok(profile) if !profile.is_empty() => format!("the AWS profile {profile}"),
                 _ => "the default credentials".to_owned(),
             },
-            profile => format!("the AWS profile {profile}"),
+            profile => format!("the AWS profile {}", printable::line(profile)),
         };
         match &self.role {
-            Some(role) => format!("the role {role}, assumed with {base}"),
+            Some(role) => {
+                format!("the role {}, assumed with {base}", printable::line(role))
+            }
             None => base,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use sops_core::{SecretText, keys::KeyError};
+use sops_core::{SecretText, keys::KeyError, printable};
 use sops_http::{Answer, Method, Problem, ProblemKind, Redirects, Request, Uri, tidy};
 
 use crate::{
@@ -177,6 +177,7 @@ impl<'a> Call<'a> {
             key_name,
             ..
         } = self;
+        let (engine, key_name) = (printable::line(engine), printable::line(key_name));
         match (status, token) {
             (400 | 401 | 403, None) if status != 400 || said.contains("token") => Some(
                 "there is no token: set VAULT_TOKEN, or log in with `vault login`, which writes ~/.vault-token"
@@ -218,8 +219,8 @@ impl<'a> Call<'a> {
             "Vault at {} did not {} with the key {} of {}: {reason}",
             self.server,
             self.operation.name(),
-            self.key_name,
-            self.engine
+            printable::line(self.key_name),
+            printable::line(self.engine)
         ))
     }
 }

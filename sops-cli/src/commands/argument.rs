@@ -22,7 +22,16 @@ pub(super) fn parse_path(text: &str) -> Result<TreePath, Failure> {
         return Err(Failure::new(Code::SetFormat, "the path is empty"));
     }
     TreePath::parse(text).map_err(|error| {
-        Failure::new(Code::SetFormat, format!("invalid path: {error}"))
-            .hint("write it as [\"key\"][0][\"other\"] or key[0].other")
+        Failure::new(Code::SetFormat, format!("invalid path: {error}")).hint(hint_for_path(text))
     })
+}
+
+/// What to do about a path that cannot be read.
+pub(super) fn hint_for_path(text: &str) -> &'static str {
+    match text.starts_with('[') && !text.contains(['"', '\'']) {
+        true => {
+            "the shell takes quotes away: write it in single quotes, '[\"key\"][0]', or as key[0].other"
+        }
+        false => "write it as [\"key\"][0][\"other\"] or key[0].other",
+    }
 }

@@ -6,6 +6,7 @@ use sops_core::{Change, DecryptOptions, EncryptedFile, Format, Step};
 
 use super::transform::warn_of_other_names;
 use crate::{
+    appearance::Appearance,
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Code, Doing, Failure},
@@ -86,7 +87,10 @@ impl ChangeArgs {
             Format::Binary => Format::Json,
             format => format,
         };
-        let encrypted = EncryptedFile::parse(original.content(), format).map_err(failed)?;
+        let encrypted = EncryptedFile::parse(original.content(), format).map_err(|error| {
+            let appearance = Appearance::of(original.content());
+            target.unreadable(error, Doing::Decrypting, appearance)
+        })?;
         if target.format == Format::Binary && encrypted.holds_binary() {
             check_change_of_binary(changes).map_err(|failure| failure.in_file(&target.name))?;
         }

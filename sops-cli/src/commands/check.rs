@@ -5,21 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ignore::WalkBuilder;
 use sops_core::{
     Format,
     check::{Checker, Expected, Finding},
     config::CreationRule,
+    printable,
 };
 
 use super::{
-    covered::{looks_encrypted, names_file},
+    covered::{holds_variables, looks_encrypted, means_file},
     transform::name_of,
 };
 use crate::{
     context::Context,
     error::{Code, Failure},
-    files,
+    file_list, files,
     json::Object,
     parallel::{self, Waits},
     ui,
@@ -28,12 +28,12 @@ use crate::{
 /// Check that files are encrypted as the creation rules say; needs no key
 ///
 /// Reports files that should be encrypted and are not, values in the clear that should not be, recipients that differ
-/// from the rule, damaged values and metadata, merge-conflict markers. Without FILE it checks every file below the
-/// working folder that a creation rule covers and every file that is encrypted, except those that git ignores.
-/// Exits with 1 if anything is found.
+/// from the rule, damaged values and metadata, merge-conflict markers. Of a folder, it checks every file that a creation
+/// rule covers and every file that is encrypted, as far as git tracks it or would add it. Exits with 1 if anything is
+/// found.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The files; all below the working folder if none is given
+    /// Files and folders; the working folder if none is given
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -49,20 +49,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     // A mistake in the configuration is one for all files, not one per file.
     context.config()?;
-    let files = match args.files.as_slice() {
-        [] => files_below(context)?,
-        named => named.to_vec(),
-    };
-    let is_named = !args.files.is_empty() && !args.pre_commit;
+    let mut failed = None;
+    let candidates = candidates(args, context, &mut failed);
     let checker = Checker::new();
     let mut report = Report::default();
-    let mut failed = None;
     parallel::for_each_in_order(
-        files,
+        candidates,
         Waits::ForNothing,
-        |file| {
-            let findings = check_file(context, &checker, &file, is_named);
-            (file, findings)
+        |candidate| {
+            let findings = check_file(context, &checker, &candidate);
+            (candidate.file, findings)
         },
         |(file, findings)| match findings {
             Ok(Some(findings)) => report.add(&file, findings),
@@ -78,7 +74,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     } else {
         report.text()
     })?;
-    if !args.json || context.ui.is_verbose() {
+    // That there is nothing to check is no news of files that could not be read.
+    let has_news = failed.is_none() || report.checked > 0;
+    if has_news && (!args.json || context.ui.is_verbose()) {
         context.ui.note(&report.summary());
     }
     match failed {
@@ -88,22 +86,75 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// A file that may have to be checked.
+struct Candidate {
+    file: PathBuf,
+    /// The path below the folder that was named, or below the working folder; `None` if the file itself was named, and has
+    /// to be checked.
+    found_at: Option<PathBuf>,
+}
+
+/// The files that were named, and those in folders that were. Prints what cannot be read.
+fn candidates(args: &Args, context: &Context, failed: &mut Option<Code>) -> Vec<Candidate> {
+    let working_folder = [PathBuf::from(".")];
+    let named = match args.files.as_slice() {
+        [] => &working_folder,
+        named => named,
+    };
+    let mut candidates = Vec::new();
+    for file in named {
+        if !file.is_dir() {
+            candidates.push(Candidate {
+                found_at: args.pre_commit.then(|| file.clone()),
+                file: file.clone(),
+            });
+            continue;
+        }
+        match file_list::below(file, context.ui) {
+            Ok(files) => candidates.extend(files.into_iter().map(|found| Candidate {
+                found_at: Some(found.strip_prefix(file).unwrap_or(&found).to_owned()),
+                file: found,
+            })),
+            Err(failure) => {
+                failure.print(context.ui);
+                failed.get_or_insert(failure.code);
+            }
+        }
+    }
+    candidates.retain(|candidate| {
+        candidate.found_at.is_none() || candidate.file.file_name() != Some(".sops.yaml".as_ref())
+    });
+    context
+        .ui
+        .detail(&format!("looking at {} files", candidates.len()));
+    candidates
+}
+
 /// Returns what is wrong with a file; `None` if nobody says that it should be encrypted, and it is not.
 fn check_file(
     context: &Context,
     checker: &Checker,
-    file: &Path,
-    is_named: bool,
+    candidate: &Candidate,
 ) -> Result<Option<Vec<Finding>>, Failure> {
+    let file = candidate.file.as_path();
     let rule = context.rule(file)?.ok();
-    let covers = |rule: &&CreationRule| is_named || names_file(rule, file);
+    let covers = |rule: &&CreationRule| match &candidate.found_at {
+        Some(path) => means_file(rule, path),
+        None => true,
+    };
     let is_covered = rule.as_ref().is_some_and(covers);
     let content = files::read(file)?;
     if !is_covered && !looks_encrypted(content.expose()) {
         return Ok(None);
     }
     let expected = rule.map(Expected::of_rule);
-    let format = Format::from_path(file);
+    let format = match Format::from_path(file) {
+        // As it is encrypted by `--input-type dotenv`.
+        Format::Binary if holds_variables(file) && !starts_as_json(content.expose()) => {
+            Format::Dotenv
+        }
+        format => format,
+    };
     Ok(Some(checker.check(
         content.expose(),
         format,
@@ -111,32 +162,8 @@ fn check_file(
     )))
 }
 
-/// The files below the working folder that git would see, in the order of their names.
-fn files_below(context: &Context) -> Result<Vec<PathBuf>, Failure> {
-    let walk = WalkBuilder::new(".")
-        .hidden(false)
-        .require_git(false)
-        .sort_by_file_name(Ord::cmp)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build();
-    let mut files = Vec::new();
-    for entry in walk {
-        let entry = entry.map_err(|error| {
-            Failure::new(
-                Code::Input,
-                format!("cannot look through the folder: {error}"),
-            )
-        })?;
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        if is_file && entry.file_name() != ".sops.yaml" {
-            let path = entry.into_path();
-            files.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
-        }
-    }
-    context
-        .ui
-        .detail(&format!("looking at {} files", files.len()));
-    Ok(files)
+fn starts_as_json(content: &[u8]) -> bool {
+    content.trim_ascii_start().starts_with(b"{")
 }
 
 #[derive(Default)]
@@ -157,13 +184,13 @@ impl Report {
     fn text(&self) -> String {
         let mut text = String::new();
         for (file, finding) in &self.findings {
-            let _ = write!(text, "{file}:{}: ", finding.position);
+            let _ = write!(text, "{}:{}: ", printable::line(file), finding.position);
             if let Some(path) = finding.path.as_deref().filter(|path| !path.is_empty()) {
-                let _ = write!(text, "{path}: ");
+                let _ = write!(text, "{}: ", printable::line(path));
             }
-            let _ = writeln!(text, "{}", finding.message);
+            let _ = writeln!(text, "{}", printable::line(&finding.message));
             if let Some(hint) = &finding.hint {
-                let _ = writeln!(text, "  hint: {hint}");
+                let _ = writeln!(text, "  hint: {}", printable::line(hint));
             }
         }
         text

@@ -3,6 +3,7 @@
 use sops_core::TreePath;
 
 use super::{
+    argument::hint_for_path,
     decryption::Decryption,
     transform::{Contents, FileArgs, Product},
 };
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let path = match args.extract.as_deref().filter(|path| !path.is_empty()) {
         Some(path) => Some(TreePath::parse(path).map_err(|error| {
             Failure::from_library(&error.into(), Doing::Decrypting, "--extract")
+                .hint(hint_for_path(path))
         })?),
         None => None,
     };

@@ -8,6 +8,7 @@ use sops_core::{
 
 use super::transform::Input;
 use crate::{
+    appearance::Appearance,
     cli::TypeArgs,
     context::{Context, Event, Target},
     error::{Doing, Failure},
@@ -113,9 +114,7 @@ impl<'a> Decryption<'a> {
         target: &Target,
         bytes: &'t [u8],
     ) -> Result<Unlocked<'t>, Failure> {
-        let encrypted =
-            EncryptedFile::parse(bytes, target.format).map_err(target.failed(Doing::Decrypting))?;
-        context.unlock(encrypted, target, &[Event::Decrypt])
+        context.unlock(target.parse(bytes)?, target, &[Event::Decrypt])
     }
 
     /// Decrypts a file.
@@ -133,8 +132,10 @@ impl<'a> Decryption<'a> {
         };
         match target.format {
             Format::Binary => {
+                let appearance = Appearance::of(input.bytes());
                 let encrypted = EncryptedFile::from_bytes(input.take().into_vec(), target.format);
-                let encrypted = encrypted.map_err(failed)?;
+                let encrypted = encrypted
+                    .map_err(|error| target.unreadable(error, Doing::Decrypting, appearance))?;
                 if encrypted.holds_binary() {
                     decrypt(encrypted)
                 } else if self.wants_values
@@ -149,9 +150,7 @@ impl<'a> Decryption<'a> {
                     Ok(plain)
                 }
             }
-            format => EncryptedFile::parse(input.bytes(), format)
-                .map_err(failed)
-                .and_then(decrypt),
+            _ => target.parse(input.bytes()).and_then(decrypt),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{DecryptOptions, EncryptOptions, EncryptedFile, Error, Format, Keyring, PlainFile};
+use sops_core::{DecryptOptions, EncryptOptions, Error, Format, Keyring, PlainFile};
 
 use super::transform::{name_of, warn_of_more_files, warn_of_other_names};
 use crate::{
@@ -75,9 +75,7 @@ fn edit_existing(
     context.check_given_config()?;
     let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file)?;
-    let encrypted = EncryptedFile::parse(original.content(), target.format)
-        .map_err(failed)?
-        .as_what_it_holds();
+    let encrypted = target.parse(original.content())?.as_what_it_holds();
     let format = encrypted.format();
     let unlocked = context
         .unlock(encrypted, target, &[Event::Decrypt])?

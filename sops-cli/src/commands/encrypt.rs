@@ -9,6 +9,7 @@ use super::{
     transform::{Contents, FileArgs, Input, Product, name_of},
 };
 use crate::{
+    appearance::Appearance,
     cli::{KeyArgs, SelectorArgs, TypeArgs},
     context::{Context, Event},
     error::{Code, Doing, Failure},
@@ -90,8 +91,11 @@ fn one(
         options.selector = Selector::default();
         options.mac_only_encrypted = false;
     }
-    let plain = PlainFile::parse(input.bytes(), target.format)
-        .map_err(|error| unparsable(failed(error), target.format))?;
+    let plain = PlainFile::parse(input.bytes(), target.format).map_err(|error| {
+        let appearance = Appearance::of(input.bytes());
+        let failure = target.unreadable(error, Doing::Encrypting, appearance);
+        unparsable(failure, target.format)
+    })?;
     let encrypted = match context.rewriting(&target)? {
         None => plain.encrypt(&options, keyring),
         Some(indent) => {

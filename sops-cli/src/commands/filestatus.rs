@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::transform::warn_of_more_files;
 use crate::{
+    appearance::Appearance,
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let Some(file) = args.files.first() else {
         return Err(Failure::new(Code::NoFile, "no file specified"));
     };
+    warn_of_more_files(&args.files, context);
     let types = TypeArgs {
         input_type: args.input_type.clone(),
         output_type: args.input_type.clone(),
@@ -40,7 +43,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     // Programs know one code for whatever goes wrong here.
     let generic = |failure: Failure| failure.with_code(Code::Generic);
     let content = files::read(file).map_err(generic)?;
-    let encrypted = sops_core::is_encrypted(content.expose(), target.format)
-        .map_err(target.failed(Doing::Decrypting))?;
+    let encrypted = sops_core::is_encrypted(content.expose(), target.format).map_err(|error| {
+        target.unreadable(error, Doing::Decrypting, Appearance::of(content.expose()))
+    })?;
     ui::print(&Object::new().truth("encrypted", encrypted).line())
 }

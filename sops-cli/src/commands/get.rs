@@ -16,7 +16,7 @@ use crate::{
     cli::TypeArgs,
     context::Context,
     error::{Code, Doing, Failure},
-    files, ui,
+    files, json, ui,
 };
 
 /// Print values of an encrypted file
@@ -101,7 +101,11 @@ impl Args {
             values.push(match (value, &self.default) {
                 (Ok(value), _) => value,
                 (Err(sops_core::Error::NotFound { .. }), Some(default)) => {
-                    SecretBytes::new(default.clone().into_bytes())
+                    let default = match self.json {
+                        true => json::text(default),
+                        false => default.clone(),
+                    };
+                    SecretBytes::new(default.into_bytes())
                 }
                 (Err(error), _) => {
                     return Err(target.failed(Doing::Decrypting)(error));

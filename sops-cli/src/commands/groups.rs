@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{EncryptedFile, metadata::MasterKey};
+use sops_core::metadata::MasterKey;
 
 use crate::{
     cli::{KmsArgs, TypeArgs},
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let target = context.target(Some(file), &types)?;
     let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Input))?;
-    let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+    let encrypted = target.parse(original.content())?;
     let metadata = encrypted.metadata();
     let before = master_keys::of_entries(&metadata.groups);
     // A threshold of one group says nothing about several.

@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use sops_core::{
-    EncryptedFile,
-    metadata::{MasterKey, brief},
-};
+use sops_core::metadata::{MasterKey, brief};
 
 use crate::{
     cli::TypeArgs,
     context::{Context, Target},
-    error::{Code, Doing, Failure},
+    error::{Code, Failure},
     files,
     json::{self, Object},
     master_keys, ui,
@@ -76,8 +73,7 @@ impl Readers {
         let types = TypeArgs::of_input(args.input_type.clone());
         let target = context.target(Some(file), &types)?;
         let content = files::read(file)?;
-        let encrypted = EncryptedFile::parse(content.expose(), target.format)
-            .map_err(target.failed(Doing::Decrypting))?;
+        let encrypted = target.parse(content.expose())?;
         let (rule, of_rule) = rule_of(context, &target)?;
         let of_file = master_keys::of_entries(&encrypted.metadata().groups);
         // A KMS key may stand with another context or profile: it is the same key to whoever reads this.

@@ -1,7 +1,7 @@
 //! `sops rotate`.
 
 use sops_core::{
-    DecryptOptions, EncryptedFile,
+    DecryptOptions,
     metadata::{KeyEntry, MasterKey, brief},
 };
 
@@ -19,6 +19,7 @@ use crate::{
 /// Keys can be added and removed at the same time: who is removed cannot decrypt the new file. They know the values
 /// that they could read before; change those too. The rules in `.sops.yaml` are not looked at, see `sops updatekeys`.
 #[derive(clap::Args, Debug)]
+#[command(mut_arg("files", |files| files.help("The file. With --in-place there may be many")))]
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,
@@ -121,9 +122,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 .hint("decrypt it, and encrypt it with --output-type or --indent"));
         }
         let failed = target.failed(Doing::Decrypting);
-        let encrypted = EncryptedFile::parse(content.bytes(), target.format)
-            .map_err(failed)?
-            .as_what_it_holds();
+        let encrypted = target.parse(content.bytes())?.as_what_it_holds();
         let threshold = encrypted.metadata().shamir_threshold;
         let groups = change.apply(&encrypted.metadata().groups, context.ui, &target.name)?;
         let rotated = context

@@ -47,12 +47,12 @@ impl RunArgs {
             // `sops exec-env -- FILE COMMAND`, and without dashes.
             Some(0) | None if words.len() == 2 => 1,
             _ => {
-                return Err(Failure::new(
-                    Code::Generic,
-                    "missing file to decrypt, or command to run",
-                )
-                .hint(
-                    "sops exec-env FILE 'COMMAND', or sops exec-env FILE -- PROGRAM ARGUMENT...",
+                let message = match self.files_before_dashes {
+                    None if words.len() > 2 => "more words than a file and a command to run",
+                    _ => "missing file to decrypt, or command to run",
+                };
+                return Err(Failure::new(Code::Generic, message).hint(
+                    "quote the command, or put -- before it: sops exec-env FILE 'COMMAND', or sops exec-env FILE -- PROGRAM ARGUMENT...",
                 ));
             }
         };

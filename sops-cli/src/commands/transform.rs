@@ -104,6 +104,12 @@ impl FileArgs {
             Some(file) => files::read(file)?,
             None => files::read_stdin()?,
         };
+        if let Some(file) = file
+            && content.is_empty()
+            && is_standard_output(file)
+        {
+            return Err(emptied_by_shell(file));
+        }
         let product = work(file, Input::Content(content))?;
         context.ui.warn_of_all(&name_of(file), &product.warnings);
         match output {
@@ -179,6 +185,34 @@ impl FileArgs {
         }
         first_failure.map_or(Ok(()), |code| Err(Failure::reported(code)))
     }
+}
+
+/// Whether standard output goes to a file.
+#[cfg(unix)]
+fn is_standard_output(file: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let output = rustix::fs::fstat(std::io::stdout());
+    match (output, file.metadata()) {
+        (Ok(output), Ok(file)) => {
+            file.is_file() && (output.st_dev, output.st_ino) == (file.dev(), file.ino())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_standard_output(_file: &Path) -> bool {
+    false
+}
+
+/// `sops decrypt FILE > FILE`: the shell makes room for the result first.
+fn emptied_by_shell(file: &Path) -> Failure {
+    let message =
+        "the shell emptied the file before it could be read, as the result was to go there";
+    Failure::new(Code::Input, message)
+        .in_file(&name_of(Some(file)))
+        .hint("restore it, from git for example; --in-place replaces a file by the result")
 }
 
 /// Warns that a file was replaced under one of its names.

@@ -89,9 +89,8 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<(), Failure> {
     }
     let types = TypeArgs::of_input(args.input_type.clone());
     let target = context.target(Some(file), &types)?;
-    let failed = target.failed(Doing::Decrypting);
     let original = Original::read(file).map_err(|failure| failure.with_code(Code::Generic))?;
-    let encrypted = EncryptedFile::parse(original.content(), target.format).map_err(failed)?;
+    let encrypted = target.parse(original.content())?;
     let before = master_keys::of_entries(&encrypted.metadata().groups);
     let old_threshold = encrypted.metadata().shamir_threshold.unwrap_or(0);
     let mut wanted = Wanted::find(args, context, &target, old_threshold)?;
@@ -149,7 +148,7 @@ impl Run<'_> {
         if rotate {
             changes += "Every value will be encrypted anew, under a new data key.\n";
         }
-        dialogue.say(&changes)?;
+        dialogue.say_painted(&changes)?;
         if yes {
             return Ok(true);
         }

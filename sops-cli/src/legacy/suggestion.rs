@@ -37,11 +37,19 @@ pub(super) fn refuse_misspelt_verb(
     }
 }
 
+/// A flag as it is usually written.
+pub(super) fn with_dashes(name: &str) -> String {
+    match name.chars().nth(1) {
+        Some(_) => format!("--{name}"),
+        None => format!("-{name}"),
+    }
+}
+
 /// An undefined flag, in the words of the reference.
 pub(super) fn undefined(definitions: &Definitions, verb: Option<&str>, name: &str) -> Failure {
     let failure = Failure::new(
         Code::Generic,
-        format!("flag provided but not defined: --{name}"),
+        format!("flag provided but not defined: {}", with_dashes(name)),
     );
     let subcommand = verb.and_then(|verb| definitions.verb(verb));
     let names = [Some(definitions.program()), subcommand]

@@ -268,7 +268,7 @@ fn refuses() {
         ),
         ("--extract x f", "--extract works on decrypting only"),
         ("--set", "flag needs an argument: --set"),
-        ("set f p -x", "flag provided but not defined: --x"),
+        ("set f p -x", "flag provided but not defined: -x"),
         (
             "decrypt --add-age x f",
             "flag provided but not defined: --add-age",

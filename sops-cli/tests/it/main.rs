@@ -22,6 +22,7 @@ mod aws;
 mod binary;
 #[cfg(unix)]
 mod callers;
+mod checking;
 #[cfg(all(feature = "azure-kv", feature = "gcp-kms"))]
 mod cloud;
 mod commands;
@@ -85,6 +86,7 @@ mod keyservice;
 mod kinds;
 mod line_changes;
 mod lines;
+mod messages;
 #[cfg(all(unix, feature = "openpgp", feature = "pgp"))]
 mod pgp;
 #[cfg(unix)]

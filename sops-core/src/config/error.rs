@@ -30,7 +30,9 @@ pub struct ConfigError {
 pub enum ConfigErrorKind {
     /// The file cannot be read.
     Unreadable,
-    /// The file is not YAML, or holds something else than what belongs there.
+    /// The file is not YAML, or not a mapping. It may be a file of another kind, one with secrets in it: it is not shown.
+    NoConfiguration,
+    /// The file holds something else than what belongs there.
     Invalid,
     /// The file has no `creation_rules`, which is as good as no file.
     NoCreationRules,

@@ -57,6 +57,11 @@ impl Config {
             |message: String| ConfigError::new(ConfigErrorKind::Unreadable, path, None, message);
         let bytes = read(path)
             .map_err(|error| unreadable(format!("could not read config file: {error}")))?;
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(unreadable("the config file is in UTF-16".to_owned()).with_hint(
+                "convert it to UTF-8; in PowerShell: Get-Content FILE | Out-File -Encoding utf8 NEW",
+            ));
+        }
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable("the config file is not UTF-8".to_owned()))?;
         Self::parse(&text, path)
@@ -144,7 +149,12 @@ impl Config {
                 None,
             );
         }
-        let mut section = reader.section(root, "the configuration")?;
+        let mut section = reader
+            .section(root, "the configuration")
+            .map_err(|mut error| {
+                error.kind = ConfigErrorKind::NoConfiguration;
+                error
+            })?;
         if let Some(node) = section.take(&reader, "creation_rules") {
             let mut rules = Vec::new();
             for node in reader.list(node, "creation_rules")? {
@@ -202,7 +212,7 @@ impl Config {
 fn syntax_error(error: SyntaxError, path: &Path) -> ConfigError {
     let message = format!("could not read as YAML: {}", error.message);
     let problem = ConfigError::new(
-        ConfigErrorKind::Invalid,
+        ConfigErrorKind::NoConfiguration,
         path,
         Some(error.position),
         message,

@@ -87,8 +87,9 @@ impl CreationRule {
         }
     }
 
-    /// Returns why the rule cannot be used, if so.
-    pub(super) fn problem(&self) -> Option<&ConfigError> {
+    /// Returns why the rule cannot be used, if so. Then there is a warning about it, at the same place.
+    #[must_use]
+    pub fn problem(&self) -> Option<&ConfigError> {
         self.problem.as_ref()
     }
 

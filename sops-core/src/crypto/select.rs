@@ -111,9 +111,18 @@ impl Selector {
     pub(crate) fn compile(&self) -> Result<Matcher, SelectorError> {
         let selector = self.normalized();
         let regex = |pattern: &str| {
-            re2::compile(pattern).map_err(|error| SelectorError {
-                key: selector.key().unwrap_or_default(),
-                error,
+            re2::compile(pattern).map_err(|mut error| {
+                // That is about names of files, and these are names of keys.
+                if pattern.starts_with('*') {
+                    error.hint = Some(format!(
+                        "this is a regular expression, not a glob: write {} for every key with that in it",
+                        pattern.trim_matches('*')
+                    ));
+                }
+                SelectorError {
+                    key: selector.key().unwrap_or_default(),
+                    error,
+                }
             })
         };
         Ok(Matcher(match &selector {

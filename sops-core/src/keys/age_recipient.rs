@@ -113,6 +113,13 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
         .char_indices()
         .find(|&(at, letter)| !LETTERS.contains(letter) && !is_separator(text, at + 4));
     let found = text.chars().count();
+    if let Some(at) = text.chars().position(char::is_whitespace) {
+        let message = format!(
+            "malformed age recipient: a blank or line break at character {}",
+            at + 1
+        );
+        return KeyError::new(message).with_hint("separate recipients by commas");
+    }
     let what = match (stranger, length) {
         (Some((at, letter)), _) if letter.is_uppercase() => {
             format!("a capital letter at character {}", at + 5)
@@ -128,7 +135,7 @@ fn malformed(text: &str, length: Option<usize>) -> KeyError {
                 "its checksum is wrong: character {} is probably another",
                 at + 1
             ),
-            None => "its checksum is wrong, so at least one character is".to_owned(),
+            None => "its checksum is wrong, so at least one character of it is wrong".to_owned(),
         },
     };
     KeyError::new(format!("malformed age recipient: {what}"))
@@ -200,8 +207,13 @@ mod tests {
             ),
             (
                 &X25519.replace("xtlm3l8", "txml83l"),
-                "at least one character",
+                "at least one character of it is wrong",
             ),
+            (
+                &format!("{X25519} {X25519}"),
+                "a blank or line break at character 63 separate recipients by commas",
+            ),
+            (&format!("{X25519}\n{X25519}"), "by commas"),
             ("age1unencrypted1k5fr0q", "character 22 is probably another"),
             ("age1unencrypted1k5fr0", "checksum"),
             ("age1yubikey1qwerty", "checksum"),

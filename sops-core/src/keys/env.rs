@@ -127,7 +127,15 @@ impl Environment {
         match (self.variable)(KEY) {
             Some(text) => {
                 let text = SecretBytes::new(text.into_encoded_bytes());
+                let problems = found.problems.len();
                 found.take(KEY, Identities::parse_words(&text, KEY));
+                if is_path(text.expose())
+                    && let Some(problem) = found.problems.get_mut(problems)
+                {
+                    problem.hint = Some(format!(
+                        "{KEY} holds the secret key itself; {KEY_FILE} names a file"
+                    ));
+                }
             }
             None => found.searched.push(format!("{KEY}: not set")),
         }
@@ -326,12 +334,23 @@ impl FoundIdentities {
                         Kind::Age => "an age identity file",
                         Kind::Ssh => "a private key of SSH",
                     };
-                    problem = problem.with_hint(format!("set {variable} to the path of {what}"));
+                    problem = problem.with_hint(match path.starts_with("~") {
+                        true => format!("~ is not expanded in {variable}: write the whole path"),
+                        false => format!("set {variable} to the path of {what}"),
+                    });
                 }
                 self.problems.push(problem);
             }
         }
     }
+}
+
+/// Whether a text is the path of a file rather than a secret key.
+fn is_path(text: &[u8]) -> bool {
+    !text.contains(&b'\n')
+        && [&b"/"[..], b"~", b"."]
+            .iter()
+            .any(|start| text.starts_with(start))
 }
 
 /// Reads the public key that `ssh-keygen` writes beside a private key.

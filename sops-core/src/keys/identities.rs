@@ -209,6 +209,11 @@ impl Identities {
             line,
             problem,
         };
+        // As Windows PowerShell writes files.
+        if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+            return Err(error(1, Problem::Utf16));
+        }
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if is_encrypted(text) {
             let file = LockedFile::parse(text, origin, has_words);
             let file = file.map_err(|_| error(1, Problem::Encryption))?;
@@ -337,6 +342,9 @@ impl IdentityError {
     pub fn hint(&self) -> &'static str {
         match self.problem {
             Problem::NotText => "the file is not an identity file; name another one",
+            Problem::Utf16 => {
+                "convert it to UTF-8; in PowerShell: Get-Content FILE | Out-File -Encoding utf8 NEW"
+            }
             Problem::Recipient => {
                 "an identity file holds secret keys, which begin with AGE-SECRET-KEY-1; this is the public key to one of them"
             }
@@ -360,6 +368,8 @@ impl IdentityError {
 enum Problem {
     #[error("not a text")]
     NotText,
+    #[error("a text in UTF-16")]
+    Utf16,
     #[error("a recipient (public key) where an identity (secret key) belongs")]
     Recipient,
     #[error("an age identity in small letters")]
@@ -368,7 +378,9 @@ enum Problem {
         "an age identity of {found} characters, where all have {expected}: it was cut, or something was added"
     )]
     Length { found: usize, expected: usize },
-    #[error("a damaged age identity: its checksum is wrong, so at least one character is")]
+    #[error(
+        "a damaged age identity: its checksum is wrong, so at least one character of it is wrong"
+    )]
     Damaged,
     #[error("unknown identity type")]
     Unknown,
@@ -400,6 +412,18 @@ mod tests {
 
     fn parse(text: &str) -> Result<Identities, IdentityError> {
         Identities::parse(&SecretBytes::new(text.as_bytes().to_vec()), "keys.txt")
+    }
+
+    #[test]
+    fn byte_order_marks_are_no_letters() {
+        let with_mark = parse(&format!("\u{feff}{FIRST}\n")).expect("one identity");
+        assert_eq!(with_mark.len(), 1);
+        let utf16: Vec<u8> = format!("\u{feff}{FIRST}\n")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let error = Identities::parse(&SecretBytes::new(utf16), "keys.txt").expect_err("UTF-16");
+        assert_eq!(error.to_string(), "keys.txt, line 1: a text in UTF-16");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::printable::is_obeyed;
+
 /// Returns `text` in one line of at most `limit` characters and a `…`, with nothing in it that would do more to a terminal
 /// than show it: no control characters, so no escape sequences, and nothing that turns the direction of writing.
 ///
@@ -15,7 +17,7 @@ use std::error::Error;
 pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::with_capacity(text.len().min(limit));
     let mut length = 0;
-    let words = text.split(|letter: char| letter.is_whitespace() || acts_on_terminals(letter));
+    let words = text.split(|letter: char| letter.is_whitespace() || is_obeyed(letter));
     for word in words.filter(|word| !word.is_empty()) {
         let space = (length > 0).then_some(' ');
         for letter in space.into_iter().chain(word.chars()) {
@@ -44,14 +46,6 @@ pub fn words_of(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     words
-}
-
-fn acts_on_terminals(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::printable;
+
 /// A recipient of this many characters is shown whole, as are all of X25519, of ssh-ed25519 and of most plugins.
 const WHOLE: usize = 100;
 const BEGINNING: usize = 20;
@@ -9,7 +11,7 @@ const END: usize = 8;
 
 /// Returns the name of a key, as [`MasterKey`](super::MasterKey) displays it, for people to recognise: of an age
 /// recipient that is long, such as a post-quantum one of 1,959 characters or an RSA key of SSH, how it begins and ends.
-/// Not for what is read by a program, or copied.
+/// What a terminal would obey is escaped, since whoever wrote the file chose the name. Not for what is read by a program, or copied.
 ///
 /// ```
 /// use sops_core::metadata::brief;
@@ -20,6 +22,13 @@ const END: usize = 8;
 /// ```
 #[must_use]
 pub fn brief(name: &str) -> Cow<'_, str> {
+    match shortened_words(name) {
+        Cow::Borrowed(name) => printable::line(name),
+        Cow::Owned(name) => Cow::Owned(printable::line(&name).into_owned()),
+    }
+}
+
+fn shortened_words(name: &str) -> Cow<'_, str> {
     if !name.starts_with("age1") && !name.starts_with("ssh-") {
         return Cow::Borrowed(name);
     }
@@ -60,6 +69,20 @@ mod tests {
             &format!("https://vault.example/v1/{}/keys/k", "a".repeat(200)),
         ] {
             assert!(matches!(brief(name), Cow::Borrowed(same) if same == name));
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        for (name, expected) in [
+            ("arn:aws\u{1b}[2J\n", r"arn:aws\u{1b}[2J\n"),
+            ("age1\u{202e}q", r"age1\u{202e}q"),
+            (
+                &format!("age1\r{}87654321", "q".repeat(400)),
+                r"age1\rqqqqqqqqqqqqqqq…87654321",
+            ),
+        ] {
+            assert_eq!(brief(name), expected);
         }
     }
 

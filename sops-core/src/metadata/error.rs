@@ -4,7 +4,7 @@
 ///
 /// Never contains a value of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {message}")]
+#[error("{}: {message}", crate::printable::line(key))]
 #[non_exhaustive]
 pub struct MetadataError {
     /// The key concerned: `sops.lastmodified`, `sops.kms[0].created_at`.
