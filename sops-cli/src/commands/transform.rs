@@ -190,12 +190,16 @@ impl FileArgs {
 /// Whether standard output goes to a file.
 #[cfg(unix)]
 fn is_standard_output(file: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::{
+        fs::File,
+        os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    };
 
-    let output = rustix::fs::fstat(std::io::stdout());
+    let output = std::io::stdout().as_fd().try_clone_to_owned();
+    let output = output.and_then(|output| File::from(output).metadata());
     match (output, file.metadata()) {
         (Ok(output), Ok(file)) => {
-            file.is_file() && (output.st_dev, output.st_ino) == (file.dev(), file.ino())
+            file.is_file() && (output.dev(), output.ino()) == (file.dev(), file.ino())
         }
         _ => false,
     }
