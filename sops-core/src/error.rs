@@ -166,7 +166,7 @@ impl Error {
             Self::Selector(error) => error.error.hint.as_deref(),
             Self::Encrypt { problem, .. } | Self::Decrypt { problem, .. } => problem.hint(),
             Self::Mac(_) => Some(
-                "see what changed in the history of the file; if the change is wanted, `sops rotate --in-place --ignore-mac` accepts it, or `sops edit --ignore-mac` to look at it first",
+                "see what changed in the history of the file; if the change is wanted, `sops rotate --in-place --ignore-mac` accepts it, and `sops edit --ignore-mac` shows it",
             ),
             Self::Wrap(error) | Self::Unwrap(error) => error.hint(),
             Self::Unfaithful(_) => {
