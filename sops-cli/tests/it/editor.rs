@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -204,16 +204,7 @@ fn a_signal_during_editing_leaves_no_plaintext() {
             .spawn()
             .expect("it starts");
         let start = Instant::now();
-        while !scratch.path("started").exists() {
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "the editor starts"
-            );
-            thread::sleep(Duration::from_millis(10));
-        }
-        let id = child.id().to_string();
-        let killed = Command::new("kill").args(["-s", signal, &id]).status();
-        assert!(killed.expect("kill is there").success());
+        send_once_started(&scratch, &child, signal);
         let ran = Ran::of(child);
         assert!(ran.code != 0, "{signal}");
         assert!(
@@ -225,12 +216,8 @@ fn a_signal_during_editing_leaves_no_plaintext() {
     }
 }
 
-/// `nohup` stays in effect.
-#[test]
-fn an_ignored_signal_does_not_end_the_editing() {
-    let scratch = scratch("touch \"$WORK/started\"; sleep 1; sed -i s/old/new/ \"$1\"");
-    let edit = command(&scratch, &["secrets.yaml"]);
-    let child = ignoring("HUP", &edit).spawn().expect("it starts");
+/// Sends a signal once the editor of the test has made its file.
+fn send_once_started(scratch: &Scratch, child: &Child, signal: &str) {
     let start = Instant::now();
     while !scratch.path("started").exists() {
         assert!(
@@ -240,8 +227,17 @@ fn an_ignored_signal_does_not_end_the_editing() {
         thread::sleep(Duration::from_millis(10));
     }
     let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", "HUP", &id]).status();
+    let sent = Command::new("kill").args(["-s", signal, &id]).status();
     assert!(sent.expect("kill is there").success());
+}
+
+/// `nohup` stays in effect.
+#[test]
+fn an_ignored_signal_does_not_end_the_editing() {
+    let scratch = scratch("touch \"$WORK/started\"; sleep 1; sed -i s/old/new/ \"$1\"");
+    let edit = command(&scratch, &["secrets.yaml"]);
+    let child = ignoring("HUP", &edit).spawn().expect("it starts");
+    send_once_started(&scratch, &child, "HUP");
     let ran = Ran::of(child);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(decrypted(&scratch), TEXT.replace("old", "new"));

@@ -393,4 +393,6 @@ fn parts(tree: &Tree, container: NodeId) -> Vec<(NodeId, NodeId)> {
 }
 
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod tests;

@@ -40,8 +40,8 @@ fn in_order<T: Eq>(old: &[T], new: &[T]) -> Vec<(usize, usize)> {
     for differences in 0..=most {
         history.push(furthest[middle - differences..=middle + differences].to_vec());
         for diagonal in (middle - differences..=middle + differences).step_by(2) {
-            let is_insertion = is_insertion(&furthest, middle, diagonal, differences);
-            let mut x = match is_insertion {
+            let reached = |diagonal: usize| furthest[diagonal];
+            let mut x = match is_insertion(reached, middle, diagonal, differences) {
                 true => furthest[diagonal + 1],
                 false => furthest[diagonal - 1] + 1,
             };
@@ -62,10 +62,16 @@ fn in_order<T: Eq>(old: &[T], new: &[T]) -> Vec<(usize, usize)> {
     Vec::new()
 }
 
-/// Whether the path that reaches furthest on a diagonal comes from the one above it, by a part of `new` alone.
-fn is_insertion(furthest: &[usize], middle: usize, diagonal: usize, differences: usize) -> bool {
+/// Whether the path that reaches furthest on a diagonal comes from the one above it, by a part of `new` alone. `furthest` tells
+/// how far the paths with one difference less reach.
+fn is_insertion(
+    furthest: impl Fn(usize) -> usize,
+    middle: usize,
+    diagonal: usize,
+    differences: usize,
+) -> bool {
     diagonal == middle - differences
-        || (diagonal != middle + differences && furthest[diagonal - 1] < furthest[diagonal + 1])
+        || (diagonal != middle + differences && furthest(diagonal - 1) < furthest(diagonal + 1))
 }
 
 /// Follows the path that ended on a diagonal back to its start.
@@ -87,14 +93,10 @@ fn followed(
         };
         let (start_x, from) = match differences {
             0 => (0, diagonal),
-            _ => {
-                let is_insertion = diagonal == middle - differences
-                    || (diagonal != middle + differences && at(diagonal - 1) < at(diagonal + 1));
-                match is_insertion {
-                    true => (at(diagonal + 1), diagonal + 1),
-                    false => (at(diagonal - 1) + 1, diagonal - 1),
-                }
-            }
+            _ => match is_insertion(at, middle, diagonal, differences) {
+                true => (at(diagonal + 1), diagonal + 1),
+                false => (at(diagonal - 1) + 1, diagonal - 1),
+            },
         };
         while x > start_x && y > 0 {
             x -= 1;
